@@ -1,0 +1,239 @@
+//! The rows of the four ledgers.
+//!
+//! Attempted, committed and published changes share one row type, so that one SQL text can compare any two
+//! of them; stored rows have their own. A column that a ledger cannot know is `None`, never a guess.
+//!
+//! A primary-key update is written as its two halves in every ledger (delete of the old key, create under the
+//! new one), since that is what a consumer of Kafka sees.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// What happened to a row. The letters are Debezium's, plus `x` for a tombstone record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Op {
+    /// Insert (`c`).
+    Create,
+    /// Update that keeps the key (`u`).
+    Update,
+    /// Delete (`d`).
+    Delete,
+    /// Truncate (`t`).
+    Truncate,
+    /// Snapshot read (`r`).
+    Read,
+    /// Kafka tombstone: a key with a null value (`x`).
+    Tombstone,
+    /// Logical decoding message (`m`).
+    Message,
+}
+
+impl Op {
+    /// The letter stored in ledgers.
+    pub fn letter(self) -> &'static str {
+        match self {
+            Op::Create => "c",
+            Op::Update => "u",
+            Op::Delete => "d",
+            Op::Truncate => "t",
+            Op::Read => "r",
+            Op::Tombstone => "x",
+            Op::Message => "m",
+        }
+    }
+}
+
+impl fmt::Display for Op {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.letter())
+    }
+}
+
+impl FromStr for Op {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Op, String> {
+        Ok(match text {
+            "c" => Op::Create,
+            "u" => Op::Update,
+            "d" => Op::Delete,
+            "t" => Op::Truncate,
+            "r" => Op::Read,
+            "x" => Op::Tombstone,
+            "m" => Op::Message,
+            other => return Err(format!("'{other}' is no operation letter (c u d t r x m)")),
+        })
+    }
+}
+
+/// What became of an attempted change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Outcome {
+    /// The server acknowledged the COMMIT (`ok`).
+    Ok,
+    /// Rolled back, by us or by the server, or to a savepoint (`failed`).
+    Failed,
+    /// The connection was lost while COMMIT was under way and nobody could tell afterwards (`unknown`).
+    Unknown,
+}
+
+impl Outcome {
+    /// The word stored in the ledger.
+    pub fn word(self) -> &'static str {
+        match self {
+            Outcome::Ok => "ok",
+            Outcome::Failed => "failed",
+            Outcome::Unknown => "unknown",
+        }
+    }
+}
+
+impl FromStr for Outcome {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Outcome, String> {
+        match text {
+            "ok" => Ok(Outcome::Ok),
+            "failed" => Ok(Outcome::Failed),
+            "unknown" => Ok(Outcome::Unknown),
+            other => Err(format!("'{other}' is no outcome (ok failed unknown)")),
+        }
+    }
+}
+
+/// Which half of a change a row is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub enum Half {
+    /// An ordinary change (0).
+    #[default]
+    Whole,
+    /// The delete of a key update (1).
+    OldKey,
+    /// The create of a key update (2).
+    NewKey,
+}
+
+impl Half {
+    /// The number stored in ledgers.
+    pub fn number(self) -> i32 {
+        match self {
+            Half::Whole => 0,
+            Half::OldKey => 1,
+            Half::NewKey => 2,
+        }
+    }
+
+    /// Reads the number back.
+    pub fn from_number(number: i32) -> Option<Half> {
+        [Half::Whole, Half::OldKey, Half::NewKey]
+            .into_iter()
+            .find(|half| half.number() == number)
+    }
+}
+
+/// One row of the attempted, committed or published ledger. Column names in Parquet equal the field names.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChangeRow {
+    /// Index into `Evidence::incarnations`. In the published ledger it comes from the cut, not from the payload.
+    pub incarnation: i32,
+    /// `schema.table` as PostgreSQL names it (published: mapped back from the topic or the source block).
+    pub relation: String,
+    /// What happened.
+    pub op: Op,
+    /// Canonical key text (`canonical::key_text`); `None` when the table has no key.
+    pub key: Option<String>,
+    /// `canonical::key_hash` of relation and key; for a table without key, of the relation and the row image.
+    pub key_hash: i64,
+    /// Hash of the canonical old row; `None` when the ledger does not have it (or cannot compare it).
+    pub before: Option<i64>,
+    /// Hash of the canonical new row, likewise.
+    pub after: Option<i64>,
+    /// The row's `revision` column (new row; for a delete the old row), if the table has one.
+    pub revision: Option<i64>,
+    /// Transaction id (low 32 bits, as pgoutput and Debezium show it).
+    pub xid: Option<i64>,
+    /// LSN of the change. Several rows of one COPY or multi-row insert can share it.
+    pub lsn: Option<i64>,
+    /// LSN of the transaction's COMMIT record.
+    pub commit_lsn: Option<i64>,
+    /// Place inside the transaction, from 0, counted by the witness over captured changes.
+    pub ordinal: Option<i64>,
+    /// Half of a key update, or whole.
+    pub half: Half,
+    /// Replication origin of the transaction, if any.
+    pub origin: Option<String>,
+    /// Attempted only: what became of it.
+    pub outcome: Option<Outcome>,
+    /// Attempted only: how an outcome that was unknown at COMMIT was found out (`pg_xact_status`, …).
+    pub resolution: Option<String>,
+    /// Attempted only: writer session.
+    pub session: Option<i32>,
+    /// Attempted only: number of the transaction inside the session.
+    pub transaction: Option<i64>,
+    /// Published only: where the record stands.
+    pub topic: Option<String>,
+    /// Published only.
+    pub partition: Option<i32>,
+    /// Published only. `offset` is a reserved word in SQL.
+    pub record_offset: Option<i64>,
+    /// Wall clock: record timestamp (published), commit time (committed), time of the outcome (attempted); epoch ms.
+    pub time_ms: Option<i64>,
+}
+
+impl ChangeRow {
+    /// A row with the columns that every ledger has; the others start out as not known.
+    pub fn new(incarnation: i32, relation: impl Into<String>, op: Op) -> ChangeRow {
+        ChangeRow {
+            incarnation,
+            relation: relation.into(),
+            op,
+            key: None,
+            key_hash: 0,
+            before: None,
+            after: None,
+            revision: None,
+            xid: None,
+            lsn: None,
+            commit_lsn: None,
+            ordinal: None,
+            half: Half::Whole,
+            origin: None,
+            outcome: None,
+            resolution: None,
+            session: None,
+            transaction: None,
+            topic: None,
+            partition: None,
+            record_offset: None,
+            time_ms: None,
+        }
+    }
+}
+
+/// One row of the stored ledger: a table row at the fence, from one exported snapshot.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredRow {
+    /// Index into `Evidence::incarnations`.
+    pub incarnation: i32,
+    /// `schema.table`.
+    pub relation: String,
+    /// Canonical key text; `None` when the table has no key.
+    pub key: Option<String>,
+    /// As in [`ChangeRow::key_hash`].
+    pub key_hash: i64,
+    /// Hash of the canonical row.
+    pub image: Option<i64>,
+    /// The row's `revision` column, if the table has one.
+    pub revision: Option<i64>,
+}
+
+/// The bucket of a ledger that a row belongs to. Every check that looks at one key needs one bucket only.
+///
+/// Rows of a table without key go by relation alone, since old and new image of one row differ in hash.
+pub fn bucket(relation: &str, key: Option<&str>, buckets: u16) -> u16 {
+    let hash = crate::canonical::key_hash(relation, key.unwrap_or(""));
+    let bucket = hash.cast_unsigned() % u64::from(buckets.max(1));
+    u16::try_from(bucket).unwrap_or(0)
+}

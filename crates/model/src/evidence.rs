@@ -1,0 +1,134 @@
+//! What is known about a recorded run besides its ledgers: whose events they are, where each ledger begins and
+//! ends, whether the fence was seen, and whatever went wrong while recording.
+//!
+//! Written once as `ledger/evidence.json`; the audit reads it and nothing else besides the ledgers, so a saved
+//! run can be judged again anywhere. The rule it protects: what is missing here lowers the verdict.
+
+use serde::{Deserialize, Serialize};
+
+use crate::lsn::{Incarnation, Lsn};
+
+/// Format name. A reader refuses a newer major format.
+pub const EVIDENCE_FORMAT: &str = "cutover.evidence/1";
+
+/// The frame of a recorded run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Evidence {
+    /// [`EVIDENCE_FORMAT`].
+    pub format: String,
+    /// Number of buckets that every ledger is partitioned into.
+    pub buckets: u16,
+    /// The lives of the database, in time order; ledgers refer to them by index.
+    pub incarnations: Vec<IncarnationEvidence>,
+    /// The fence that bounds what is judged; `None` if it was never written.
+    pub fence: Option<Fence>,
+    /// What was read of each topic partition.
+    pub partitions: Vec<PartitionEvidence>,
+    /// The captured tables.
+    pub tables: Vec<TableEvidence>,
+    /// What records in the topics show of their identity.
+    pub payload: PayloadEvidence,
+    /// The connector writes a tombstone after each keyed delete.
+    pub tombstones: bool,
+    /// Snapshot records (`op=r`) are part of the plan.
+    pub snapshot_allowed: bool,
+    /// The attempted ledger exists (rehearsals only).
+    pub attempted: bool,
+    /// Whatever kept the recording from being complete, in plain words; each one caps the verdict at unknown.
+    pub problems: Vec<String>,
+}
+
+/// One life of the database and what the witness saw of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IncarnationEvidence {
+    /// Who.
+    pub incarnation: Incarnation,
+    /// E.g. `PostgreSQL 16.2`.
+    pub label: String,
+    /// What the witness covered; `None` without a witness.
+    pub witness: Option<WitnessEvidence>,
+}
+
+/// The stretch of log that the witness decoded.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WitnessEvidence {
+    /// Slot it read from.
+    pub slot: String,
+    /// Consistent point of the slot: everything committed after it was delivered.
+    pub from: Lsn,
+    /// The witness had everything up to here.
+    pub through: Lsn,
+    /// It reached the marker that closes this incarnation, and it was there before the first write that counts.
+    pub complete: bool,
+}
+
+/// The marker that bounds the judged interval.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fence {
+    /// Random text that tells this marker from all others.
+    pub token: String,
+    /// Index of the incarnation it was written in.
+    pub incarnation: i32,
+    /// Its position.
+    pub lsn: Lsn,
+    /// Read back from Kafka.
+    pub seen_in_topic: bool,
+    /// The connector's stored offset reached it: every earlier record was acknowledged by the broker.
+    pub offset_stored: bool,
+    /// The slot's confirmed_flush_lsn reached it.
+    pub confirmed: bool,
+    /// The witness saw it.
+    pub witnessed: bool,
+}
+
+/// What was read of one partition: offsets `start..end`, all of them or not.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PartitionEvidence {
+    /// Topic.
+    pub topic: String,
+    /// Partition.
+    pub partition: i32,
+    /// First offset that the log still had when reading began.
+    pub start: i64,
+    /// End offset noted by the fence; nothing at or after it counts.
+    pub end: i64,
+    /// Reading reached `end`.
+    pub complete: bool,
+    /// Where each incarnation begins: (index, first offset), ascending, the first one at `start`.
+    pub cuts: Vec<(i32, i64)>,
+}
+
+/// One captured table.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TableEvidence {
+    /// `schema.table`.
+    pub relation: String,
+    /// Rows have a key in Kafka.
+    pub keyed: bool,
+    /// The table's rows were read at the fence.
+    pub stored: bool,
+    /// Columns whose content could not be compared, with the reason.
+    pub not_compared: Vec<(String, String)>,
+}
+
+/// What the payload shows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PayloadEvidence {
+    /// E.g. `debezium envelope, json without schema`.
+    pub format: String,
+    /// Every change record carried its LSN.
+    pub has_lsn: bool,
+    /// Every change record carried operation letters.
+    pub has_op: bool,
+    /// Records that could not be decoded.
+    pub undecoded: u64,
+    /// The first few of them: `topic/partition/offset: reason`.
+    pub undecoded_samples: Vec<String>,
+}

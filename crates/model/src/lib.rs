@@ -1,0 +1,30 @@
+//! The nouns of cutover: what every other crate talks about.
+//!
+//! Stands at the bottom of the crate graph. Nothing here does I/O, waits, or knows a wire format; a value
+//! defined here can be written to a run folder and read again, on another machine, by a later version.
+//! The rule it protects: one word, one type, everywhere (`ARCHITECTURE.md` §"Words").
+
+pub mod canonical;
+pub mod change;
+pub mod event;
+pub mod evidence;
+pub mod exit;
+pub mod failure;
+pub mod finding;
+pub mod lsn;
+pub mod plan;
+pub mod result;
+pub mod run_folder;
+pub mod table;
+pub mod verdict;
+
+pub use change::{ChangeRow, Half, Op, Outcome, StoredRow};
+pub use event::{EventKind, EventSink, RunEvent};
+pub use evidence::Evidence;
+pub use exit::ExitCode;
+pub use failure::{Classified, Failure, Permanence};
+pub use finding::{Finding, FindingKind};
+pub use lsn::{Incarnation, Lsn, Position};
+pub use run_folder::RunFolder;
+pub use table::{Column, Relation, ReplicaIdentity, TableShape};
+pub use verdict::{ProofLevel, Verdict};

@@ -1,0 +1,180 @@
+//! Names inside a run folder: the only place that knows them.
+//!
+//! ```text
+//! runs/<id>/<scenario>/ run.toml events.jsonl journal.jsonl logs/<service>.log
+//!                       ledger/{attempted,committed,published,stored}/bucket=NN/part-NNNNN.parquet
+//!                       ledger/evidence.json findings.parquet report.json junit.xml
+//! ```
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::result::Stack;
+
+/// Format name of `run.toml`.
+pub const RUN_FORMAT: &str = "cutover.run/1";
+
+/// The four ledgers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum LedgerKind {
+    /// What the load tried.
+    Attempted,
+    /// What the witness saw committed.
+    Committed,
+    /// What the topics hold.
+    Published,
+    /// What the tables hold.
+    Stored,
+}
+
+impl LedgerKind {
+    /// All four, in the order of the chain.
+    pub const ALL: [LedgerKind; 4] = [
+        LedgerKind::Attempted,
+        LedgerKind::Committed,
+        LedgerKind::Published,
+        LedgerKind::Stored,
+    ];
+
+    /// Folder name, table name in SQL, and word in output.
+    pub fn name(self) -> &'static str {
+        match self {
+            LedgerKind::Attempted => "attempted",
+            LedgerKind::Committed => "committed",
+            LedgerKind::Published => "published",
+            LedgerKind::Stored => "stored",
+        }
+    }
+}
+
+/// Paths of one run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunFolder {
+    root: PathBuf,
+}
+
+impl RunFolder {
+    /// The folder at `root`; nothing is read or made.
+    pub fn at(root: impl Into<PathBuf>) -> RunFolder {
+        RunFolder { root: root.into() }
+    }
+
+    /// The folder itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Who, when, which scenario, how it ended ([`RunManifest`]).
+    pub fn manifest(&self) -> PathBuf {
+        self.root.join("run.toml")
+    }
+
+    /// The event stream, one `RunEvent` a line.
+    pub fn events(&self) -> PathBuf {
+        self.root.join("events.jsonl")
+    }
+
+    /// The upgrade engine's journal.
+    pub fn journal(&self) -> PathBuf {
+        self.root.join("journal.jsonl")
+    }
+
+    /// Folder of service logs.
+    pub fn logs(&self) -> PathBuf {
+        self.root.join("logs")
+    }
+
+    /// Log of one service.
+    pub fn log(&self, service: &str) -> PathBuf {
+        self.logs().join(format!("{service}.log"))
+    }
+
+    /// Folder of all ledgers.
+    pub fn ledgers(&self) -> PathBuf {
+        self.root.join("ledger")
+    }
+
+    /// Folder of one ledger.
+    pub fn ledger(&self, kind: LedgerKind) -> PathBuf {
+        self.ledgers().join(kind.name())
+    }
+
+    /// The frame of the ledgers.
+    pub fn evidence(&self) -> PathBuf {
+        self.ledgers().join("evidence.json")
+    }
+
+    /// Every finding.
+    pub fn findings(&self) -> PathBuf {
+        self.root.join("findings.parquet")
+    }
+
+    /// The result as JSON.
+    pub fn report_json(&self) -> PathBuf {
+        self.root.join("report.json")
+    }
+
+    /// The result as JUnit XML.
+    pub fn junit(&self) -> PathBuf {
+        self.root.join("junit.xml")
+    }
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RunStatus {
+    /// Still going, or killed without a chance to say so.
+    Running,
+    /// Judged.
+    Finished,
+    /// Ended by an error before it could be judged.
+    Failed,
+    /// Ended by a signal.
+    Interrupted,
+}
+
+/// `run.toml`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunManifest {
+    /// [`RUN_FORMAT`].
+    pub format: String,
+    /// Version of cutover that wrote it.
+    pub cutover: String,
+    /// Scenario name.
+    pub scenario: String,
+    /// One line for people.
+    pub title: String,
+    /// Verdict that the scenario expects.
+    pub expected: crate::Verdict,
+    /// Finding kinds that an expected failure consists of (by name); empty for an expected pass.
+    #[serde(default)]
+    pub expected_findings: Vec<String>,
+    /// The sentence that says what this runbook loses and why.
+    pub lesson: Option<String>,
+    /// UTC, ISO 8601.
+    pub started: String,
+    /// UTC, ISO 8601; `None` while running.
+    pub ended: Option<String>,
+    /// How it ended.
+    pub status: RunStatus,
+    /// Why it failed or was interrupted.
+    pub cause: Option<String>,
+    /// Seed of the load.
+    pub seed: u64,
+    /// Longest refusal of writes around the cutover.
+    #[serde(default)]
+    pub refused_write_seconds: f64,
+    /// The server's own share of it.
+    #[serde(default)]
+    pub server_restart_seconds: f64,
+    /// Versions.
+    pub stack: Stack,
+    /// Phases in order.
+    #[serde(default)]
+    pub phases: Vec<crate::result::Phase>,
+    /// The runbook that was driven.
+    pub runbook: Option<crate::plan::Runbook>,
+}
