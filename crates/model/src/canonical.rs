@@ -69,7 +69,7 @@ pub fn key_text(columns: &[(&str, &Canonical)]) -> String {
         text.push(':');
         match value {
             Canonical::Text(value) => {
-                text.push_str(&serde_json::Value::from(value.as_str()).to_string())
+                text.push_str(&serde_json::Value::from(value.as_str()).to_string());
             }
             Canonical::Null | Canonical::NotCompared(_) => text.push_str("null"),
         }

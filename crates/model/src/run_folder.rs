@@ -149,9 +149,14 @@ pub struct RunManifest {
     pub title: String,
     /// Verdict that the scenario expects.
     pub expected: crate::Verdict,
-    /// Finding kinds that an expected failure consists of (by name); empty for an expected pass.
+    /// Proof level that the scenario expects at least.
+    pub expected_proof_level: crate::ProofLevel,
+    /// Finding kinds that must occur in an expected failure; empty for an expected pass.
     #[serde(default)]
-    pub expected_findings: Vec<String>,
+    pub expected_findings: Vec<crate::FindingKind>,
+    /// Finding kinds that may follow from those.
+    #[serde(default)]
+    pub expected_consequences: Vec<crate::FindingKind>,
     /// The sentence that says what this runbook loses and why.
     pub lesson: Option<String>,
     /// UTC, ISO 8601.

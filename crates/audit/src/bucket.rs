@@ -1,0 +1,137 @@
+//! One bucket of every ledger, ready for the checks.
+
+use std::fs;
+use std::path::PathBuf;
+
+use cutover_model::Evidence;
+use cutover_model::run_folder::LedgerKind;
+use datafusion::arrow::array::BooleanArray;
+use datafusion::arrow::datatypes::{DataType, Field, Schema};
+use datafusion::arrow::record_batch::RecordBatch;
+use datafusion::dataframe::DataFrameWriteOptions;
+use datafusion::error::Result;
+use datafusion::execution::context::SessionContext;
+use std::sync::Arc;
+
+use crate::engine::{Engine, Limits, read, register};
+use crate::survey::Ledgers;
+
+const MATCHES: &str = include_str!("prepare/matches.sql");
+
+/// A session that sees one bucket of each ledger, `evidence`, and `matches`.
+pub(crate) async fn open(
+    engine: &Engine,
+    limits: Limits,
+    ledgers: &Ledgers,
+    evidence: &Evidence,
+    bucket: usize,
+) -> Result<SessionContext> {
+    let small = bytes(ledgers, bucket) <= limits.resident;
+    let session = engine.session(small);
+    for (kind, survey) in ledgers {
+        let files = survey
+            .as_ref()
+            .and_then(|survey| survey.parts.get(bucket))
+            .map_or(&[][..], Vec::as_slice);
+        if files.is_empty() {
+            register(&session, kind.name(), &schema(*kind), Vec::new())?;
+            continue;
+        }
+        let rows = read(&session, files).await?;
+        if small {
+            let schema = Arc::clone(rows.schema().inner());
+            register(&session, kind.name(), &schema, rows.collect().await?)?;
+        } else {
+            session.register_table(kind.name(), rows.into_view())?;
+        }
+    }
+    register_evidence(&session, evidence)?;
+    let matches = session.sql(MATCHES).await?;
+    if small {
+        let schema = Arc::clone(matches.schema().inner());
+        register(&session, "matches", &schema, matches.collect().await?)?;
+    } else {
+        let folder = engine.folder().join(format!("matches-{bucket}"));
+        let target = folder.to_string_lossy().into_owned();
+        matches
+            .write_parquet(&target, DataFrameWriteOptions::new(), None)
+            .await?;
+        let rows = read(&session, &[folder]).await?;
+        session.register_table("matches", rows.into_view())?;
+    }
+    Ok(session)
+}
+
+/// Takes the working files of a bucket away.
+pub(crate) fn close(engine: &Engine, bucket: usize) {
+    // A leftover only costs disk space until the whole working folder goes.
+    let _ = fs::remove_dir_all(engine.folder().join(format!("matches-{bucket}")));
+}
+
+fn bytes(ledgers: &Ledgers, bucket: usize) -> u64 {
+    let files = ledgers
+        .values()
+        .filter_map(|survey| survey.as_ref()?.parts.get(bucket))
+        .flatten();
+    files
+        .map(|file: &PathBuf| fs::metadata(file).map_or(0, |metadata| metadata.len()))
+        .sum()
+}
+
+fn register_evidence(session: &SessionContext, evidence: &Evidence) -> Result<()> {
+    let columns = [
+        ("tombstones", evidence.tombstones),
+        ("snapshot_allowed", evidence.snapshot_allowed),
+    ];
+    let batch = RecordBatch::try_from_iter(columns.map(|(name, value)| {
+        let column: datafusion::arrow::array::ArrayRef = Arc::new(BooleanArray::from(vec![value]));
+        (name, column)
+    }))?;
+    let schema = batch.schema();
+    register(session, "evidence", &schema, vec![batch])
+}
+
+/// The columns of a ledger of which a bucket has no file.
+fn schema(kind: LedgerKind) -> Schema {
+    let (text, int, long) = (DataType::Utf8, DataType::Int32, DataType::Int64);
+    let columns: Vec<(&str, DataType)> = if kind == LedgerKind::Stored {
+        vec![
+            ("incarnation", int),
+            ("relation", text.clone()),
+            ("key", text),
+            ("key_hash", long.clone()),
+            ("image", long.clone()),
+            ("revision", long),
+        ]
+    } else {
+        let longs = [
+            "key_hash",
+            "before",
+            "after",
+            "revision",
+            "xid",
+            "lsn",
+            "commit_lsn",
+            "ordinal",
+            "transaction",
+            "record_offset",
+            "time_ms",
+        ];
+        let texts = [
+            "relation",
+            "op",
+            "key",
+            "origin",
+            "outcome",
+            "resolution",
+            "topic",
+        ];
+        let ints = ["incarnation", "half", "session", "partition"];
+        let longs = longs.map(|name| (name, long.clone()));
+        let texts = texts.map(|name| (name, text.clone()));
+        let ints = ints.map(|name| (name, int.clone()));
+        longs.into_iter().chain(texts).chain(ints).collect()
+    };
+    let field = |(name, data_type)| Field::new(name, data_type, true);
+    Schema::new(columns.into_iter().map(field).collect::<Vec<_>>())
+}

@@ -1,0 +1,91 @@
+-- I8 state: folding the published log up to the fence gives the stored rows.
+-- Finds: divergent.
+--
+-- Method: of a key, the last record decides: c, u, r leave its new image, d and a tombstone leave nothing; that
+--   must be the stored row. Last is by incarnation, then by offset. Of a table without key, images are counted:
+--   c, u, r add the new one, u, d take the old one away; the counts must be those of the stored rows. Images
+--   are compared only where both sides know them, else revisions are.
+-- Caveats: presumes that the topics reach back to the first row and hold no truncate (the verdict is unknown
+--   otherwise, and this check does not run). Tables without key that lack images are left out and named.
+with last_records as (
+  select
+    p.*,
+    row_number() over (
+      partition by relation, key_hash order by incarnation desc, record_offset desc
+    ) as nth
+  from published p
+  where key is not null and op in ('c', 'u', 'd', 'r', 'x')
+),
+folded as (
+  select * from last_records where nth = 1
+),
+keyed_rows as (
+  select * from stored where key is not null
+),
+blind as (
+  select relation
+  from (
+    select relation
+    from published
+    where key is null
+      and ((op in ('c', 'u', 'r') and after is null) or (op in ('u', 'd') and before is null))
+    union all
+    select relation from stored where key is null and image is null
+  ) as without_image
+  group by relation
+),
+weights as (
+  select relation, after as image, 1 as weight
+  from published where key is null and op in ('c', 'u', 'r')
+  union all
+  select relation, before as image, -1 as weight
+  from published where key is null and op in ('u', 'd')
+),
+folded_images as (
+  select relation, image, sum(weight) as copies
+  from weights where image is not null group by relation, image
+),
+stored_images as (
+  select relation, image, count(*) as copies
+  from stored where key is null and image is not null group by relation, image
+),
+images as (
+  select
+    coalesce(f.relation, s.relation) as relation,
+    coalesce(f.copies, 0) as folded_copies,
+    coalesce(s.copies, 0) as stored_copies
+  from folded_images f
+  full outer join stored_images s on s.relation = f.relation and s.image = f.image
+)
+select
+  'divergent' as kind, coalesce(f.incarnation, s.incarnation) as incarnation,
+  coalesce(f.relation, s.relation) as relation, coalesce(f.key, s.key) as key, f.op,
+  coalesce(s.revision, f.revision) as revision, f.lsn, f.xid,
+  f.topic, f."partition", f.record_offset,
+  case
+    when f.relation is null then 'stored, but the topic has no record of this key'
+    when s.relation is null then 'the topic ends with ' || f.op || ', but no such row is stored'
+    when f.op in ('d', 'x') then 'the topic ends with ' || f.op || ', but the row is stored'
+    when f.after <> s.image then 'the last record has another image than the stored row'
+    else 'the last record has revision ' || cast(f.revision as varchar) || ', the stored row '
+      || cast(s.revision as varchar)
+  end as detail
+from folded f
+full outer join keyed_rows s on s.relation = f.relation and s.key_hash = f.key_hash
+where (f.relation is null)
+  or (s.relation is null and f.op not in ('d', 'x'))
+  or (s.relation is not null and f.op in ('d', 'x'))
+  or (s.relation is not null and f.op not in ('d', 'x')
+    and (f.after <> s.image or f.revision <> s.revision))
+union all
+select
+  'divergent' as kind, cast(null as integer) as incarnation, i.relation,
+  cast(null as varchar) as key, cast(null as varchar) as op, cast(null as bigint) as revision,
+  cast(null as bigint) as lsn, cast(null as bigint) as xid,
+  cast(null as varchar) as topic, cast(null as integer) as "partition",
+  cast(null as bigint) as record_offset,
+  'folding the topic gives ' || cast(i.folded_copies as varchar) || ' rows of one content, stored are '
+    || cast(i.stored_copies as varchar) as detail
+from images i
+left join blind b on b.relation = i.relation
+where b.relation is null and i.folded_copies <> i.stored_copies

@@ -1,0 +1,306 @@
+//! The flow of a judgement: survey the ledgers, run every check on every bucket, order the findings, conclude.
+
+use std::collections::BTreeMap;
+
+use cutover_ledger::read_evidence;
+use cutover_model::result::{CheckResult, Counts};
+use cutover_model::{Finding, FindingKind, ProofLevel, RunFolder, Verdict};
+use datafusion::execution::context::SessionContext;
+use futures_util::StreamExt;
+
+use crate::bucket;
+use crate::checks::{ALL, Check};
+use crate::engine::{Engine, Limits};
+use crate::error::AuditError;
+use crate::gather::Rows;
+use crate::ranking::Spool;
+use crate::survey::{counts, look_over, survey_all};
+use crate::verdict::{Grounds, Outcome};
+
+const COVERAGE: &str = include_str!("prepare/coverage.sql");
+
+/// The judgement of a run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Judgement {
+    /// The worst of all checks.
+    pub verdict: Verdict,
+    /// How much was proven.
+    pub proof_level: ProofLevel,
+    /// Why neither is better.
+    pub reasons: Vec<String>,
+    /// Counts by ledger and by finding.
+    pub counts: Counts,
+    /// Every check that belongs to the run, in display order.
+    pub checks: Vec<CheckResult>,
+    /// The first 1,000 findings, most important first; all of them are in `findings.parquet`.
+    pub findings: Vec<Finding>,
+}
+
+/// Judges a recorded run and writes its `findings.parquet`.
+///
+/// Fails only if the folder is no run of ours, is of a newer format, has no evidence, or cannot be written to;
+/// a ledger that is missing, unfinished or damaged makes the verdict `unknown` instead.
+pub async fn judge(run: &RunFolder) -> Result<Judgement, AuditError> {
+    judge_within(run, Limits::default()).await
+}
+
+pub(crate) async fn judge_within(run: &RunFolder, limits: Limits) -> Result<Judgement, AuditError> {
+    let evidence = read_evidence(run)?;
+    let (ledgers, states) = survey_all(run, &evidence)?;
+    let workspace = tempfile::Builder::new()
+        .prefix(".audit-")
+        .tempdir_in(run.root())
+        .map_err(AuditError::Workspace)?;
+    let engine = Engine::new(limits, workspace.path()).map_err(AuditError::engine("started"))?;
+    let mut grounds = Grounds {
+        evidence: &evidence,
+        ledgers: states,
+        coverage: BTreeMap::new(),
+        torn_transactions: Ok(0),
+        failures: Vec::new(),
+    };
+    look_over(&engine, &ledgers, &mut grounds).await;
+    let mut spool = Spool::create(workspace.path())?;
+    let mut outcomes = vec![Outcome::default(); ALL.len()];
+    for number in 0..usize::from(evidence.buckets) {
+        let opened = bucket::open(&engine, limits, &ledgers, &evidence, number).await;
+        match opened {
+            Ok(session) => {
+                if let Err(error) = count(&session, &mut grounds).await {
+                    grounds.failures.push(error.one_line());
+                }
+                let found = run_checks(&session, &grounds, &mut spool).await?;
+                for (outcome, found) in outcomes.iter_mut().zip(found) {
+                    merge(outcome, found);
+                }
+            }
+            Err(source) => {
+                let error = AuditError::engine("prepared a bucket")(source).one_line();
+                for outcome in &mut outcomes {
+                    outcome.error.get_or_insert_with(|| error.clone());
+                }
+                grounds.failures.push(error);
+            }
+        }
+        bucket::close(&engine, number);
+    }
+    let findings = spool.rank(&engine, &run.findings(), limits.shown).await?;
+    Ok(conclude(&grounds, &outcomes, findings))
+}
+
+/// Adds what `coverage.sql` counts in a bucket.
+async fn count(session: &SessionContext, grounds: &mut Grounds<'_>) -> Result<(), AuditError> {
+    let counted = async { session.sql(COVERAGE).await?.collect().await };
+    let batches = counted
+        .await
+        .map_err(AuditError::engine("counted a bucket"))?;
+    for batch in batches {
+        for (what, relation, amount) in counts(&batch, 1)? {
+            *grounds.coverage.entry((what, relation)).or_default() += amount;
+        }
+    }
+    Ok(())
+}
+
+/// Runs what can run on a bucket; a check that breaks is remembered, the others go on.
+async fn run_checks(
+    session: &SessionContext,
+    grounds: &Grounds<'_>,
+    spool: &mut Spool,
+) -> Result<Vec<Outcome>, AuditError> {
+    let mut outcomes = Vec::new();
+    for check in &ALL {
+        let mut outcome = Outcome::default();
+        if grounds.applies(check) && grounds.obstacle(check).is_none() {
+            match run_check(session, check, spool, &mut outcome).await {
+                Err(error @ AuditError::Ledger(_)) => return Err(error),
+                Err(error) => outcome.error = Some(error.one_line()),
+                Ok(()) => (),
+            }
+        }
+        outcomes.push(outcome);
+    }
+    Ok(outcomes)
+}
+
+async fn run_check(
+    session: &SessionContext,
+    check: &Check,
+    spool: &mut Spool,
+    outcome: &mut Outcome,
+) -> Result<(), AuditError> {
+    let started = async { session.sql(check.sql).await?.execute_stream().await };
+    let mut batches = started.await.map_err(AuditError::engine("ran a check"))?;
+    while let Some(batch) = batches.next().await {
+        let batch = batch.map_err(AuditError::engine("ran a check"))?;
+        let rows = Rows::new(&batch)?;
+        for finding in rows.findings(|_| check.name.to_owned()) {
+            let finding = finding?;
+            *outcome.findings.entry(finding.kind).or_default() += 1;
+            spool.append(&finding)?;
+        }
+    }
+    Ok(())
+}
+
+fn merge(into: &mut Outcome, from: Outcome) {
+    for (kind, count) in from.findings {
+        *into.findings.entry(kind).or_default() += count;
+    }
+    if into.error.is_none() {
+        into.error = from.error;
+    }
+}
+
+fn conclude(grounds: &Grounds<'_>, outcomes: &[Outcome], findings: Vec<Finding>) -> Judgement {
+    let mut checks = Vec::new();
+    let mut kinds: BTreeMap<FindingKind, u64> = BTreeMap::new();
+    for (check, outcome) in ALL.iter().zip(outcomes) {
+        for (kind, count) in &outcome.findings {
+            *kinds.entry(*kind).or_default() += count;
+        }
+        if !grounds.applies(check) {
+            continue;
+        }
+        checks.push(grounds.check_result(check, outcome));
+    }
+    let conclusion = grounds.conclude(&checks);
+    let of = |kind: FindingKind| kinds.get(&kind).copied().unwrap_or(0);
+    let counts = Counts {
+        attempted: grounds.amount("attempted"),
+        committed: grounds.amount("committed"),
+        published: grounds.amount("published"),
+        stored: grounds.amount("stored"),
+        lost: of(FindingKind::Lost),
+        duplicated: of(FindingKind::Duplicated),
+        phantom: of(FindingKind::Phantom),
+        reordered: of(FindingKind::Reordered),
+        divergent: of(FindingKind::Divergent),
+        snapshot: grounds.amount("snapshot"),
+        findings: kinds
+            .iter()
+            .map(|(kind, count)| (kind.name().to_owned(), *count))
+            .collect(),
+    };
+    Judgement {
+        verdict: conclusion.verdict,
+        proof_level: conclusion.proof_level,
+        reasons: conclusion.reasons,
+        counts,
+        checks,
+        findings,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cutover_ledger::{ChangeWriter, StoredWriter, write_evidence};
+    use cutover_model::canonical::key_hash;
+    use cutover_model::run_folder::LedgerKind;
+    use cutover_model::{ChangeRow, Op, StoredRow};
+
+    use super::*;
+
+    /// 30,000 inserts, every hundredth of them lost.
+    fn lossy_run(folder: &RunFolder) {
+        let evidence = include_str!("../tests/support/evidence.json");
+        write_evidence(folder, &serde_evidence(evidence)).unwrap();
+        let mut writers = [
+            LedgerKind::Attempted,
+            LedgerKind::Committed,
+            LedgerKind::Published,
+        ]
+        .map(|kind| ChangeWriter::create(&folder.ledger(kind), 2).unwrap());
+        let stored = folder.ledger(LedgerKind::Stored);
+        let mut stored = StoredWriter::create(&stored, 2).unwrap();
+        for number in 0..30_000 {
+            let key = format!("{{\"id\":\"{number}\"}}");
+            let mut row = ChangeRow {
+                key_hash: key_hash("public.orders", &key),
+                key: Some(key),
+                after: Some(number),
+                xid: Some(number),
+                outcome: Some(cutover_model::Outcome::Ok),
+                ..ChangeRow::new(0, "public.orders", Op::Create)
+            };
+            writers[0].append(&row).unwrap();
+            (row.outcome, row.lsn) = (None, Some(number * 10));
+            (row.commit_lsn, row.ordinal) = (Some(number * 10 + 5), Some(0));
+            writers[1].append(&row).unwrap();
+            (row.topic, row.partition) = (Some("t".into()), Some(0));
+            row.record_offset = Some(number);
+            if number % 100 != 0 {
+                writers[2].append(&row).unwrap();
+            }
+            stored
+                .append(&StoredRow {
+                    incarnation: 0,
+                    relation: row.relation,
+                    key: row.key,
+                    key_hash: row.key_hash,
+                    image: row.after,
+                    revision: None,
+                })
+                .unwrap();
+        }
+        for writer in writers {
+            writer.finish().unwrap();
+        }
+        stored.finish().unwrap();
+    }
+
+    fn serde_evidence(text: &str) -> cutover_model::Evidence {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunFolder::at(folder.path());
+        std::fs::create_dir_all(run.ledgers()).unwrap();
+        std::fs::write(run.evidence(), text).unwrap();
+        read_evidence(&run).unwrap()
+    }
+
+    fn leftovers(run: &RunFolder) -> usize {
+        let entries = std::fs::read_dir(run.root()).unwrap();
+        entries
+            .filter(|entry| {
+                let name = entry.as_ref().unwrap().file_name();
+                name.to_string_lossy().starts_with(".audit-")
+            })
+            .count()
+    }
+
+    #[tokio::test]
+    async fn a_bucket_judged_from_disk_gives_the_same_judgement_as_one_in_memory() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunFolder::at(folder.path());
+        lossy_run(&run);
+        let in_memory = judge_within(&run, Limits::default()).await.unwrap();
+        assert_eq!(in_memory.counts.lost, 300);
+        let limits = Limits {
+            resident: 0,
+            ..Limits::default()
+        };
+        assert_eq!(judge_within(&run, limits).await.unwrap(), in_memory);
+        assert_eq!(leftovers(&run), 0);
+    }
+
+    #[tokio::test]
+    async fn too_little_memory_makes_a_check_unknown_and_never_passes() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunFolder::at(folder.path());
+        lossy_run(&run);
+        let limits = Limits {
+            resident: 0,
+            memory: 400 << 10,
+            ..Limits::default()
+        };
+        let judgement = judge_within(&run, limits).await.unwrap();
+        assert_ne!(judgement.verdict, Verdict::Pass);
+        let broken = judgement
+            .checks
+            .iter()
+            .find(|check| check.verdict == Verdict::Unknown)
+            .unwrap();
+        let reason = broken.reason.as_ref().unwrap();
+        assert!(reason.contains("engine failed"), "{reason}");
+        assert_eq!(leftovers(&run), 0);
+    }
+}

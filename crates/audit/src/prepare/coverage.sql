@@ -1,0 +1,46 @@
+-- Counts what a bucket holds and what of it could not be compared. These rows are no findings: they become the
+-- counts of the report and the reasons for which a verdict or its proof level is not better.
+--
+-- what: attempted, committed, published (c u d t), snapshot (r), stored: rows of that ledger ·
+--   content: matched changes whose row image one side lacks ·
+--   keyless-state: records and rows of a table without key that lack the image its state is folded by ·
+--   stored-content: rows of keyed tables without image · no-xid: acknowledged changes that cannot be looked up ·
+--   no-place: committed changes without commit LSN or ordinal.
+select 'attempted' as what, relation, count(*) as amount from attempted group by relation
+union all
+select 'committed' as what, relation, count(*) as amount
+from committed where op in ('c', 'u', 'd', 't') group by relation
+union all
+select 'published' as what, relation, count(*) as amount
+from published where op in ('c', 'u', 'd', 't') group by relation
+union all
+select 'snapshot' as what, relation, count(*) as amount
+from published where op = 'r' group by relation
+union all
+select 'stored' as what, relation, count(*) as amount from stored group by relation
+union all
+select 'content' as what, relation, count(*) as amount
+from matches
+where state in ('matched', 'late') and op in ('c', 'u')
+  and (committed_after is null or published_after is null)
+group by relation
+union all
+select 'keyless-state' as what, relation, count(*) as amount
+from published
+where key is null
+  and ((op in ('c', 'u', 'r') and after is null) or (op in ('u', 'd') and before is null))
+group by relation
+union all
+select 'keyless-state' as what, relation, count(*) as amount
+from stored where key is null and image is null group by relation
+union all
+select 'stored-content' as what, relation, count(*) as amount
+from stored where key is not null and image is null group by relation
+union all
+select 'no-xid' as what, relation, count(*) as amount
+from attempted where outcome = 'ok' and xid is null group by relation
+union all
+select 'no-place' as what, relation, count(*) as amount
+from committed
+where op in ('c', 'u', 'd', 't') and (commit_lsn is null or ordinal is null)
+group by relation

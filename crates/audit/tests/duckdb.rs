@@ -1,0 +1,131 @@
+//! A second opinion: DuckDB runs the same SQL files, unchanged, over the same Parquet, all buckets at once, and
+//! names the same events. Runs where `CUTOVER_TEST_DUCKDB` names the program (`pip install duckdb-cli` has it).
+
+mod support;
+
+use std::path::Path;
+use std::process::Command;
+
+use cutover_audit::checks::ALL;
+use cutover_audit::judge;
+use cutover_ledger::read_findings;
+use cutover_model::RunFolder;
+use support::Run;
+use support::history::{Dice, live};
+use support::mutate::{self, History};
+
+/// Several histories, most of them with something wrong in them.
+fn broken_run() -> Run {
+    let mut run = Run::new(2);
+    for (number, (_, mutation)) in mutate::ALL.iter().enumerate() {
+        let number = i64::try_from(number).unwrap();
+        for seed in 0..20 {
+            let mut one = Run::new(2);
+            live(&mut one, number, seed, 40);
+            let mut history = History {
+                run: &mut one,
+                dice: Dice::new(seed),
+                prefix: format!("h{number}."),
+            };
+            if mutation(&mut history).is_some() {
+                run.attempted.append(&mut one.attempted);
+                run.committed.append(&mut one.committed);
+                run.published.append(&mut one.published);
+                run.stored.append(&mut one.stored);
+                break;
+            }
+        }
+    }
+    run
+}
+
+fn script(run: &RunFolder) -> String {
+    let sources = concat!(env!("CARGO_MANIFEST_DIR"), "/src");
+    let ledgers = run.ledgers().display().to_string();
+    let mut script = String::from("set threads = 2;\n");
+    for ledger in ["attempted", "committed", "published", "stored"] {
+        script.push_str(&format!(
+            "create table {ledger} as select * from \
+             read_parquet('{ledgers}/{ledger}/*/*.parquet', hive_partitioning = false);\n"
+        ));
+    }
+    script.push_str(&format!(
+        "create table evidence as select * from read_json('{ledgers}/evidence.json');\n"
+    ));
+    let matches = std::fs::read_to_string(format!("{sources}/prepare/matches.sql")).unwrap();
+    script.push_str(&format!(
+        "create table matches as {matches};\n.mode list\n.headers off\n"
+    ));
+    for check in ALL {
+        let name = check.name;
+        script.push_str(&format!(
+            "create table {name} as {};\n\
+             select '{name}', kind, incarnation, relation, key, op, revision, lsn, xid, topic, \
+             \"partition\", record_offset from {name};\n",
+            check.sql
+        ));
+    }
+    script
+}
+
+fn ask(program: &str, script: &Path) -> Vec<String> {
+    let output = Command::new(program)
+        .arg("-bail")
+        .arg("-nullvalue")
+        .arg("-")
+        .arg(":memory:")
+        .stdin(std::fs::File::open(script).unwrap())
+        .output()
+        .unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && errors.is_empty(), "{errors}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let mut rows: Vec<String> = text.lines().map(str::to_owned).collect();
+    rows.sort();
+    rows
+}
+
+fn text<T: ToString>(value: Option<T>) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| value.to_string())
+}
+
+#[test]
+fn duckdb_comes_to_the_same_findings_by_the_same_sql() {
+    let Ok(program) = std::env::var("CUTOVER_TEST_DUCKDB") else {
+        println!("not run: CUTOVER_TEST_DUCKDB does not name a duckdb program");
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let run = RunFolder::at(folder.path());
+    broken_run().write(&run);
+    let judgement = support::block_on(judge(&run)).unwrap();
+    assert!(
+        judgement.counts.findings.len() >= 12,
+        "{:?}",
+        judgement.counts.findings
+    );
+    let path = folder.path().join("checks.sql");
+    std::fs::write(&path, script(&run)).unwrap();
+    let theirs = ask(&program, &path);
+    let row = |finding: cutover_model::Finding| {
+        [
+            finding.check,
+            finding.kind.to_string(),
+            text(finding.incarnation),
+            finding.relation,
+            text(finding.key),
+            text(finding.op),
+            text(finding.revision),
+            text(finding.lsn),
+            text(finding.xid),
+            text(finding.topic),
+            text(finding.partition),
+            text(finding.record_offset),
+        ]
+        .join("|")
+    };
+    let findings = read_findings(&run.findings()).unwrap();
+    let mut ours: Vec<String> = findings.map(|finding| row(finding.unwrap())).collect();
+    ours.sort();
+    assert_eq!(ours, theirs);
+}

@@ -1,0 +1,256 @@
+//! Ledgers written by hand: a small builder that keeps what belongs together together.
+#![expect(dead_code, reason = "each test file uses its own part of the builder")]
+
+pub mod history;
+pub mod mutate;
+
+use cutover_audit::{Judgement, judge};
+use cutover_ledger::{ChangeWriter, StoredWriter, read_findings, write_evidence};
+use cutover_model::canonical::{key_hash, keyless_hash};
+use cutover_model::evidence::{
+    EVIDENCE_FORMAT, Evidence, Fence, IncarnationEvidence, PartitionEvidence, PayloadEvidence,
+    TableEvidence, WitnessEvidence,
+};
+use cutover_model::run_folder::LedgerKind;
+use cutover_model::{
+    ChangeRow, Finding, FindingKind, Incarnation, Lsn, Op, Outcome, RunFolder, StoredRow,
+};
+
+/// A run in memory.
+#[derive(Clone)]
+pub struct Run {
+    pub attempted: Vec<ChangeRow>,
+    pub committed: Vec<ChangeRow>,
+    pub published: Vec<ChangeRow>,
+    pub stored: Vec<StoredRow>,
+    pub evidence: Evidence,
+}
+
+/// Key text of an integer key.
+pub fn key(id: i64) -> String {
+    format!("{{\"id\":\"{id}\"}}")
+}
+
+/// Evidence of a run that lacks nothing, with one topic `t` of four partitions.
+pub fn evidence(incarnations: u32, buckets: u16) -> Evidence {
+    let incarnation = |timeline| IncarnationEvidence {
+        incarnation: Incarnation {
+            system_id: 7,
+            timeline,
+            database_oid: 5,
+        },
+        label: format!("PostgreSQL of timeline {timeline}"),
+        witness: Some(WitnessEvidence {
+            slot: "witness".into(),
+            from: Lsn(0),
+            through: Lsn(1 << 40),
+            complete: true,
+        }),
+    };
+    let partition = |partition| PartitionEvidence {
+        topic: "t".into(),
+        partition,
+        start: 0,
+        end: 1 << 40,
+        complete: true,
+        cuts: vec![(0, 0)],
+    };
+    Evidence {
+        format: EVIDENCE_FORMAT.into(),
+        buckets,
+        incarnations: (1..=incarnations).map(incarnation).collect(),
+        fence: Some(Fence {
+            token: "fence".into(),
+            incarnation: i32::try_from(incarnations).unwrap() - 1,
+            lsn: Lsn(1 << 40),
+            seen_in_topic: true,
+            offset_stored: true,
+            confirmed: true,
+            witnessed: true,
+        }),
+        partitions: (0..4).map(partition).collect(),
+        tables: vec![TableEvidence {
+            relation: "public.orders".into(),
+            keyed: true,
+            stored: true,
+            not_compared: vec![],
+        }],
+        payload: PayloadEvidence {
+            format: "debezium envelope".into(),
+            has_lsn: true,
+            has_op: true,
+            undecoded: 0,
+            undecoded_samples: vec![],
+        },
+        tombstones: true,
+        snapshot_allowed: false,
+        attempted: true,
+        problems: vec![],
+    }
+}
+
+/// A change row with key and images, and its key hash.
+pub fn change(
+    incarnation: i32,
+    relation: &str,
+    op: Op,
+    key: Option<&str>,
+    images: (Option<i64>, Option<i64>),
+) -> ChangeRow {
+    let hash = match key {
+        Some(key) => key_hash(relation, key),
+        None => keyless_hash(relation, images.0, images.1),
+    };
+    ChangeRow {
+        key: key.map(str::to_owned),
+        key_hash: hash,
+        before: images.0,
+        after: images.1,
+        ..ChangeRow::new(incarnation, relation, op)
+    }
+}
+
+/// The tombstone that belongs to a published delete, one offset further.
+pub fn tombstone(delete: &ChangeRow, offset: i64) -> ChangeRow {
+    ChangeRow {
+        op: Op::Tombstone,
+        before: None,
+        after: None,
+        revision: None,
+        xid: None,
+        lsn: None,
+        record_offset: Some(offset),
+        ..delete.clone()
+    }
+}
+
+impl Run {
+    pub fn new(incarnations: u32) -> Run {
+        Run {
+            attempted: vec![],
+            committed: vec![],
+            published: vec![],
+            stored: vec![],
+            evidence: evidence(incarnations, 2),
+        }
+    }
+
+    /// A transaction of one change, in every ledger: the row comes with incarnation, relation, op, key, images.
+    /// Positions follow from how many there were before; a keyed delete gets its tombstone.
+    pub fn commit(&mut self, row: ChangeRow) -> &mut Run {
+        let number = i64::try_from(self.committed.len()).unwrap() + 1;
+        let committed = ChangeRow {
+            xid: Some(1_000 + number),
+            lsn: Some(number * 100),
+            commit_lsn: Some(number * 100 + 50),
+            ordinal: Some(0),
+            revision: Some(number),
+            ..row
+        };
+        self.attempted.push(ChangeRow {
+            lsn: None,
+            commit_lsn: None,
+            ordinal: None,
+            before: None,
+            after: None,
+            outcome: Some(Outcome::Ok),
+            session: Some(0),
+            transaction: Some(number),
+            ..committed.clone()
+        });
+        let published = ChangeRow {
+            commit_lsn: None,
+            ordinal: None,
+            topic: Some("t".into()),
+            partition: Some(0),
+            record_offset: Some(number * 10),
+            ..committed.clone()
+        };
+        if published.op == Op::Delete && published.key.is_some() {
+            self.published.push(tombstone(&published, number * 10 + 1));
+        }
+        self.published.push(published);
+        self.committed.push(committed);
+        self
+    }
+
+    pub fn store(&mut self, relation: &str, key: Option<&str>, image: i64) -> &mut Run {
+        let hash = match key {
+            Some(key) => key_hash(relation, key),
+            None => keyless_hash(relation, None, Some(image)),
+        };
+        self.stored.push(StoredRow {
+            incarnation: 0,
+            relation: relation.into(),
+            key: key.map(str::to_owned),
+            key_hash: hash,
+            image: Some(image),
+            revision: None,
+        });
+        self
+    }
+
+    /// The published change records (no tombstones), in offset order.
+    pub fn records(&self) -> Vec<usize> {
+        let mut records: Vec<usize> = (0..self.published.len())
+            .filter(|index| self.published[*index].op != Op::Tombstone)
+            .collect();
+        records.sort_by_key(|index| self.published[*index].record_offset);
+        records
+    }
+
+    pub fn write(&self, run: &RunFolder) {
+        let buckets = self.evidence.buckets;
+        for (kind, rows) in [
+            (LedgerKind::Attempted, &self.attempted),
+            (LedgerKind::Committed, &self.committed),
+            (LedgerKind::Published, &self.published),
+        ] {
+            let mut writer = ChangeWriter::create(&run.ledger(kind), buckets).unwrap();
+            for row in rows {
+                writer.append(row).unwrap();
+            }
+            writer.finish().unwrap();
+        }
+        let folder = run.ledger(LedgerKind::Stored);
+        let mut writer = StoredWriter::create(&folder, buckets).unwrap();
+        for row in &self.stored {
+            writer.append(row).unwrap();
+        }
+        writer.finish().unwrap();
+        write_evidence(run, &self.evidence).unwrap();
+    }
+
+    /// Writes the run, judges it, and reads all findings back.
+    pub fn judge(&self) -> (Judgement, Vec<Finding>) {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunFolder::at(folder.path());
+        self.write(&run);
+        let judgement = block_on(judge(&run)).unwrap();
+        let findings: Vec<Finding> = read_findings(&run.findings())
+            .unwrap()
+            .map(Result::unwrap)
+            .collect();
+        let shown = judgement.findings.len();
+        assert_eq!(
+            judgement.findings,
+            findings[..shown],
+            "the file begins with what is shown"
+        );
+        (judgement, findings)
+    }
+}
+
+pub fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Runtime::new().unwrap().block_on(future)
+}
+
+/// Kinds of the findings, with the check that found each, sorted.
+pub fn kinds(findings: &[Finding]) -> Vec<(&str, FindingKind)> {
+    let mut kinds: Vec<(&str, FindingKind)> = findings
+        .iter()
+        .map(|finding| (finding.check.as_str(), finding.kind))
+        .collect();
+    kinds.sort_unstable();
+    kinds
+}

@@ -1,0 +1,333 @@
+//! `cutover lab …`: the lab that stays.
+//!
+//! `up` fetches what is missing, then starts a second process of this program that owns the lab, and returns
+//! when that one says that the connector streams. The owner ends on SIGTERM (`down`), and the kernel ends its
+//! children if it is killed.
+
+use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use cutover_lab::catalog::{self, Component, Part};
+use cutover_lab::state::{self, LabStatus};
+use cutover_lab::{Home, LabError, fetch};
+use cutover_model::event::{EVENT_FORMAT, EventSink, RunEvent};
+use cutover_model::{ExitCode, Failure};
+use cutover_rehearse::standing::{Standing, Versions, logs};
+
+use super::{Settings, SharedProgress};
+use crate::args::LabAction;
+use crate::output::Outcome;
+use crate::signals;
+
+/// Runs one action.
+pub async fn run(action: LabAction, settings: Settings) -> Outcome {
+    let home = match Home::locate(None, None) {
+        Ok(home) => home,
+        Err(error) => return error.into(),
+    };
+    match action {
+        LabAction::Up { postgres, kafka, debezium, foreground } => {
+            let versions = Versions { postgres, kafka, debezium };
+            if foreground {
+                own(&home, &versions, settings).await
+            } else {
+                up(&home, &versions, settings).await
+            }
+        }
+        LabAction::Status => show_status(&home, settings),
+        LabAction::Logs { service, lines } => show_log(&home, &service, lines),
+        LabAction::Fetch { parts } => fetch_parts(&home, &parts, settings).await,
+        LabAction::Down { purge } => match state::down(&home, purge).await {
+            Ok(report) => down_text(&report, purge),
+            Err(error) => error.into(),
+        },
+    }
+}
+
+/// Fetches with progress in this process, then lets the owner start.
+async fn up(home: &Home, versions: &Versions, settings: Settings) -> Outcome {
+    let parts = [
+        (Component::Postgres, &versions.postgres),
+        (Component::Kafka, &versions.kafka),
+        (Component::Debezium, &versions.debezium),
+    ];
+    let found: Result<Vec<&'static Part>, LabError> =
+        parts.iter().map(|(component, version)| catalog::find(*component, version)).collect();
+    let progress = settings.progress();
+    let fetched = match found {
+        Ok(found) => fetch::ensure_all(home, &found, &sink(&progress)).await.map(|_| ()),
+        Err(error) => Err(error),
+    };
+    progress.finish();
+    if let Err(error) = fetched {
+        return error.into();
+    }
+    let started = Instant::now();
+    match start_owner(home, versions) {
+        Ok(Ok(_)) => match state::status(home) {
+            Ok(Some(status)) => {
+                let seconds = started.elapsed().as_secs_f64();
+                let text = if settings.json {
+                    status_json(Some(&status))
+                } else {
+                    format!("{}the connector streams, {seconds:.1} s after the start\n", table(&status))
+                };
+                Outcome::text(text)
+            }
+            Ok(None) => broken("the lab started and is gone again".into(), ExitCode::Unknown),
+            Err(error) => error.into(),
+        },
+        Ok(Err(failure)) => Outcome::Failed(failure),
+        Err(error) => broken(format!("start the lab's owner: {error}"), ExitCode::Internal),
+    }
+}
+
+/// Starts this program again as owner, and reads its one line: `ready`, or a failure as JSON.
+fn start_owner(home: &Home, versions: &Versions) -> std::io::Result<Result<(), Failure>> {
+    let log = std::fs::File::create(home.state().join("lab-owner.log"))?;
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args(["lab", "up", "--foreground", "--quiet", "--postgres", &versions.postgres]);
+    command.args(["--kafka", &versions.kafka, "--debezium", &versions.debezium]);
+    command.env("CUTOVER_LAB_OWNER", "1").process_group(0);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the spawner's children end with us, and the owner must outlive this command"
+    )]
+    let mut owner = command.spawn()?;
+    let mut line = String::new();
+    if let Some(stdout) = owner.stdout.take() {
+        BufReader::new(stdout).read_line(&mut line)?;
+    }
+    if line.trim() == "ready" {
+        return Ok(Ok(()));
+    }
+    owner.wait()?;
+    Ok(Err(failure_of(&line, home)))
+}
+
+fn failure_of(line: &str, home: &Home) -> Failure {
+    let parsed: Option<(String, String, Option<String>, u8)> = serde_json::from_str(line).ok();
+    let (code, message, remedy, exit) = parsed.unwrap_or_else(|| {
+        let log = home.state().join("lab-owner.log");
+        let message = format!("the lab ended before it was ready; see {}", log.display());
+        ("LAB-OWNER-001".into(), message, None, ExitCode::Unknown.number())
+    });
+    Failure { code, message, remedy, exit: exit_code(exit) }
+}
+
+fn exit_code(number: u8) -> ExitCode {
+    let known = [
+        ExitCode::Usage,
+        ExitCode::Refused,
+        ExitCode::Unreachable,
+        ExitCode::Denied,
+        ExitCode::Locked,
+        ExitCode::Interrupted,
+        ExitCode::Terminated,
+    ];
+    known.into_iter().find(|code| code.number() == number).unwrap_or(ExitCode::Unknown)
+}
+
+/// Owns the lab until a signal, or until a service ends by itself.
+async fn own(home: &Home, versions: &Versions, settings: Settings) -> Outcome {
+    let detached = std::env::var_os("CUTOVER_LAB_OWNER").is_some();
+    let mut interrupt = match signals::listen() {
+        Ok(interrupt) => interrupt,
+        Err(error) => return broken(format!("listen for signals: {error}"), ExitCode::Internal),
+    };
+    let progress = settings.progress();
+    let events = sink(&progress);
+    let started = tokio::select! {
+        started = Standing::up(home, versions, &events) => started.map_err(|error| Failure::of(&error)),
+        code = cutover_rehearse::runner::interrupted(&mut interrupt) => {
+            return Outcome::Done(String::new(), code);
+        }
+    };
+    let mut standing = match started {
+        Ok(standing) => standing,
+        Err(failure) if detached => {
+            let line = (failure.code, failure.message, failure.remedy, failure.exit.number());
+            let line = serde_json::to_string(&line).unwrap_or_default();
+            return Outcome::Done(line, failure.exit);
+        }
+        Err(failure) => return Outcome::Failed(failure),
+    };
+    progress.finish();
+    if detached {
+        crate::output::line("ready");
+    } else if let Ok(Some(status)) = state::status(home) {
+        crate::output::line(&table(&status));
+        crate::output::line("the connector streams; Ctrl-C ends the lab");
+    }
+    let ended = tokio::select! {
+        code = cutover_rehearse::runner::interrupted(&mut interrupt) => Ok(code),
+        died = watch(&mut standing) => Err(died),
+    };
+    let down = standing.down().await;
+    match (ended, down) {
+        (Err(died), _) => Outcome::Failed(died),
+        (Ok(_), Err(error)) => error.into(),
+        (Ok(code), Ok(_)) => Outcome::Done(String::new(), code),
+    }
+}
+
+async fn watch(standing: &mut Standing) -> Failure {
+    let what = "a service that ended by itself";
+    let watching = cutover_rehearse::standing::watch(standing, Duration::from_millis(500)).await;
+    Failure { message: format!("{what}: {}", Failure::of(&watching).message), ..Failure::of(&watching) }
+}
+
+async fn fetch_parts(home: &Home, names: &[String], settings: Settings) -> Outcome {
+    let all = match catalog::parts() {
+        Ok(all) => all,
+        Err(error) => return error.into(),
+    };
+    let mut wanted: Vec<&'static Part> = Vec::new();
+    for name in names {
+        let Some((component, version)) = name.split_once('-') else {
+            return broken(
+                format!("'{name}' is no part; parts are called like {}", all[0].name()),
+                ExitCode::Usage,
+            );
+        };
+        let known = [Component::Postgres, Component::Kafka, Component::Debezium];
+        let named = known.into_iter().find(|known| known.to_string() == component);
+        let part = named.map_or_else(
+            || Err(format!("there is no component '{component}'")),
+            |component| catalog::find(component, version).map_err(|error| error.to_string()),
+        );
+        match part {
+            Ok(part) => wanted.push(part),
+            Err(message) => return broken(message, ExitCode::Usage),
+        }
+    }
+    if names.is_empty() {
+        wanted = all.iter().collect();
+    }
+    let progress = settings.progress();
+    let started = Instant::now();
+    let fetched = fetch::ensure_all(home, &wanted, &sink(&progress)).await;
+    progress.finish();
+    match fetched {
+        Ok(parts) => {
+            let lines = parts.iter().map(|part| {
+                format!("{:<18} {}\n", part.part.name(), part.root.display())
+            });
+            let seconds = started.elapsed().as_secs_f64();
+            Outcome::text(format!("{}ready after {seconds:.1} s\n", lines.collect::<String>()))
+        }
+        Err(error) => error.into(),
+    }
+}
+
+fn show_status(home: &Home, settings: Settings) -> Outcome {
+    match state::status(home) {
+        Ok(status) if settings.json => Outcome::text(status_json(status.as_ref())),
+        Ok(Some(status)) => Outcome::text(table(&status)),
+        Ok(None) => Outcome::text("there is no lab; start one with: cutover lab up"),
+        Err(error) => error.into(),
+    }
+}
+
+fn table(status: &LabStatus) -> String {
+    let owner = if status.running {
+        format!("lab owned by process {}\n", status.record.pid)
+    } else {
+        "the lab is down\n".to_owned()
+    };
+    let rows = status.record.services.iter().zip(&status.memory).map(|(service, memory)| {
+        let ports: Vec<String> = service.ports.iter().map(ToString::to_string).collect();
+        let state = memory.map_or_else(
+            || "not running".to_owned(),
+            |bytes| format!("pid {:<8} {:>4} MiB", service.pid.unwrap_or(0), bytes / 1_048_576),
+        );
+        format!("  {:<14} {:<16} {state}  ports {}\n", service.name, service.part, ports.join(","))
+    });
+    owner + &rows.collect::<String>()
+}
+
+fn status_json(status: Option<&LabStatus>) -> String {
+    let services = status.map(|status| {
+        let services = status.record.services.iter().zip(&status.memory);
+        let rows = services.map(|(service, memory)| {
+            serde_json::json!({
+                "name": service.name, "part": service.part, "ports": service.ports,
+                "pid": memory.and(service.pid), "memory_bytes": memory, "log": service.log,
+            })
+        });
+        rows.collect::<Vec<_>>()
+    });
+    let object = serde_json::json!({
+        "format": "cutover.lab-status/1",
+        "running": status.is_some_and(|status| status.running),
+        "services": services.unwrap_or_default(),
+    });
+    format!("{object:#}")
+}
+
+fn show_log(home: &Home, service: &str, lines: usize) -> Outcome {
+    let services = match state::status(home) {
+        Ok(status) => status.map(|status| status.record.services).unwrap_or_default(),
+        Err(error) => return error.into(),
+    };
+    let found = services.iter().find(|known| {
+        known.name == service || known.name.strip_suffix("-main") == Some(service)
+    });
+    let Some(found) = found else {
+        let known: Vec<String> = services.iter().map(|known| known.name.clone()).collect();
+        let message = format!("the lab has no service '{service}'");
+        return Outcome::Failed(Failure {
+            code: "LAB-LOG-001".into(),
+            message,
+            remedy: Some(if known.is_empty() {
+                format!("start a lab first; older logs are in {}", logs(home).display())
+            } else {
+                format!("its services: {}", known.join(", "))
+            }),
+            exit: ExitCode::Usage,
+        });
+    };
+    match std::fs::read_to_string(&found.log) {
+        Ok(text) => {
+            let all: Vec<&str> = text.lines().collect();
+            let tail = &all[all.len().saturating_sub(lines)..];
+            let safe: Vec<String> = tail.iter().map(|line| cutover_report::text::safe(line)).collect();
+            Outcome::text(safe.join("\n"))
+        }
+        Err(error) => broken(format!("read {}: {error}", found.log.display()), ExitCode::Refused),
+    }
+}
+
+fn down_text(report: &state::DownReport, purge: bool) -> Outcome {
+    let killed = if report.killed.is_empty() {
+        String::new()
+    } else {
+        format!("; had to be killed: {}", report.killed.join(", "))
+    };
+    let data = if purge { ", data removed" } else { "" };
+    let order = if report.in_order { "in order" } else { "its owner was gone already" };
+    Outcome::text(format!("the lab is down after {:.1} s ({order}{data}){killed}", report.seconds))
+}
+
+fn sink(progress: &SharedProgress) -> EventSink {
+    let progress = progress.clone();
+    let index = Arc::new(std::sync::atomic::AtomicU64::new(0));
+    EventSink::new(move |kind| {
+        let index = index.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1;
+        progress.consume(&RunEvent {
+            format: EVENT_FORMAT.into(),
+            index,
+            time: String::new(),
+            scenario: None,
+            kind,
+        });
+    })
+}
+
+fn broken(message: String, exit: ExitCode) -> Outcome {
+    Outcome::Failed(Failure { code: "LAB-CLI-001".into(), message, remedy: None, exit })
+}

@@ -1,0 +1,70 @@
+//! One file per command. A command takes its arguments apart, calls the crate that does the work, and returns
+//! what is to be printed.
+
+mod lab;
+mod rehearse;
+mod verify;
+
+use std::io::IsTerminal;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use cutover_model::RunEvent;
+use cutover_report::{Look, Progress};
+
+use crate::args::{Arguments, Command};
+use crate::output::Outcome;
+
+/// Runs the command.
+pub async fn run(arguments: Arguments) -> Outcome {
+    let settings = Settings { json: arguments.output == crate::args::Output::Json, quiet: arguments.quiet };
+    match arguments.command {
+        Command::Rehearse { scenarios, plan_only, seed, runs } => {
+            if plan_only {
+                return rehearse::plan_only(&scenarios, settings);
+            }
+            rehearse::run(&scenarios, seed, runs, settings).await
+        }
+        Command::Verify { run } => verify::run(&run, settings).await,
+        Command::Lab { action } => lab::run(action, settings).await,
+    }
+}
+
+/// How results and progress are shown.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    /// One JSON object on stdout instead of text.
+    pub json: bool,
+    /// No progress.
+    pub quiet: bool,
+}
+
+impl Settings {
+    /// Look of the result on stdout.
+    fn result_look(self) -> Look {
+        Look::decide(std::io::stdout().is_terminal(), self.quiet, variable)
+    }
+
+    /// Progress on stderr as a consumer of events.
+    fn progress(self) -> SharedProgress {
+        let look = Look::decide(std::io::stderr().is_terminal(), self.quiet, variable);
+        SharedProgress(Arc::new(Mutex::new(Progress::on_stderr(look))))
+    }
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// Progress that several producers share.
+#[derive(Clone)]
+struct SharedProgress(Arc<Mutex<Progress>>);
+
+impl SharedProgress {
+    fn consume(&self, event: &RunEvent) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).consume(event);
+    }
+
+    fn finish(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).finish();
+    }
+}

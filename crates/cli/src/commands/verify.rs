@@ -1,0 +1,40 @@
+//! `cutover verify RUN`: judges a saved run folder again. Needs no server and changes nothing but
+//! `findings.parquet`, which it writes anew.
+
+use std::path::{Path, PathBuf};
+
+use cutover_model::{ExitCode, RunFolder};
+use cutover_rehearse::judge::{conclude, judge_run};
+
+use super::{Settings, rehearse};
+use crate::output::Outcome;
+
+/// Judges one scenario's folder, or every scenario of a whole run.
+pub async fn run(folder: &Path, settings: Settings) -> Outcome {
+    let mut results = Vec::new();
+    for folder in scenario_folders(folder) {
+        match judge_run(&RunFolder::at(folder)).await {
+            Ok(result) => results.push(result),
+            Err(error) => return error.into(),
+        }
+    }
+    let result = conclude(results);
+    let exit = ExitCode::of(result.verdict);
+    rehearse::print(&result, exit, settings)
+}
+
+/// A folder with `run.toml` is one scenario; otherwise its sub-folders that have one are, in name order. If
+/// there is none at all, the folder itself is judged, so that the error names it.
+fn scenario_folders(folder: &Path) -> Vec<PathBuf> {
+    let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+    if RunFolder::at(&folder).manifest().exists() {
+        return vec![folder];
+    }
+    let entries = std::fs::read_dir(&folder).into_iter().flatten().flatten();
+    let mut inner: Vec<PathBuf> = entries
+        .map(|entry| entry.path())
+        .filter(|path| RunFolder::at(path).manifest().exists())
+        .collect();
+    inner.sort();
+    if inner.is_empty() { vec![folder] } else { inner }
+}

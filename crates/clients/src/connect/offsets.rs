@@ -1,0 +1,110 @@
+//! Offsets that Connect stores for a connector: where Debezium goes on after a restart.
+//!
+//! Stored by connector name and `{"server": topic.prefix}`; no server identity is in it, so an offset can
+//! belong to another incarnation without anybody noticing. Connect validates nothing in a PATCH: a wrong
+//! partition is stored beside the right one and ignored, hence the partition is always one that was read.
+
+use cutover_model::Lsn;
+use reqwest::Method;
+use serde_json::{Map, Value, json};
+
+use super::{Connect, ConnectError, must_exist};
+
+/// One stored offset.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredOffset {
+    /// Source partition, `{"server": topic.prefix}`.
+    pub partition: Value,
+    /// Debezium's own fields. Empty when the offset was reset.
+    pub offset: Map<String, Value>,
+}
+
+impl StoredOffset {
+    /// LSN of the last event handed to Kafka.
+    pub fn lsn(&self) -> Option<Lsn> {
+        self.position("lsn")
+    }
+
+    /// LSN of the last event that was processed completely.
+    pub fn lsn_proc(&self) -> Option<Lsn> {
+        self.position("lsn_proc")
+    }
+
+    /// LSN of the last COMMIT; absent before the first one was seen.
+    pub fn lsn_commit(&self) -> Option<Lsn> {
+        self.position("lsn_commit")
+    }
+
+    fn position(&self, field: &str) -> Option<Lsn> {
+        self.offset
+            .get(field)
+            .and_then(Value::as_i64)
+            .and_then(Lsn::from_i64)
+    }
+}
+
+impl Connect {
+    /// The stored offset that the connector will start from; `None` without connector or without offset.
+    pub async fn offsets(&self, name: &str) -> Result<Option<StoredOffset>, ConnectError> {
+        let mut stored = self.all_offsets(name).await?;
+        if stored.len() <= 1 {
+            return Ok(stored.pop());
+        }
+        let count = stored.len();
+        let config = self.config(name).await?.unwrap_or_default();
+        let prefix = config.get("topic.prefix").cloned().unwrap_or_default();
+        let mine = json!({ "server": prefix });
+        stored
+            .into_iter()
+            .find(|offset| offset.partition == mine)
+            .map(Some)
+            .ok_or(ConnectError::AmbiguousOffset {
+                connector: name.to_owned(),
+                count,
+            })
+    }
+
+    /// Everything stored for the connector, offsets of former topic prefixes included.
+    pub async fn all_offsets(&self, name: &str) -> Result<Vec<StoredOffset>, ConnectError> {
+        let path = ["connectors", name, "offsets"];
+        let answer = self.call(Method::GET, &path, None).await?;
+        let entries = answer.body.get("offsets").and_then(Value::as_array);
+        Ok(entries.into_iter().flatten().filter_map(stored).collect())
+    }
+
+    /// Rewrites the offset of one partition. The connector must be STOPPED; needs Connect 3.6.
+    pub async fn patch_offset(
+        &self,
+        name: &str,
+        partition: &Value,
+        offset: &Map<String, Value>,
+    ) -> Result<(), ConnectError> {
+        let path = ["connectors", name, "offsets"];
+        let body = json!({ "offsets": [{ "partition": partition, "offset": offset }] });
+        must_exist(name, &self.call(Method::PATCH, &path, Some(&body)).await?)
+    }
+}
+
+fn stored(entry: &Value) -> Option<StoredOffset> {
+    // A reset offset is listed with `"offset": null` until the topic is compacted: that is no offset.
+    let offset = entry.get("offset")?.as_object()?.clone();
+    Some(StoredOffset {
+        partition: entry.get("partition")?.clone(),
+        offset,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_are_read_and_a_reset_offset_is_none() {
+        let entry = json!({"partition": {"server": "a"},
+            "offset": {"lsn_proc": 26000448, "lsn": 26000448, "lsn_commit": 26000000, "txId": 7}});
+        let offset = stored(&entry).unwrap();
+        assert_eq!(offset.lsn(), Some(Lsn(26_000_448)));
+        assert_eq!(offset.lsn_commit(), Some(Lsn(26_000_000)));
+        assert!(stored(&json!({"partition": {"server": "a"}, "offset": null})).is_none());
+    }
+}

@@ -1,0 +1,186 @@
+//! What can go wrong while reading Kafka.
+
+use cutover_model::{Classified, ExitCode, Permanence};
+use rdkafka::types::RDKafkaErrorCode;
+
+/// An error of a Kafka client.
+#[derive(Debug, thiserror::Error)]
+pub enum KafkaError {
+    /// The library refused the configuration.
+    #[error("configure the Kafka client")]
+    Config {
+        /// Cause.
+        #[source]
+        source: Box<rdkafka::error::KafkaError>,
+    },
+    /// No broker answers.
+    #[error("Kafka at {bootstrap} does not answer")]
+    Unreachable {
+        /// Bootstrap servers.
+        bootstrap: String,
+        /// Cause.
+        #[source]
+        source: Box<rdkafka::error::KafkaError>,
+    },
+    /// There is no such topic or partition.
+    #[error("there is no partition {partition} of topic '{topic}'")]
+    NoPartition {
+        /// Topic.
+        topic: String,
+        /// Partition.
+        partition: i32,
+    },
+    /// Records were removed (retention, deletion of records) between asking and reading.
+    #[error("topic '{topic}' partition {partition}: records were removed while being read")]
+    CutOff {
+        /// Topic.
+        topic: String,
+        /// Partition.
+        partition: i32,
+    },
+    /// Nothing came although the partition should hold more.
+    #[error(
+        "topic '{topic}' partition {partition}: nothing came for {seconds} s at offset {next}, \
+         {to} was to be reached"
+    )]
+    Silent {
+        /// Topic.
+        topic: String,
+        /// Partition.
+        partition: i32,
+        /// Offset to go on from.
+        next: i64,
+        /// Offset to be reached.
+        to: i64,
+        /// How long.
+        seconds: f64,
+        /// Last trouble of the connection.
+        #[source]
+        source: Option<Box<rdkafka::error::KafkaError>>,
+    },
+    /// Authentication or authorisation.
+    #[error("access to topic '{topic}' was denied")]
+    Denied {
+        /// Topic.
+        topic: String,
+        /// Cause.
+        #[source]
+        source: Box<rdkafka::error::KafkaError>,
+    },
+    /// Anything else the broker or the library says: bad checksum, unsupported compression, …
+    #[error("read topic '{topic}' partition {partition}")]
+    Read {
+        /// Topic.
+        topic: String,
+        /// Partition.
+        partition: i32,
+        /// Cause.
+        #[source]
+        source: Box<rdkafka::error::KafkaError>,
+    },
+}
+
+impl KafkaError {
+    pub(super) fn of_partition(
+        topic: &str,
+        partition: i32,
+        source: rdkafka::error::KafkaError,
+    ) -> KafkaError {
+        use RDKafkaErrorCode as Code;
+        let topic = topic.to_owned();
+        match source.rdkafka_error_code() {
+            Some(Code::UnknownPartition | Code::UnknownTopic | Code::UnknownTopicOrPartition) => {
+                KafkaError::NoPartition { topic, partition }
+            }
+            Some(Code::OffsetOutOfRange | Code::AutoOffsetReset) => {
+                KafkaError::CutOff { topic, partition }
+            }
+            Some(
+                Code::TopicAuthorizationFailed
+                | Code::GroupAuthorizationFailed
+                | Code::ClusterAuthorizationFailed
+                | Code::SaslAuthenticationFailed
+                | Code::Authentication,
+            ) => KafkaError::Denied {
+                topic,
+                source: Box::new(source),
+            },
+            _ => KafkaError::Read {
+                topic,
+                partition,
+                source: Box::new(source),
+            },
+        }
+    }
+
+    fn network(source: &rdkafka::error::KafkaError) -> bool {
+        use RDKafkaErrorCode as Code;
+        matches!(
+            source.rdkafka_error_code(),
+            Some(
+                Code::BrokerTransportFailure
+                    | Code::AllBrokersDown
+                    | Code::Resolve
+                    | Code::OperationTimedOut
+                    | Code::RequestTimedOut
+                    | Code::NetworkException
+                    | Code::LeaderNotAvailable
+                    | Code::NotLeaderForPartition
+            )
+        )
+    }
+}
+
+impl Classified for KafkaError {
+    fn permanence(&self) -> Permanence {
+        match self {
+            KafkaError::Unreachable { .. } | KafkaError::Silent { .. } => Permanence::Transient,
+            KafkaError::Read { source, .. } if KafkaError::network(source) => Permanence::Transient,
+            _ => Permanence::Definite,
+        }
+    }
+
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            KafkaError::Config { .. } => ExitCode::Usage,
+            KafkaError::Unreachable { .. } | KafkaError::Silent { .. } => ExitCode::Unreachable,
+            KafkaError::Read { source, .. } if KafkaError::network(source) => ExitCode::Unreachable,
+            KafkaError::NoPartition { .. } => ExitCode::Refused,
+            KafkaError::Denied { .. } => ExitCode::Denied,
+            KafkaError::CutOff { .. } | KafkaError::Read { .. } => ExitCode::Unknown,
+        }
+    }
+
+    fn remedy(&self) -> Option<String> {
+        let advice = match self {
+            KafkaError::Config { .. } => "check the bootstrap servers (host:port, comma separated)",
+            KafkaError::Unreachable { .. } | KafkaError::Silent { .. } => {
+                "check that the brokers are up and that their advertised listeners can be reached"
+            }
+            KafkaError::NoPartition { .. } => {
+                "check topic.prefix and that the connector has published to this topic"
+            }
+            KafkaError::CutOff { .. } => {
+                "raise the topic's retention for the length of the run and record again"
+            }
+            KafkaError::Denied { .. } => "grant READ and DESCRIBE on the topic",
+            KafkaError::Read { source, .. } if KafkaError::network(source) => {
+                "check that the brokers are up and that their advertised listeners can be reached"
+            }
+            KafkaError::Read { .. } => return None,
+        };
+        Some(advice.to_owned())
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            KafkaError::Config { .. } => "KAFKA-CONFIG-001",
+            KafkaError::Unreachable { .. } => "KAFKA-UNREACHABLE-001",
+            KafkaError::NoPartition { .. } => "KAFKA-TOPIC-001",
+            KafkaError::CutOff { .. } => "KAFKA-CUTOFF-001",
+            KafkaError::Silent { .. } => "KAFKA-SILENT-001",
+            KafkaError::Denied { .. } => "KAFKA-DENIED-001",
+            KafkaError::Read { .. } => "KAFKA-READ-001",
+        }
+    }
+}

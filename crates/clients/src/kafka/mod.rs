@@ -1,0 +1,144 @@
+//! Reading Kafka as an auditor: chosen partitions from chosen offsets, and nothing left behind.
+//!
+//! Topic recorders and fences read through this. Partitions are assigned, never subscribed: no consumer group
+//! is joined, no offset committed (librdkafka wants a group name all the same; no broker ever hears it).
+//! The rule it protects: the end of a read is known, not guessed. A partition that ends early, a broker that
+//! is gone and a log that was cut off are three different answers, and a hang is none.
+
+mod error;
+mod reader;
+mod record;
+
+use std::time::Duration;
+
+use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+
+pub use error::KafkaError;
+pub use reader::ReadEnd;
+pub use record::Record;
+
+/// How long one question to the broker may take.
+pub(crate) const ASK_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// One Kafka cluster. Calls block: use it on a thread of its own, or in `spawn_blocking`.
+pub struct Kafka {
+    bootstrap: String,
+    asking: BaseConsumer,
+}
+
+impl std::fmt::Debug for Kafka {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Kafka({})", self.bootstrap)
+    }
+}
+
+/// A topic and its partitions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicInfo {
+    /// Name.
+    pub name: String,
+    /// Partition numbers, ascending.
+    pub partitions: Vec<i32>,
+}
+
+impl Kafka {
+    /// A client for the cluster; connects when first asked.
+    pub fn new(bootstrap: &str) -> Result<Kafka, KafkaError> {
+        Ok(Kafka {
+            bootstrap: bootstrap.to_owned(),
+            asking: consumer(bootstrap)?,
+        })
+    }
+
+    /// Every topic of the cluster, by name; internal ones too.
+    pub fn topics(&self) -> Result<Vec<TopicInfo>, KafkaError> {
+        let unreachable = |source| KafkaError::Unreachable {
+            bootstrap: self.bootstrap.clone(),
+            source: Box::new(source),
+        };
+        let metadata = self.asking.fetch_metadata(None, ASK_TIMEOUT);
+        let metadata = metadata.map_err(unreachable)?;
+        let mut topics: Vec<TopicInfo> = metadata
+            .topics()
+            .iter()
+            .filter(|topic| topic.error().is_none())
+            .map(|topic| {
+                let mut partitions: Vec<i32> =
+                    topic.partitions().iter().map(|part| part.id()).collect();
+                partitions.sort_unstable();
+                TopicInfo {
+                    name: topic.name().to_owned(),
+                    partitions,
+                }
+            })
+            .collect();
+        topics.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        Ok(topics)
+    }
+
+    /// First offset that the log still has, and the offset after the last one that a read-committed reader may
+    /// see (records of transactions still open stand behind it).
+    pub fn watermarks(&self, topic: &str, partition: i32) -> Result<(i64, i64), KafkaError> {
+        self.asking
+            .fetch_watermarks(topic, partition, ASK_TIMEOUT)
+            .map_err(|source| KafkaError::of_partition(topic, partition, source))
+    }
+
+    /// Reads `from..to` of one partition and hands each record to `consume` until it breaks off.
+    ///
+    /// Offsets without record (compaction, transaction markers, aborted records) are normal. The read ends when
+    /// everything before `to` was seen, or, when nothing new came for `timeout_idle`: with
+    /// [`ReadEnd::reached_end`] false if the partition simply holds no more yet, with an error if the broker
+    /// cannot be reached or does not deliver.
+    pub fn read_range(
+        &self,
+        range: &ReadRange<'_>,
+        consume: &mut dyn FnMut(&Record<'_>) -> std::ops::ControlFlow<()>,
+    ) -> Result<ReadEnd, KafkaError> {
+        reader::read(&self.bootstrap, range, consume)
+    }
+}
+
+/// What to read.
+#[derive(Debug, Clone, Copy)]
+pub struct ReadRange<'a> {
+    /// Topic.
+    pub topic: &'a str,
+    /// Partition.
+    pub partition: i32,
+    /// First offset wanted; reading begins later if the log was cut off (see [`ReadEnd::start`]).
+    pub from: i64,
+    /// Offset after the last one wanted.
+    pub to: i64,
+    /// How long nothing may come before the read gives up.
+    pub timeout_idle: Duration,
+}
+
+fn consumer(bootstrap: &str) -> Result<BaseConsumer, KafkaError> {
+    ClientConfig::new()
+        .set("bootstrap.servers", bootstrap)
+        .set("client.id", "cutover")
+        // Needed by the library; with assign() and without commits the broker never sees it.
+        .set("group.id", "cutover-never-joined")
+        .set("enable.auto.commit", "false")
+        .set("enable.auto.offset.store", "false")
+        .set("enable.partition.eof", "true")
+        .set("isolation.level", "read_committed")
+        .set("check.crcs", "true")
+        // A log that was cut off must be an answer, not a silent jump.
+        .set("auto.offset.reset", "error")
+        // Asking for a topic must not create it.
+        .set("allow.auto.create.topics", "false")
+        // The default of one second stalls a reader that is faster than the fetcher.
+        .set("fetch.queue.backoff.ms", "1")
+        .set("fetch.wait.max.ms", "100")
+        .set("queued.min.messages", "20000")
+        .set("queued.max.messages.kbytes", "32768")
+        .set("reconnect.backoff.max.ms", "1000")
+        .set("log_level", "0")
+        .create()
+        .map_err(|source| KafkaError::Config {
+            source: Box::new(source),
+        })
+}

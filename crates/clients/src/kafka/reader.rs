@@ -1,0 +1,200 @@
+//! Reads a stretch of one partition to its end.
+//!
+//! Why the end needs care: the last offsets before `to` may hold no record at all (transaction markers,
+//! aborted records, compaction), so waiting for a record at `to - 1` can hang. The broker's end-of-partition
+//! event says that the fetcher passed the end *as of then*, and that end is the last stable offset, which may
+//! still be short of `to` while a transaction is open. Hence: an end event counts when the readable end was
+//! known to be at or behind `to` *before* the event was raised. If it is found there only afterwards, the
+//! partition is assigned again, which raises a fresh event.
+
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError as Cause;
+use rdkafka::message::Message;
+use rdkafka::types::RDKafkaErrorCode;
+use rdkafka::{Offset, TopicPartitionList};
+
+use super::{ASK_TIMEOUT, KafkaError, ReadRange, Record};
+
+const POLL: Duration = Duration::from_millis(100);
+const ASK_END_EVERY: Duration = Duration::from_millis(300);
+
+/// How a read ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReadEnd {
+    /// First offset that was looked at: `from`, or the start of the log if that is later (retention).
+    pub start: i64,
+    /// Everything before `to` was seen.
+    pub reached_end: bool,
+    /// Offset to go on from.
+    pub next: i64,
+}
+
+struct Reader<'a> {
+    consumer: BaseConsumer,
+    range: &'a ReadRange<'a>,
+    next: i64,
+    /// The readable end was at least here before the next end event.
+    known_end: i64,
+    at_end: bool,
+    asked: Instant,
+    progress: Instant,
+    trouble: Option<Cause>,
+}
+
+pub(super) fn read(
+    bootstrap: &str,
+    range: &ReadRange<'_>,
+    consume: &mut dyn FnMut(&Record<'_>) -> ControlFlow<()>,
+) -> Result<ReadEnd, KafkaError> {
+    let consumer = super::consumer(bootstrap)?;
+    let (low, high) = consumer
+        .fetch_watermarks(range.topic, range.partition, ASK_TIMEOUT)
+        .map_err(|source| KafkaError::of_partition(range.topic, range.partition, source))?;
+    let start = range.from.max(low);
+    if start >= range.to {
+        return Ok(ReadEnd {
+            start,
+            reached_end: true,
+            next: start,
+        });
+    }
+    let now = Instant::now();
+    let mut reader = Reader {
+        consumer,
+        range,
+        next: start,
+        known_end: high,
+        at_end: false,
+        asked: now,
+        progress: now,
+        trouble: None,
+    };
+    reader.assign()?;
+    let reached_end = reader.run(consume)?;
+    Ok(ReadEnd {
+        start,
+        reached_end,
+        next: if reached_end { range.to } else { reader.next },
+    })
+}
+
+impl Reader<'_> {
+    fn run(
+        &mut self,
+        consume: &mut dyn FnMut(&Record<'_>) -> ControlFlow<()>,
+    ) -> Result<bool, KafkaError> {
+        loop {
+            // Once behind the end, waiting is paced by the poll, so asking stays cheap.
+            match self.consumer.poll(POLL) {
+                Some(Ok(message)) => {
+                    let offset = message.offset();
+                    self.progress = Instant::now();
+                    self.trouble = None;
+                    self.at_end = false;
+                    if offset >= self.range.to {
+                        return Ok(true);
+                    }
+                    if offset < self.next {
+                        continue;
+                    }
+                    self.next = offset + 1;
+                    let flow = consume(&Record::of(&message));
+                    // The consumer may take long (it writes ledgers): that is not the broker's idleness.
+                    self.progress = Instant::now();
+                    if self.next >= self.range.to {
+                        return Ok(true);
+                    }
+                    if flow.is_break() {
+                        return Ok(false);
+                    }
+                }
+                Some(Err(Cause::PartitionEOF(_))) => {
+                    if self.known_end >= self.range.to {
+                        return Ok(true);
+                    }
+                    self.at_end = true;
+                    self.trouble = None;
+                }
+                Some(Err(cause)) => self.judge(cause)?,
+                None => {}
+            }
+            if self.at_end && self.asked.elapsed() >= ASK_END_EVERY {
+                self.ask_end()?;
+            }
+            if self.progress.elapsed() >= self.range.timeout_idle {
+                return self.give_up();
+            }
+        }
+    }
+
+    /// An error while polling: some pass (the library reconnects by itself), the others end the read.
+    fn judge(&mut self, cause: Cause) -> Result<(), KafkaError> {
+        let passing = matches!(
+            cause.rdkafka_error_code(),
+            Some(
+                RDKafkaErrorCode::BrokerTransportFailure
+                    | RDKafkaErrorCode::AllBrokersDown
+                    | RDKafkaErrorCode::Resolve
+                    | RDKafkaErrorCode::OperationTimedOut
+                    | RDKafkaErrorCode::RequestTimedOut
+                    | RDKafkaErrorCode::NetworkException
+                    | RDKafkaErrorCode::NotLeaderForPartition
+                    | RDKafkaErrorCode::LeaderNotAvailable
+                    | RDKafkaErrorCode::BrokerNotAvailable
+                    | RDKafkaErrorCode::CoordinatorLoadInProgress
+                    | RDKafkaErrorCode::CoordinatorNotAvailable
+                    | RDKafkaErrorCode::NotCoordinator
+            )
+        );
+        if passing {
+            self.trouble = Some(cause);
+            return Ok(());
+        }
+        let (topic, partition) = (self.range.topic, self.range.partition);
+        Err(KafkaError::of_partition(topic, partition, cause))
+    }
+
+    fn ask_end(&mut self) -> Result<(), KafkaError> {
+        self.asked = Instant::now();
+        let (topic, partition) = (self.range.topic, self.range.partition);
+        match self.consumer.fetch_watermarks(topic, partition, POLL * 10) {
+            Ok((_, high)) => {
+                self.known_end = high;
+                if high >= self.range.to {
+                    self.at_end = false;
+                    self.assign()?;
+                }
+            }
+            Err(cause) => self.trouble = Some(cause),
+        }
+        Ok(())
+    }
+
+    fn assign(&self) -> Result<(), KafkaError> {
+        let (topic, partition) = (self.range.topic, self.range.partition);
+        let failed = |source| KafkaError::of_partition(topic, partition, source);
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(topic, partition, Offset::Offset(self.next))
+            .map_err(failed)?;
+        self.consumer.unassign().map_err(failed)?;
+        self.consumer.assign(&list).map_err(failed)
+    }
+
+    /// Nothing came for too long. The partition having no more is an answer; silence without one is not.
+    fn give_up(&mut self) -> Result<bool, KafkaError> {
+        if self.at_end && self.trouble.is_none() {
+            return Ok(false);
+        }
+        Err(KafkaError::Silent {
+            topic: self.range.topic.to_owned(),
+            partition: self.range.partition,
+            next: self.next,
+            to: self.range.to,
+            seconds: self.range.timeout_idle.as_secs_f64(),
+            source: self.trouble.take().map(Box::new),
+        })
+    }
+}

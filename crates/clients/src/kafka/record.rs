@@ -1,0 +1,45 @@
+//! One record as the broker holds it. Timestamp, key and headers are evidence too, so nothing is dropped.
+
+use rdkafka::message::{BorrowedMessage, Headers, Message};
+
+/// A record, borrowed from the fetch buffer.
+#[derive(Debug, Clone)]
+pub struct Record<'a> {
+    /// Topic.
+    pub topic: &'a str,
+    /// Partition.
+    pub partition: i32,
+    /// Offset.
+    pub offset: i64,
+    /// Milliseconds since the epoch, by producer or broker as the topic is set up.
+    pub timestamp_ms: Option<i64>,
+    /// Key.
+    pub key: Option<&'a [u8]>,
+    /// Value; `None` is a tombstone.
+    pub value: Option<&'a [u8]>,
+    /// Headers in order.
+    pub headers: Vec<(&'a str, Option<&'a [u8]>)>,
+}
+
+impl<'a> Record<'a> {
+    pub(super) fn of(message: &'a BorrowedMessage<'_>) -> Record<'a> {
+        let headers = message.headers().map(|headers| {
+            let one = |header: rdkafka::message::Header<'a, &'a [u8]>| (header.key, header.value);
+            headers.iter().map(one).collect()
+        });
+        Record {
+            topic: message.topic(),
+            partition: message.partition(),
+            offset: message.offset(),
+            timestamp_ms: message.timestamp().to_millis(),
+            key: message.key(),
+            value: message.payload(),
+            headers: headers.unwrap_or_default(),
+        }
+    }
+
+    /// Whether there is a header of this name.
+    pub fn has_header(&self, name: &str) -> bool {
+        self.headers.iter().any(|(key, _)| *key == name)
+    }
+}

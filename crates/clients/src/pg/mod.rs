@@ -1,0 +1,103 @@
+//! PostgreSQL: SQL sessions, and what cutover asks of a server one thing at a time.
+//!
+//! SQL goes through `tokio-postgres`; the replication protocol is ours ([`replication`], [`pgoutput`]), since
+//! when the server may forget a change is the one thing that must not be left to a library.
+//! Every session fixes `TimeZone`, `DateStyle` and friends, because the text of a value depends on them.
+
+pub mod address;
+mod cursor;
+mod error;
+pub mod facts;
+pub mod freeze;
+mod login;
+pub mod marker;
+pub mod pgoutput;
+pub mod publication;
+pub mod replication;
+pub mod slots;
+mod wire;
+
+use std::time::Duration;
+
+pub use tokio_postgres::Client;
+use tokio_postgres::{Config, NoTls};
+
+pub use address::{PgAddress, PgHost};
+pub use error::PgError;
+
+/// Settings that the text form of values depends on; the same for SQL and replication sessions.
+pub const SESSION_SETTINGS: [(&str, &str); 5] = [
+    ("TimeZone", "UTC"),
+    ("DateStyle", "ISO"),
+    ("IntervalStyle", "postgres"),
+    ("bytea_output", "hex"),
+    ("extra_float_digits", "1"),
+];
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Opens a session. It obeys a freeze of the database: to act while writes are frozen, use [`connect_admin`].
+///
+/// # Errors
+/// [`PgError::Connect`] when no session could be opened.
+pub async fn connect(address: &PgAddress, application: &str) -> Result<Client, PgError> {
+    open(address, application, &[]).await
+}
+
+/// Opens a session that may write although the database's default says read only.
+///
+/// # Errors
+/// [`PgError::Connect`] when no session could be opened.
+pub async fn connect_admin(address: &PgAddress) -> Result<Client, PgError> {
+    open(
+        address,
+        "cutover-admin",
+        &[("default_transaction_read_only", "off")],
+    )
+    .await
+}
+
+async fn open(
+    address: &PgAddress,
+    application: &str,
+    settings: &[(&str, &str)],
+) -> Result<Client, PgError> {
+    let mut config = Config::new();
+    match &address.host {
+        PgHost::Tcp(host) => config.host(host),
+        PgHost::Unix(folder) => config.host_path(folder),
+    };
+    let options: Vec<String> = SESSION_SETTINGS
+        .iter()
+        .chain(settings)
+        .map(|(name, value)| format!("-c {name}={value}"))
+        .collect();
+    config
+        .port(address.port)
+        .user(&address.user)
+        .dbname(&address.database)
+        .application_name(application)
+        .options(options.join(" "))
+        .connect_timeout(CONNECT_TIMEOUT);
+    if !address.password.is_empty() {
+        config.password(address.password.reveal());
+    }
+    let (client, connection) = config
+        .connect(NoTls)
+        .await
+        .map_err(|source| PgError::Connect {
+            address: address.to_string(),
+            source,
+        })?;
+    // The driver ends with the client or with the connection; whoever uses the client sees why.
+    tokio::spawn(connection);
+    Ok(client)
+}
+
+/// Reads an LSN that the server sent as text.
+fn parse_lsn(text: &str) -> Result<cutover_model::Lsn, PgError> {
+    text.parse().map_err(|error| PgError::Protocol {
+        what: "reading an LSN".to_owned(),
+        reason: format!("{error}"),
+    })
+}

@@ -1,0 +1,137 @@
+//! What a publication captures, and what the captured tables look like.
+
+use std::collections::HashMap;
+
+use cutover_model::table::quote_identifier;
+use cutover_model::{Column, Relation, ReplicaIdentity, TableShape};
+use tokio_postgres::Client;
+
+use super::PgError;
+
+/// Tables of a publication in name order (partitions and schemas resolved by the server); `None` if there is no
+/// such publication.
+///
+/// # Errors
+/// The statement failed.
+pub async fn publication_tables(
+    client: &Client,
+    name: &str,
+) -> Result<Option<Vec<Relation>>, PgError> {
+    let doing = || PgError::sql(format!("reading publication '{name}'"));
+    let exists = client
+        .query_opt("SELECT 1 FROM pg_publication WHERE pubname = $1", &[&name])
+        .await
+        .map_err(doing())?;
+    if exists.is_none() {
+        return Ok(None);
+    }
+    let rows = client
+        .query(
+            "SELECT schemaname::text, tablename::text FROM pg_publication_tables
+             WHERE pubname = $1 ORDER BY 1, 2",
+            &[&name],
+        )
+        .await
+        .map_err(doing())?;
+    Ok(Some(
+        rows.iter()
+            .map(|row| Relation::new(row.get::<_, String>(0), row.get::<_, String>(1)))
+            .collect(),
+    ))
+}
+
+/// Makes a publication of these tables (of none, if the list is empty).
+///
+/// # Errors
+/// The server refused.
+pub async fn create_publication(
+    client: &Client,
+    name: &str,
+    tables: &[Relation],
+) -> Result<(), PgError> {
+    let mut sql = format!("CREATE PUBLICATION {}", quote_identifier(name));
+    if !tables.is_empty() {
+        let names: Vec<String> = tables.iter().map(Relation::quoted).collect();
+        sql.push_str(&format!(" FOR TABLE {}", names.join(", ")));
+    }
+    client
+        .batch_execute(&sql)
+        .await
+        .map_err(PgError::sql(format!("creating publication '{name}'")))
+}
+
+/// Makes the server write whole old rows of a table.
+///
+/// # Errors
+/// The server refused.
+pub async fn set_replica_identity_full(client: &Client, table: &Relation) -> Result<(), PgError> {
+    client
+        .batch_execute(&format!(
+            "ALTER TABLE {} REPLICA IDENTITY FULL",
+            table.quoted()
+        ))
+        .await
+        .map_err(PgError::sql(format!(
+            "setting the replica identity of {table}"
+        )))
+}
+
+const SHAPES: &str = "
+SELECT n.nspname::text, c.relname::text, c.relreplident::text, a.attname::text, a.atttypid, a.atttypmod,
+       coalesce(a.attnum = ANY (i.indkey::int2[]), false)
+FROM unnest($1::text[], $2::text[]) AS wanted (nsp, rel)
+JOIN pg_namespace n ON n.nspname = wanted.nsp
+JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = wanted.rel
+LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+                        AND a.attgenerated = ''
+LEFT JOIN pg_index i ON i.indrelid = c.oid AND i.indisprimary
+WHERE c.relkind IN ('r', 'p')
+ORDER BY c.oid, a.attnum";
+
+/// The shapes of these tables, in the order asked for.
+///
+/// # Errors
+/// [`PgError::Missing`] when one of them is not there.
+pub async fn table_shapes(
+    client: &Client,
+    tables: &[Relation],
+) -> Result<Vec<TableShape>, PgError> {
+    let schemas: Vec<&str> = tables.iter().map(|table| table.schema.as_str()).collect();
+    let names: Vec<&str> = tables.iter().map(|table| table.name.as_str()).collect();
+    let rows = client
+        .query(SHAPES, &[&schemas, &names])
+        .await
+        .map_err(PgError::sql("reading the shapes of captured tables"))?;
+    let mut shapes: HashMap<Relation, TableShape> = HashMap::new();
+    for row in &rows {
+        let relation = Relation::new(row.get::<_, String>(0), row.get::<_, String>(1));
+        let replica_identity = match row.get::<_, &str>(2) {
+            "f" => ReplicaIdentity::Full,
+            "i" => ReplicaIdentity::Index,
+            "n" => ReplicaIdentity::Nothing,
+            _ => ReplicaIdentity::Default,
+        };
+        let shape = shapes
+            .entry(relation.clone())
+            .or_insert_with(|| TableShape {
+                relation,
+                columns: Vec::new(),
+                replica_identity,
+            });
+        if let Some(name) = row.get::<_, Option<String>>(3) {
+            shape.columns.push(Column {
+                name,
+                type_oid: row.get(4),
+                type_modifier: row.get(5),
+                key: row.get(6),
+            });
+        }
+    }
+    tables
+        .iter()
+        .map(|table| {
+            let found = shapes.get(table).cloned();
+            found.ok_or_else(|| PgError::Missing(format!("table {}", table.quoted())))
+        })
+        .collect()
+}

@@ -1,0 +1,106 @@
+//! Replication slots through SQL functions, with names as parameters.
+//!
+//! A slot that exists is not yet a slot that works: `wal_status` says whether the server still holds what the
+//! slot promises.
+
+use cutover_model::Lsn;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{Client, Row};
+
+use super::{PgError, parse_lsn};
+
+/// One row of `pg_replication_slots`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Slot {
+    /// Name.
+    pub name: String,
+    /// Output plugin; empty for a physical slot.
+    pub plugin: String,
+    /// Somebody reads from it right now.
+    pub active: bool,
+    /// Process of the reader.
+    pub active_pid: Option<i32>,
+    /// Oldest log that the server keeps for it.
+    pub restart_lsn: Option<Lsn>,
+    /// What the reader has confirmed; everything before it may be forgotten.
+    pub confirmed_flush: Option<Lsn>,
+    /// `reserved`, `extended`, `unreserved` or `lost`.
+    pub wal_status: Option<String>,
+}
+
+const SLOTS: &str = "
+SELECT slot_name::text, coalesce(plugin::text, ''), active, active_pid, restart_lsn::text,
+       confirmed_flush_lsn::text, wal_status
+FROM pg_replication_slots
+WHERE $1::text IS NULL OR slot_name = $1
+ORDER BY slot_name";
+
+/// The slot of this name, if there is one.
+///
+/// # Errors
+/// The statement failed.
+pub async fn slot(client: &Client, name: &str) -> Result<Option<Slot>, PgError> {
+    Ok(read(client, Some(name)).await?.pop())
+}
+
+/// Every slot of the server, by name.
+///
+/// # Errors
+/// The statement failed.
+pub async fn slots(client: &Client) -> Result<Vec<Slot>, PgError> {
+    read(client, None).await
+}
+
+async fn read(client: &Client, name: Option<&str>) -> Result<Vec<Slot>, PgError> {
+    let rows = client
+        .query(SLOTS, &[&name])
+        .await
+        .map_err(PgError::sql("reading replication slots"))?;
+    rows.iter().map(from_row).collect()
+}
+
+fn from_row(row: &Row) -> Result<Slot, PgError> {
+    let lsn = |index: usize| row.get::<_, Option<&str>>(index).map(parse_lsn).transpose();
+    Ok(Slot {
+        name: row.get(0),
+        plugin: row.get(1),
+        active: row.get(2),
+        active_pid: row.get(3),
+        restart_lsn: lsn(4)?,
+        confirmed_flush: lsn(5)?,
+        wal_status: row.get(6),
+    })
+}
+
+/// Makes a logical slot in the connected database and gives its consistent point: everything committed after it
+/// will be delivered. Waits for transactions that are running.
+///
+/// # Errors
+/// The server refused (name taken, limit reached, `wal_level`).
+pub async fn create_slot(client: &Client, name: &str, plugin: &str) -> Result<Lsn, PgError> {
+    let row = client
+        .query_one(
+            "SELECT lsn::text FROM pg_create_logical_replication_slot($1, $2)",
+            &[&name, &plugin],
+        )
+        .await
+        .map_err(PgError::sql(format!("creating replication slot '{name}'")))?;
+    parse_lsn(row.get(0))
+}
+
+/// Drops a slot. One that is not there counts as dropped, so that doing it again after a crash is no error.
+///
+/// # Errors
+/// The server refused, usually because somebody still reads from the slot.
+pub async fn drop_slot(client: &Client, name: &str) -> Result<(), PgError> {
+    match client
+        .execute("SELECT pg_drop_replication_slot($1)", &[&name])
+        .await
+    {
+        Ok(_) => Ok(()),
+        Err(error) if error.code() == Some(&SqlState::UNDEFINED_OBJECT) => Ok(()),
+        Err(error) => Err(PgError::sql(format!("dropping replication slot '{name}'"))(
+            error,
+        )),
+    }
+}

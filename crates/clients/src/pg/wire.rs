@@ -1,0 +1,205 @@
+//! Blocking socket of the replication client: whole messages in, bytes out.
+//!
+//! Memory grows with what the server has really sent, never with what a length field claims.
+
+use std::io::{self, Read, Write};
+use std::net::{TcpStream, ToSocketAddrs};
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+
+use super::{PgAddress, PgError, PgHost};
+
+/// The server cannot allocate, hence not send, more than 1 GiB in one message.
+const LONGEST_MESSAGE: usize = 1 << 30;
+const READ_SIZE: usize = 256 * 1024;
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+enum Socket {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+impl Socket {
+    fn set_read_timeout(&self, timeout: Duration) -> io::Result<()> {
+        match self {
+            Socket::Tcp(socket) => socket.set_read_timeout(Some(timeout)),
+            Socket::Unix(socket) => socket.set_read_timeout(Some(timeout)),
+        }
+    }
+
+    fn set_write_timeout(&self, timeout: Duration) -> io::Result<()> {
+        match self {
+            Socket::Tcp(socket) => socket.set_write_timeout(Some(timeout)),
+            Socket::Unix(socket) => socket.set_write_timeout(Some(timeout)),
+        }
+    }
+
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Socket::Tcp(socket) => socket.read(into),
+            Socket::Unix(socket) => socket.read(into),
+        }
+    }
+
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Socket::Tcp(socket) => socket.write_all(bytes),
+            Socket::Unix(socket) => socket.write_all(bytes),
+        }
+    }
+}
+
+/// One message of the server: its type and the whole of it, header included.
+pub(super) struct Packet {
+    /// Message type.
+    pub tag: u8,
+    /// Header (5 bytes) and body.
+    pub whole: BytesMut,
+}
+
+impl Packet {
+    /// The body alone.
+    pub(super) fn body(self) -> Bytes {
+        self.whole.freeze().slice(5..)
+    }
+}
+
+/// A connection that speaks in messages.
+pub(super) struct Wire {
+    socket: Socket,
+    scratch: Box<[u8]>,
+    input: BytesMut,
+    timeout: Duration,
+}
+
+impl Wire {
+    pub(super) fn connect(address: &PgAddress) -> Result<Wire, PgError> {
+        let broken = |source| PgError::Io {
+            what: format!("cannot connect to PostgreSQL at {address}"),
+            source,
+        };
+        let socket = match &address.host {
+            PgHost::Tcp(host) => Socket::Tcp(tcp(host, address.port).map_err(broken)?),
+            PgHost::Unix(_) => {
+                let path = address.socket().unwrap_or_default();
+                Socket::Unix(UnixStream::connect(path).map_err(broken)?)
+            }
+        };
+        socket.set_write_timeout(WRITE_TIMEOUT).map_err(broken)?;
+        Ok(Wire {
+            socket,
+            scratch: vec![0; READ_SIZE].into_boxed_slice(),
+            input: BytesMut::with_capacity(2 * READ_SIZE),
+            timeout: Duration::ZERO,
+        })
+    }
+
+    pub(super) fn send(&mut self, bytes: &[u8]) -> Result<(), PgError> {
+        self.socket.write_all(bytes).map_err(|source| PgError::Io {
+            what: "writing to PostgreSQL".to_owned(),
+            source,
+        })
+    }
+
+    /// The next message; `None` when none was complete within `timeout`.
+    pub(super) fn receive(&mut self, timeout: Duration) -> Result<Option<Packet>, PgError> {
+        let begun = Instant::now();
+        loop {
+            if let Some(packet) = self.take_packet()? {
+                return Ok(Some(packet));
+            }
+            let left = timeout.saturating_sub(begun.elapsed());
+            // A socket takes no timeout of zero; a look without waiting is one of a millisecond.
+            let wait = if left.is_zero() {
+                Duration::from_millis(1)
+            } else {
+                left
+            };
+            if !self.fill(wait)? && begun.elapsed() >= timeout {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// The next message of a dialogue in which the server owes an answer.
+    pub(super) fn answer(&mut self, what: &str, timeout: Duration) -> Result<Packet, PgError> {
+        self.receive(timeout)?.ok_or_else(|| PgError::Io {
+            what: what.to_owned(),
+            source: io::Error::new(io::ErrorKind::TimedOut, "the server did not answer in time"),
+        })
+    }
+
+    fn take_packet(&mut self) -> Result<Option<Packet>, PgError> {
+        let Some((tag, length)) = header(&self.input) else {
+            return Ok(None);
+        };
+        if !(4..=LONGEST_MESSAGE).contains(&length) {
+            return Err(PgError::Protocol {
+                what: "reading from PostgreSQL".to_owned(),
+                reason: format!("a message of {length} bytes; this is no PostgreSQL server"),
+            });
+        }
+        if self.input.len() <= length {
+            return Ok(None);
+        }
+        Ok(Some(Packet {
+            tag,
+            whole: self.input.split_to(length + 1),
+        }))
+    }
+
+    /// Reads once; false when nothing came in time.
+    fn fill(&mut self, timeout: Duration) -> Result<bool, PgError> {
+        let broken = |source| PgError::Io {
+            what: "reading from PostgreSQL".to_owned(),
+            source,
+        };
+        if self.timeout != timeout {
+            self.socket.set_read_timeout(timeout).map_err(broken)?;
+            self.timeout = timeout;
+        }
+        match self.socket.read(&mut self.scratch) {
+            Ok(0) => Err(broken(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "the server closed the connection",
+            ))),
+            Ok(count) => {
+                self.input
+                    .extend_from_slice(self.scratch.get(..count).unwrap_or_default());
+                Ok(true)
+            }
+            Err(error) if waited(&error) => Ok(false),
+            Err(error) => Err(broken(error)),
+        }
+    }
+}
+
+fn header(input: &[u8]) -> Option<(u8, usize)> {
+    let (tag, rest) = input.split_first()?;
+    let length: [u8; 4] = rest.get(..4)?.try_into().ok()?;
+    Some((*tag, u32::from_be_bytes(length) as usize))
+}
+
+fn waited(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted
+    )
+}
+
+fn tcp(host: &str, port: u16) -> io::Result<TcpStream> {
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the host name has no address");
+    for address in (host, port).to_socket_addrs()? {
+        match TcpStream::connect_timeout(&address, CONNECT_TIMEOUT) {
+            Ok(socket) => {
+                socket.set_nodelay(true)?;
+                return Ok(socket);
+            }
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}

@@ -1,0 +1,364 @@
+//! Which parts there are: one TOML file per component version in `catalog/`, embedded in the binary.
+//!
+//! An entry holds coordinates for a package manager (never an address), what must run after fetching, known
+//! repairs and known limits. To add a version: write the file, add a line to [`ALL`]. A test compares the list
+//! with the folder.
+
+use std::fmt;
+use std::sync::OnceLock;
+
+use serde::Deserialize;
+
+use crate::error::LabError;
+
+/// Every entry: path below `catalog/`, and text. In display order, oldest version first.
+pub const ALL: &[(&str, &str)] = &[
+    (
+        "postgres/15.toml",
+        include_str!("../../../catalog/postgres/15.toml"),
+    ),
+    (
+        "postgres/16.2.toml",
+        include_str!("../../../catalog/postgres/16.2.toml"),
+    ),
+    (
+        "postgres/16.14.toml",
+        include_str!("../../../catalog/postgres/16.14.toml"),
+    ),
+    (
+        "postgres/17.toml",
+        include_str!("../../../catalog/postgres/17.toml"),
+    ),
+    (
+        "postgres/18.4.toml",
+        include_str!("../../../catalog/postgres/18.4.toml"),
+    ),
+    (
+        "kafka/4.3.1.toml",
+        include_str!("../../../catalog/kafka/4.3.1.toml"),
+    ),
+    (
+        "debezium/3.6.3.toml",
+        include_str!("../../../catalog/debezium/3.6.3.toml"),
+    ),
+    (
+        "debezium/3.7.0.toml",
+        include_str!("../../../catalog/debezium/3.7.0.toml"),
+    ),
+];
+
+/// What a part is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Component {
+    /// A PostgreSQL server with all its programs.
+    Postgres,
+    /// Kafka broker and Connect worker.
+    Kafka,
+    /// The Debezium plug-in folder.
+    Debezium,
+}
+
+impl fmt::Display for Component {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Component::Postgres => "postgres",
+            Component::Kafka => "kafka",
+            Component::Debezium => "debezium",
+        })
+    }
+}
+
+/// One component version.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Part {
+    /// What it is.
+    pub component: Component,
+    /// Its version, as users name it.
+    pub version: String,
+    /// One line for people.
+    pub title: String,
+    /// About how much is downloaded, for progress only.
+    pub download_mib: u64,
+    /// What users must know.
+    #[serde(default)]
+    pub limits: Vec<String>,
+    /// Where it comes from.
+    pub source: Source,
+    /// PostgreSQL only.
+    pub postgres: Option<PostgresTree>,
+    /// Parts that run on Java themselves.
+    pub java: Option<JavaMain>,
+    /// Known repairs, in order.
+    #[serde(default)]
+    pub repairs: Vec<Repair>,
+    /// Programs that must answer, beyond those of PostgreSQL's `bin`.
+    #[serde(default)]
+    pub checks: Vec<Check>,
+    /// Files with known content.
+    #[serde(default)]
+    pub files: Vec<KnownFile>,
+}
+
+/// Coordinates.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+pub enum Source {
+    /// A Python wheel, by `python3 -m pip download`.
+    Pip {
+        /// Requirement with a pinned version.
+        package: String,
+        /// Python version whose wheel is wanted (it need not be installed).
+        python: String,
+        /// Platform tags to accept.
+        platforms: Vec<String>,
+        /// File name of the wheel.
+        wheel: String,
+        /// Hash of the wheel.
+        sha256: String,
+    },
+    /// Debian packages of one suite, by `apt-get download`, with package lists of our own.
+    Apt {
+        /// Suite.
+        suite: String,
+        /// What is wanted; dependencies follow.
+        packages: Vec<String>,
+        /// Of the dependencies, those whose name starts like this are unpacked.
+        keep: Vec<String>,
+        /// … unless the name contains one of these.
+        #[serde(default)]
+        drop: Vec<String>,
+    },
+    /// Maven artefacts with their run-time dependencies.
+    Maven {
+        /// `group:artifact:version`.
+        artifacts: Vec<String>,
+        /// Folder below the part for the jars.
+        folder: String,
+        /// Artefact ids to leave out.
+        #[serde(default)]
+        exclude: Vec<String>,
+    },
+}
+
+impl Source {
+    /// The tool that fetches it.
+    pub fn tool(&self) -> &'static str {
+        match self {
+            Source::Pip { .. } => "pip",
+            Source::Apt { .. } => "apt-get",
+            Source::Maven { .. } => "mvn",
+        }
+    }
+}
+
+/// What is particular to PostgreSQL.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PostgresTree {
+    /// Major version.
+    pub major: u32,
+    /// Folder below the part that holds `bin`.
+    pub tree: String,
+    /// What every program in `bin` must print when asked for its version.
+    pub programs_print: String,
+}
+
+/// What is particular to a part that runs on Java.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JavaMain {
+    /// Oldest Java that runs it.
+    pub major: u32,
+    /// Main class that answers `--version`.
+    pub main: String,
+    /// What it must print.
+    pub prints: String,
+    /// Whether class-data archives are made after fetching.
+    #[serde(default)]
+    pub archive: bool,
+}
+
+/// A known repair.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Repair {
+    /// Remove what breaks or belongs elsewhere.
+    Remove {
+        /// Why.
+        why: String,
+        /// Paths below the part; absent ones are fine.
+        paths: Vec<String>,
+    },
+    /// Make programs use the libraries and the loader of the part itself.
+    Relocate {
+        /// Files, or folders of files, below the part.
+        programs: Vec<String>,
+    },
+    /// Make the segment that shares a page with `.dynamic` writable.
+    WritableDynamic {
+        /// Why.
+        why: String,
+        /// Files, or folders of files, below the part.
+        programs: Vec<String>,
+    },
+}
+
+/// A program that must answer.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Check {
+    /// Path below the part.
+    pub program: String,
+    /// Its arguments.
+    pub args: Vec<String>,
+    /// What it must print.
+    pub prints: String,
+}
+
+/// A file with known content.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KnownFile {
+    /// Path below the part.
+    pub path: String,
+    /// Its hash.
+    pub sha256: String,
+}
+
+impl Part {
+    /// `postgres-16.2`: folder name and name in messages.
+    pub fn name(&self) -> String {
+        format!("{}-{}", self.component, self.version)
+    }
+
+    /// The same for people: `postgres 16.2`.
+    pub fn label(&self) -> String {
+        format!("{} {}", self.component, self.version)
+    }
+}
+
+/// Every part, parsed once.
+pub fn parts() -> Result<&'static [Part], LabError> {
+    static PARTS: OnceLock<Result<Vec<Part>, (String, String)>> = OnceLock::new();
+    let parsed = PARTS.get_or_init(|| {
+        ALL.iter()
+            .map(|(file, text)| {
+                toml::from_str(text).map_err(|error| ((*file).to_owned(), error.to_string()))
+            })
+            .collect()
+    });
+    match parsed {
+        Ok(parts) => Ok(parts),
+        Err((file, reason)) => Err(LabError::Catalog {
+            file: file.clone(),
+            reason: reason.clone(),
+        }),
+    }
+}
+
+/// One part by version. A shortened version is fine as long as it names one part: `18` is 18.4 here.
+pub fn find(component: Component, version: &str) -> Result<&'static Part, LabError> {
+    let candidates: Vec<&Part> = parts()?
+        .iter()
+        .filter(|part| part.component == component)
+        .collect();
+    if let Some(exact) = candidates.iter().find(|part| part.version == version) {
+        return Ok(exact);
+    }
+    let prefix = format!("{version}.");
+    let mut shortened = candidates
+        .iter()
+        .filter(|part| part.version.starts_with(&prefix));
+    if let (Some(only), None) = (shortened.next(), shortened.next()) {
+        return Ok(only);
+    }
+    let known: Vec<&str> = candidates
+        .iter()
+        .map(|part| part.version.as_str())
+        .collect();
+    let nearest = known
+        .iter()
+        .map(|name| (strsim::jaro_winkler(name, version), name))
+        .filter(|(likeness, _)| *likeness > 0.6)
+        .max_by(|a, b| a.0.total_cmp(&b.0));
+    Err(LabError::UnknownPart {
+        component: component.to_string(),
+        version: version.to_owned(),
+        hint: nearest
+            .map(|(_, name)| format!("; did you mean {name}?"))
+            .unwrap_or_default(),
+        known: known.join(", "),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn list_holds_every_file_of_the_folder_and_no_other() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../catalog");
+        let mut files = BTreeSet::new();
+        for component in std::fs::read_dir(&root).unwrap().flatten() {
+            for file in std::fs::read_dir(component.path()).unwrap().flatten() {
+                let path = file.path();
+                let below = path.strip_prefix(&root).unwrap();
+                files.insert(below.to_str().unwrap().to_owned());
+            }
+        }
+        let listed: BTreeSet<String> = ALL.iter().map(|(file, _)| (*file).to_owned()).collect();
+        assert_eq!(listed, files);
+    }
+
+    #[test]
+    fn every_entry_is_readable_and_sits_under_its_own_name() {
+        for (part, (file, _)) in parts().unwrap().iter().zip(ALL) {
+            assert_eq!(format!("{}/{}.toml", part.component, part.version), *file);
+            assert_eq!(
+                part.postgres.is_some(),
+                part.component == Component::Postgres
+            );
+            assert!(part.download_mib > 0);
+        }
+    }
+
+    #[test]
+    fn known_hashes_are_whole() {
+        for part in parts().unwrap() {
+            let wheel = match &part.source {
+                Source::Pip { sha256, .. } => Some(sha256),
+                _ => None,
+            };
+            for hash in part.files.iter().map(|file| &file.sha256).chain(wheel) {
+                assert_eq!(hash.len(), 64, "{}", part.name());
+                assert!(hash.bytes().all(|byte| byte.is_ascii_hexdigit()));
+            }
+        }
+    }
+
+    #[test]
+    fn shortened_version_names_a_part_only_when_it_is_unambiguous() {
+        assert_eq!(find(Component::Postgres, "18").unwrap().version, "18.4");
+        assert_eq!(find(Component::Postgres, "16.2").unwrap().version, "16.2");
+        let error = find(Component::Postgres, "16").unwrap_err();
+        assert!(
+            error.to_string().contains("15, 16.2, 16.14, 17, 18.4"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn unknown_version_is_answered_with_the_nearest_one() {
+        let error = find(Component::Debezium, "3.7.1").unwrap_err().to_string();
+        assert!(error.contains("did you mean 3.7.0?"), "{error}");
+    }
+
+    #[test]
+    fn unknown_key_in_an_entry_is_an_error() {
+        let text = ALL[0].1.replace("download_mib", "downlod_mib");
+        assert!(toml::from_str::<Part>(&text).is_err());
+    }
+}

@@ -1,0 +1,253 @@
+//! Everything of one life together: Kafka, Connect, and any number of PostgreSQL clusters, owned by one value.
+//!
+//! Up: broker, worker and clusters start side by side, because each of them mostly waits. Down: the worker first,
+//! so that its tasks store their offsets; then broker and clusters side by side. Dropping the stack without
+//! [`Stack::down`] still ends every process, only less politely.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use cutover_model::{EventKind, EventSink};
+
+use crate::catalog::{self, Component, Part};
+use crate::error::LabError;
+use crate::fetch::{self, PartDir};
+use crate::home::{Home, LifeFolder};
+use crate::services::connect::{Connect, ConnectOptions};
+use crate::services::kafka::Kafka;
+use crate::services::postgres::{Postgres, PostgresSpec, StopMode};
+use crate::services::{ServiceInfo, Setup};
+
+/// What a service gets for an orderly end before it is killed.
+const STOP_DEADLINE: Duration = Duration::from_secs(4);
+
+/// What to start.
+#[derive(Debug, Clone)]
+pub struct StackSpec {
+    /// Name of the life folder; one owner at a time.
+    pub name: String,
+    /// Folder for log files.
+    pub logs: PathBuf,
+    /// Kafka version.
+    pub kafka: String,
+    /// Debezium version.
+    pub debezium: String,
+    /// The worker's options.
+    pub connect: ConnectOptions,
+    /// Clusters with their versions; more can be added later.
+    pub postgres: Vec<(String, PostgresSpec)>,
+}
+
+impl StackSpec {
+    /// Kafka and Connect of the default versions, without a database yet.
+    pub fn new(name: &str, logs: PathBuf) -> StackSpec {
+        StackSpec {
+            name: name.to_owned(),
+            logs,
+            kafka: "4.3.1".to_owned(),
+            debezium: "3.7.0".to_owned(),
+            connect: ConnectOptions::default(),
+            postgres: Vec::new(),
+        }
+    }
+
+    /// The parts that it needs, without fetching them.
+    pub fn parts(&self) -> Result<Vec<&'static Part>, LabError> {
+        let mut parts = vec![
+            catalog::find(Component::Kafka, &self.kafka)?,
+            catalog::find(Component::Debezium, &self.debezium)?,
+        ];
+        for (version, _) in &self.postgres {
+            parts.push(catalog::find(Component::Postgres, version)?);
+        }
+        Ok(parts)
+    }
+}
+
+/// A running stack.
+#[derive(Debug)]
+pub struct Stack {
+    // Fields are dropped in this order: the worker before the broker, processes before their folder's lock.
+    /// The worker.
+    pub connect: Connect,
+    /// The broker.
+    pub kafka: Kafka,
+    postgres: Vec<Postgres>,
+    setup: Setup,
+    events: EventSink,
+    life: LifeFolder,
+}
+
+impl Stack {
+    /// Fetches what is missing, then starts everything, and returns when every service has answered.
+    pub async fn up(home: &Home, spec: StackSpec, events: &EventSink) -> Result<Stack, LabError> {
+        let parts = fetch::ensure_all(home, &spec.parts()?, events).await?;
+        let of = |component: Component, version: &str| -> Result<PartDir, LabError> {
+            let wanted = catalog::find(component, version)?;
+            let found = parts.iter().find(|dir| dir.part == wanted).cloned();
+            found.ok_or_else(|| LabError::Catalog {
+                file: wanted.name(),
+                reason: "it was not fetched".to_owned(),
+            })
+        };
+        let kafka_part = of(Component::Kafka, &spec.kafka)?;
+        let debezium = of(Component::Debezium, &spec.debezium)?;
+        let mut clusters = Vec::new();
+        for (version, cluster) in spec.postgres {
+            clusters.push((cluster, of(Component::Postgres, &version)?));
+        }
+        home.sweep()?;
+        let life = home.life(&spec.name)?;
+        let started = Instant::now();
+        phase_started(events, "start services");
+        let setup = Setup {
+            home: home.clone(),
+            folder: life.path().to_owned(),
+            logs: spec.logs,
+        };
+        let mut kafka = Kafka::create(&setup, &kafka_part)?;
+        let mut connect = Connect::create(&setup, &kafka_part, &debezium, &kafka, spec.connect)?;
+        kafka.start()?;
+        connect.start()?;
+        let databases = async {
+            let mut running = Vec::new();
+            for (cluster, binaries) in clusters {
+                running.push(Postgres::create(&setup, cluster, binaries).await?);
+            }
+            Ok(running)
+        };
+        let (postgres, (), ()) = tokio::try_join!(databases, kafka.ready(), connect.ready())?;
+        phase_ended(events, "start services", started);
+        Ok(Stack {
+            connect,
+            kafka,
+            postgres,
+            setup,
+            events: events.clone(),
+            life,
+        })
+    }
+
+    /// Adds a cluster, fetching its version first if needed.
+    pub async fn add_postgres(
+        &mut self,
+        version: &str,
+        spec: PostgresSpec,
+    ) -> Result<&mut Postgres, LabError> {
+        let binaries = self.part(Component::Postgres, version).await?;
+        let cluster = Postgres::create(&self.setup, spec, binaries).await?;
+        self.postgres.push(cluster);
+        let last = self.postgres.len() - 1;
+        Ok(&mut self.postgres[last])
+    }
+
+    /// A part in the cache, fetched if needed.
+    pub async fn part(&self, component: Component, version: &str) -> Result<PartDir, LabError> {
+        let part = catalog::find(component, version)?;
+        fetch::ensure(&self.setup.home, part, &self.events).await
+    }
+
+    /// A cluster by its name.
+    pub fn postgres(&self, name: &str) -> Option<&Postgres> {
+        self.postgres.iter().find(|cluster| cluster.name() == name)
+    }
+
+    /// A cluster by its name, to start and stop it.
+    pub fn postgres_mut(&mut self, name: &str) -> Option<&mut Postgres> {
+        self.postgres
+            .iter_mut()
+            .find(|cluster| cluster.name() == name)
+    }
+
+    /// Stops one cluster and removes its data.
+    pub async fn remove_postgres(&mut self, name: &str) -> Result<(), LabError> {
+        let found = self
+            .postgres
+            .iter()
+            .position(|cluster| cluster.name() == name);
+        if let Some(index) = found {
+            let mut cluster = self.postgres.swap_remove(index);
+            cluster.stop(StopMode::Immediate, STOP_DEADLINE).await?;
+            let folder = cluster.info().folder;
+            drop(cluster);
+            std::fs::remove_dir_all(&folder).map_err(LabError::io("remove", &folder))?;
+        }
+        Ok(())
+    }
+
+    /// Fails when a service that should run has ended by itself; says which, with the end of its log.
+    pub fn check_alive(&mut self) -> Result<(), LabError> {
+        self.kafka.check_alive()?;
+        self.connect.check_alive()
+    }
+
+    /// For status: every service.
+    pub fn services(&self) -> Vec<ServiceInfo> {
+        let mut all: Vec<ServiceInfo> = self.postgres.iter().map(Postgres::info).collect();
+        all.extend([self.kafka.info(), self.connect.info()]);
+        all
+    }
+
+    /// Folder of this life.
+    pub fn folder(&self) -> &std::path::Path {
+        self.life.path()
+    }
+
+    /// Keeps the data when the process ends, for a lab that is looked at later.
+    pub fn keep(&self) -> Result<(), LabError> {
+        self.life.keep()
+    }
+
+    /// Stops everything in order and keeps the data. Returns the seconds it took.
+    pub async fn down(mut self) -> Result<f64, LabError> {
+        self.stop_all().await
+    }
+
+    /// Stops everything in order and removes the data. Returns the seconds it took.
+    pub async fn down_and_purge(mut self) -> Result<f64, LabError> {
+        let seconds = self.stop_all().await?;
+        let Stack {
+            connect,
+            kafka,
+            postgres,
+            life,
+            ..
+        } = self;
+        drop((connect, kafka, postgres));
+        life.purge()?;
+        Ok(seconds)
+    }
+
+    async fn stop_all(&mut self) -> Result<f64, LabError> {
+        let started = Instant::now();
+        phase_started(&self.events, "stop services");
+        self.connect.stop(STOP_DEADLINE).await?;
+        let (kafka, postgres) = (&mut self.kafka, &mut self.postgres);
+        let databases = async {
+            for cluster in postgres {
+                cluster.stop(StopMode::Fast, STOP_DEADLINE).await?;
+                cluster.free_shared_memory();
+            }
+            Ok(())
+        };
+        tokio::try_join!(databases, async {
+            kafka.stop(STOP_DEADLINE).await.map(|_| ())
+        })?;
+        phase_ended(&self.events, "stop services", started);
+        Ok(started.elapsed().as_secs_f64())
+    }
+}
+
+fn phase_started(events: &EventSink, name: &str) {
+    events.emit(EventKind::PhaseStarted {
+        name: name.to_owned(),
+    });
+}
+
+fn phase_ended(events: &EventSink, name: &str, started: Instant) {
+    let seconds = started.elapsed().as_secs_f64();
+    events.emit(EventKind::PhaseEnded {
+        name: name.to_owned(),
+        seconds,
+    });
+}

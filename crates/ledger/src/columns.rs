@@ -1,0 +1,206 @@
+//! Between rows and Arrow columns: one list of columns per row type serves writing, reading and the schema,
+//! so the three cannot drift apart.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayRef, AsArray, Int32Array, Int32Builder, Int64Array, Int64Builder, RecordBatch,
+    StringArray, StringBuilder,
+};
+use arrow::datatypes::{DataType, Field, Int32Type, Int64Type, Schema, SchemaRef};
+use arrow::error::ArrowError;
+
+use crate::error::LedgerError;
+
+/// What a column holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Text,
+    Int,
+    Long,
+}
+
+/// A column: name, what it holds, whether it may be empty.
+pub(crate) type ColumnSpec = (&'static str, Kind, bool);
+
+/// A row type that has a Parquet form.
+pub(crate) trait Record: Sized {
+    /// Name of the rows' format, e.g. `cutover.changes/1`.
+    const FORMAT: &'static str;
+    /// Columns in file order.
+    const COLUMNS: &'static [ColumnSpec];
+    /// Appends the row's cells in the order of `COLUMNS`.
+    fn write(&self, columns: &mut Columns);
+    /// Takes the row's cells in the order of `COLUMNS`.
+    fn read(cells: &mut Cells<'_>) -> Result<Self, String>;
+}
+
+/// Arrow schema of a row type.
+pub(crate) fn schema<R: Record>() -> SchemaRef {
+    let field = |(name, kind, nullable): &ColumnSpec| {
+        let data_type = match kind {
+            Kind::Text => DataType::Utf8,
+            Kind::Int => DataType::Int32,
+            Kind::Long => DataType::Int64,
+        };
+        Field::new(*name, data_type, *nullable)
+    };
+    Arc::new(Schema::new(
+        R::COLUMNS.iter().map(field).collect::<Vec<_>>(),
+    ))
+}
+
+enum Builder {
+    Text(StringBuilder),
+    Int(Int32Builder),
+    Long(Int64Builder),
+}
+
+/// Rows under construction. A cell of the wrong kind is not taken, which makes the columns unequal in length,
+/// which `finish` refuses: a mistake in a `Record` is an error, never a wrong file.
+pub(crate) struct Columns {
+    schema: SchemaRef,
+    builders: Vec<Builder>,
+    next: usize,
+    rows: usize,
+}
+
+impl Columns {
+    pub(crate) fn new<R: Record>() -> Columns {
+        let builder = |(_, kind, _): &ColumnSpec| match kind {
+            Kind::Text => Builder::Text(StringBuilder::new()),
+            Kind::Int => Builder::Int(Int32Builder::new()),
+            Kind::Long => Builder::Long(Int64Builder::new()),
+        };
+        Columns {
+            schema: schema::<R>(),
+            builders: R::COLUMNS.iter().map(builder).collect(),
+            next: 0,
+            rows: 0,
+        }
+    }
+
+    pub(crate) fn push<R: Record>(&mut self, row: &R) {
+        self.next = 0;
+        row.write(self);
+        self.rows += 1;
+    }
+
+    pub(crate) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    pub(crate) fn text(&mut self, value: Option<&str>) {
+        if let Some(Builder::Text(builder)) = self.builders.get_mut(self.next) {
+            builder.append_option(value);
+        }
+        self.next += 1;
+    }
+
+    pub(crate) fn int(&mut self, value: Option<i32>) {
+        if let Some(Builder::Int(builder)) = self.builders.get_mut(self.next) {
+            builder.append_option(value);
+        }
+        self.next += 1;
+    }
+
+    pub(crate) fn long(&mut self, value: Option<i64>) {
+        if let Some(Builder::Long(builder)) = self.builders.get_mut(self.next) {
+            builder.append_option(value);
+        }
+        self.next += 1;
+    }
+
+    /// Takes the rows out; the builders are empty afterwards.
+    pub(crate) fn finish(&mut self) -> Result<RecordBatch, ArrowError> {
+        let column = |builder: &mut Builder| -> ArrayRef {
+            match builder {
+                Builder::Text(builder) => Arc::new(builder.finish()),
+                Builder::Int(builder) => Arc::new(builder.finish()),
+                Builder::Long(builder) => Arc::new(builder.finish()),
+            }
+        };
+        self.rows = 0;
+        RecordBatch::try_new(
+            Arc::clone(&self.schema),
+            self.builders.iter_mut().map(column).collect(),
+        )
+    }
+}
+
+enum Column<'a> {
+    Text(&'a StringArray),
+    Int(&'a Int32Array),
+    Long(&'a Int64Array),
+}
+
+/// One batch, read row by row.
+pub(crate) struct Cells<'a> {
+    columns: Vec<Column<'a>>,
+    next: usize,
+    row: usize,
+}
+
+impl<'a> Cells<'a> {
+    /// The batch's columns by name, whatever their order; further columns of a file are ignored.
+    pub(crate) fn new<R: Record>(
+        batch: &'a RecordBatch,
+        path: &Path,
+    ) -> Result<Cells<'a>, LedgerError> {
+        let mut columns = Vec::with_capacity(R::COLUMNS.len());
+        for (name, kind, _) in R::COLUMNS {
+            let column = batch
+                .column_by_name(name)
+                .and_then(|array| match kind {
+                    Kind::Text => array.as_string_opt::<i32>().map(Column::Text),
+                    Kind::Int => array.as_primitive_opt::<Int32Type>().map(Column::Int),
+                    Kind::Long => array.as_primitive_opt::<Int64Type>().map(Column::Long),
+                })
+                .ok_or_else(|| {
+                    LedgerError::damaged(path, format!("no {kind:?} column '{name}'"))
+                })?;
+            columns.push(column);
+        }
+        Ok(Cells {
+            columns,
+            next: 0,
+            row: 0,
+        })
+    }
+
+    pub(crate) fn row<R: Record>(&mut self, row: usize) -> Result<R, String> {
+        self.row = row;
+        self.next = 0;
+        R::read(self)
+    }
+
+    fn step(&mut self) -> Option<&Column<'a>> {
+        self.next += 1;
+        self.columns.get(self.next - 1)
+    }
+
+    pub(crate) fn text(&mut self) -> Option<&'a str> {
+        let row = self.row;
+        match self.step() {
+            Some(Column::Text(array)) if array.is_valid(row) => Some(array.value(row)),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn int(&mut self) -> Option<i32> {
+        let row = self.row;
+        match self.step() {
+            Some(Column::Int(array)) if array.is_valid(row) => Some(array.value(row)),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn long(&mut self) -> Option<i64> {
+        let row = self.row;
+        match self.step() {
+            Some(Column::Long(array)) if array.is_valid(row) => Some(array.value(row)),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! The run folder on disk: ledgers as Parquet, evidence as JSON, manifest as TOML, findings as Parquet.
+//!
+//! Recorders and the workload write here, the audit and people's own tools read. A ledger is a folder:
+//!
+//! ```text
+//! committed/ ledger.json                   written last; says that the ledger is whole, and how many rows it has
+//!            bucket=00/part-00000.parquet  snappy, at most 65,536 rows; column names are the field names
+//! ```
+//!
+//! The rules it protects: a row that `sync` reported durable is there after a power cut, exactly once; a file
+//! that was being written is never read (`.tmp`); a ledger that was not finished, is damaged, is newer or is
+//! not ours is told apart and never read as if it were whole.
+
+mod columns;
+mod document;
+mod error;
+mod findings;
+mod format;
+mod part;
+mod reader;
+mod rows;
+mod survey;
+mod writer;
+
+pub use document::{read_evidence, read_manifest, write_evidence, write_manifest};
+pub use error::LedgerError;
+pub use findings::{FindingsWriter, read_findings, write_findings};
+pub use reader::{read_changes, read_stored};
+pub use survey::{Content, Survey, survey};
+pub use writer::{ChangeWriter, StoredWriter};
+
+/// Buckets of a rehearsal's ledgers. A bucket is what the audit judges at a time: more of them bound memory
+/// (a few million rows each are fine), fewer of them are faster.
+pub const DEFAULT_BUCKETS: u16 = 4;

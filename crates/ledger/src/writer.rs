@@ -1,0 +1,236 @@
+//! Writing a ledger: rows go to their bucket, buckets to part files.
+//!
+//! Memory is bounded by [`HELD_ROWS`] rows over all buckets: when they are reached, the fullest bucket writes
+//! its part (a table without key lies in one bucket, so buckets fill unevenly). `sync` makes every row durable
+//! at once; so that frequent calls do not leave thousands of tiny files, a small part stays open in memory and
+//! the next `sync` replaces its file, by rename, with a longer one that begins with the same rows.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use arrow::array::RecordBatch;
+use cutover_model::change::bucket;
+use cutover_model::{ChangeRow, StoredRow};
+
+use crate::columns::{self, Columns, Record};
+use crate::document;
+use crate::error::LedgerError;
+use crate::part::{self, GROUP_ROWS, PartFile};
+use crate::survey::{LEDGER_FORMAT, Summary, bucket_folder, list_parts, summary_path};
+
+/// Rows in memory at most, about 300 bytes each.
+const HELD_ROWS: usize = 98_304;
+/// Rows of a bucket that are turned into a batch: strings stop growing their buffers beyond it.
+const BATCH_ROWS: usize = 4_096;
+/// A synced part of this size is closed for good; smaller ones are rewritten by the next sync.
+const SYNCED_PART_ROWS: usize = 4_096;
+
+struct BucketPart {
+    folder: PathBuf,
+    index: u32,
+    columns: Columns,
+    batches: Vec<RecordBatch>,
+    batch_rows: usize,
+    dirty: bool,
+}
+
+impl BucketPart {
+    fn held(&self) -> usize {
+        self.batch_rows + self.columns.rows()
+    }
+
+    fn seal(&mut self) -> Result<(), LedgerError> {
+        if self.columns.rows() > 0 {
+            let batch = self
+                .columns
+                .finish()
+                .map_err(|error| LedgerError::damaged(&self.folder, error))?;
+            self.batch_rows += batch.num_rows();
+            self.batches.push(batch);
+        }
+        Ok(())
+    }
+
+    /// Writes the whole part and makes it durable; the rows stay in memory until `close`.
+    fn write<R: Record>(&mut self) -> Result<(), LedgerError> {
+        self.seal()?;
+        if !self.dirty {
+            return Ok(());
+        }
+        if !self.folder.is_dir() {
+            fs::create_dir_all(&self.folder).map_err(LedgerError::io("create", &self.folder))?;
+            self.folder.parent().map_or(Ok(()), part::sync_folder)?;
+        }
+        let path = self.folder.join(format!("part-{:05}.parquet", self.index));
+        let mut file = PartFile::create(&path, columns::schema::<R>(), R::FORMAT)?;
+        for batch in &self.batches {
+            file.write(batch)?;
+        }
+        file.finish()?;
+        self.dirty = false;
+        Ok(())
+    }
+
+    /// The next row begins a new part.
+    fn close(&mut self) {
+        self.index += 1;
+        self.batches.clear();
+        self.batch_rows = 0;
+    }
+}
+
+struct LedgerWriter<R> {
+    folder: PathBuf,
+    buckets: Vec<BucketPart>,
+    rows: u64,
+    held: usize,
+    row: std::marker::PhantomData<fn(&R)>,
+}
+
+impl<R: Record> LedgerWriter<R> {
+    fn create(folder: &Path, buckets: u16) -> Result<Self, LedgerError> {
+        fs::create_dir_all(folder).map_err(LedgerError::io("create", folder))?;
+        let buckets = buckets.max(1);
+        let mut parts = Vec::new();
+        for number in 0..buckets {
+            let part_folder = bucket_folder(folder, number);
+            if !list_parts(&part_folder)?.is_empty() || summary_path(folder).exists() {
+                return Err(LedgerError::Exists {
+                    path: folder.to_owned(),
+                });
+            }
+            parts.push(BucketPart {
+                folder: part_folder,
+                index: 0,
+                columns: Columns::new::<R>(),
+                batches: Vec::new(),
+                batch_rows: 0,
+                dirty: false,
+            });
+        }
+        Ok(LedgerWriter {
+            folder: folder.to_owned(),
+            buckets: parts,
+            rows: 0,
+            held: 0,
+            row: std::marker::PhantomData,
+        })
+    }
+
+    fn append(&mut self, row: &R, relation: &str, key: Option<&str>) -> Result<(), LedgerError> {
+        let count = u16::try_from(self.buckets.len()).unwrap_or(u16::MAX);
+        let number = usize::from(bucket(relation, key, count));
+        let Some(part) = self.buckets.get_mut(number) else {
+            return Err(LedgerError::damaged(&self.folder, "a row without bucket"));
+        };
+        part.columns.push(row);
+        part.dirty = true;
+        self.rows += 1;
+        self.held += 1;
+        if part.columns.rows() >= BATCH_ROWS {
+            part.seal()?;
+        }
+        if part.held() >= GROUP_ROWS {
+            self.held -= part.held();
+            part.write::<R>()?;
+            part.close();
+        } else if self.held >= HELD_ROWS {
+            self.shed()?;
+        }
+        Ok(())
+    }
+
+    fn shed(&mut self) -> Result<(), LedgerError> {
+        if let Some(fullest) = self.buckets.iter_mut().max_by_key(|part| part.held()) {
+            self.held -= fullest.held();
+            fullest.write::<R>()?;
+            fullest.close();
+        }
+        Ok(())
+    }
+
+    fn sync(&mut self) -> Result<(), LedgerError> {
+        for part in &mut self.buckets {
+            part.write::<R>()?;
+            if part.held() >= SYNCED_PART_ROWS {
+                self.held -= part.held();
+                part.close();
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<u64, LedgerError> {
+        self.sync()?;
+        let summary = Summary {
+            format: LEDGER_FORMAT.to_owned(),
+            content: R::FORMAT.to_owned(),
+            buckets: u16::try_from(self.buckets.len()).unwrap_or(u16::MAX),
+            rows: self.rows,
+        };
+        document::write_json(&summary_path(&self.folder), &summary)?;
+        Ok(self.rows)
+    }
+}
+
+/// Writes a ledger of changes (attempted, committed or published).
+pub struct ChangeWriter(LedgerWriter<ChangeRow>);
+
+impl ChangeWriter {
+    /// Starts a new ledger in `folder` (made if missing). A folder that holds a ledger already is refused;
+    /// unfinished `.tmp` files are ignored and overwritten.
+    pub fn create(folder: &Path, buckets: u16) -> Result<ChangeWriter, LedgerError> {
+        Ok(ChangeWriter(LedgerWriter::create(folder, buckets)?))
+    }
+
+    /// Takes one row. It is durable after the next `sync` or `finish`, maybe sooner.
+    pub fn append(&mut self, row: &ChangeRow) -> Result<(), LedgerError> {
+        self.0.append(row, &row.relation, row.key.as_deref())
+    }
+
+    /// Makes everything appended so far durable. Costs one small file with two fsyncs per bucket that has new
+    /// rows, so call it when something waits for it (about once a second), not per row.
+    pub fn sync(&mut self) -> Result<(), LedgerError> {
+        self.0.sync()
+    }
+
+    /// Rows appended so far.
+    pub fn rows(&self) -> u64 {
+        self.0.rows
+    }
+
+    /// Makes everything durable and marks the ledger as whole; gives its number of rows.
+    pub fn finish(self) -> Result<u64, LedgerError> {
+        self.0.finish()
+    }
+}
+
+/// Writes the ledger of stored rows.
+pub struct StoredWriter(LedgerWriter<StoredRow>);
+
+impl StoredWriter {
+    /// As [`ChangeWriter::create`].
+    pub fn create(folder: &Path, buckets: u16) -> Result<StoredWriter, LedgerError> {
+        Ok(StoredWriter(LedgerWriter::create(folder, buckets)?))
+    }
+
+    /// As [`ChangeWriter::append`].
+    pub fn append(&mut self, row: &StoredRow) -> Result<(), LedgerError> {
+        self.0.append(row, &row.relation, row.key.as_deref())
+    }
+
+    /// As [`ChangeWriter::sync`].
+    pub fn sync(&mut self) -> Result<(), LedgerError> {
+        self.0.sync()
+    }
+
+    /// Rows appended so far.
+    pub fn rows(&self) -> u64 {
+        self.0.rows
+    }
+
+    /// As [`ChangeWriter::finish`].
+    pub fn finish(self) -> Result<u64, LedgerError> {
+        self.0.finish()
+    }
+}

@@ -1,0 +1,162 @@
+//! How the connector was told to write values. Without an inline schema the payload does not say it itself:
+//! `"BBo="` is a number under one setting and a text under another, so the settings are read, never guessed.
+
+use serde_json::{Map, Value};
+
+/// `decimal.handling.mode`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Decimal {
+    /// Unscaled two's complement bytes in base64; a struct with its scale where the column has none.
+    #[default]
+    Precise,
+    /// Decimal text.
+    String,
+    /// A double, which keeps 15 digits.
+    Double,
+}
+
+/// `time.precision.mode`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TimePrecision {
+    /// Milliseconds up to precision 3, microseconds above.
+    #[default]
+    Adaptive,
+    /// As adaptive, but times of day always in microseconds.
+    AdaptiveTimeMicroseconds,
+    /// Kafka Connect's own types: milliseconds, whatever the column holds.
+    Connect,
+    /// ISO 8601 texts.
+    IsoString,
+    /// Always microseconds.
+    Microseconds,
+    /// Always nanoseconds.
+    Nanoseconds,
+}
+
+/// `binary.handling.mode`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Binary {
+    /// Bytes, which the JSON converter writes as base64.
+    #[default]
+    Bytes,
+    /// Base64 text.
+    Base64,
+    /// Base64 text with the URL alphabet.
+    Base64UrlSafe,
+    /// Hexadecimal text.
+    Hex,
+}
+
+/// The settings that change how a value looks in JSON.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConverterModes {
+    /// `decimal.handling.mode`.
+    pub decimal: Decimal,
+    /// `time.precision.mode`.
+    pub time_precision: TimePrecision,
+    /// `binary.handling.mode`.
+    pub binary: Binary,
+    /// `unavailable.value.placeholder`: stands in for an unchanged TOAST value.
+    pub placeholder: String,
+    /// Prefix of fields that the flattening transformation adds (`add.fields.prefix`).
+    pub added_prefix: String,
+    /// Settings that were given but are not known; each one is a problem of the recording.
+    pub unknown: Vec<String>,
+}
+
+impl Default for ConverterModes {
+    fn default() -> ConverterModes {
+        ConverterModes {
+            decimal: Decimal::default(),
+            time_precision: TimePrecision::default(),
+            binary: Binary::default(),
+            placeholder: "__debezium_unavailable_value".to_owned(),
+            added_prefix: "__".to_owned(),
+            unknown: Vec::new(),
+        }
+    }
+}
+
+impl ConverterModes {
+    /// Reads the settings out of a connector's configuration; what is not set has Debezium's default.
+    pub fn from_connector_config(config: &Map<String, Value>) -> ConverterModes {
+        let mut modes = ConverterModes::default();
+        for (key, value) in config {
+            let Some(value) = value.as_str() else {
+                continue;
+            };
+            let word = value.trim().to_ascii_lowercase();
+            let known = match key.as_str() {
+                "decimal.handling.mode" => decimal(&word).map(|mode| modes.decimal = mode),
+                "time.precision.mode" => time(&word).map(|mode| modes.time_precision = mode),
+                "binary.handling.mode" => binary(&word).map(|mode| modes.binary = mode),
+                "unavailable.value.placeholder" if !word.starts_with("hex:") => {
+                    modes.placeholder = value.to_owned();
+                    Some(())
+                }
+                "unavailable.value.placeholder" => None,
+                "field.name.adjustment.mode" | "schema.name.adjustment.mode" if word != "none" => {
+                    None
+                }
+                key if key.starts_with("transforms.") && key.ends_with(".add.fields.prefix") => {
+                    modes.added_prefix = value.to_owned();
+                    Some(())
+                }
+                _ => Some(()),
+            };
+            if known.is_none() {
+                modes.unknown.push(format!("{key}={value}"));
+            }
+        }
+        modes
+    }
+}
+
+fn decimal(word: &str) -> Option<Decimal> {
+    Some(match word {
+        "precise" => Decimal::Precise,
+        "string" => Decimal::String,
+        "double" => Decimal::Double,
+        _ => return None,
+    })
+}
+
+fn time(word: &str) -> Option<TimePrecision> {
+    Some(match word {
+        "adaptive" => TimePrecision::Adaptive,
+        "adaptive_time_microseconds" => TimePrecision::AdaptiveTimeMicroseconds,
+        "connect" => TimePrecision::Connect,
+        "isostring" => TimePrecision::IsoString,
+        "microseconds" => TimePrecision::Microseconds,
+        "nanoseconds" => TimePrecision::Nanoseconds,
+        _ => return None,
+    })
+}
+
+fn binary(word: &str) -> Option<Binary> {
+    Some(match word {
+        "bytes" => Binary::Bytes,
+        "base64" => Binary::Base64,
+        "base64-url-safe" => Binary::Base64UrlSafe,
+        "hex" => Binary::Hex,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_are_read_and_an_unknown_one_is_told() {
+        let config = serde_json::json!({
+            "decimal.handling.mode": "string", "time.precision.mode": "connect",
+            "binary.handling.mode": "rot13", "transforms.unwrap.add.fields.prefix": "_",
+        });
+        let modes = ConverterModes::from_connector_config(config.as_object().unwrap());
+        assert_eq!(modes.decimal, Decimal::String);
+        assert_eq!(modes.time_precision, TimePrecision::Connect);
+        assert_eq!(modes.added_prefix, "_");
+        assert_eq!(modes.unknown, ["binary.handling.mode=rot13"]);
+    }
+}

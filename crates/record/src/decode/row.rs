@@ -1,0 +1,181 @@
+//! A JSON object to a row image, column by column of the table as PostgreSQL describes it.
+//!
+//! What does not fit is noted, never skipped: a missing column, an unknown one, a value that cannot be read or
+//! that the topic does not hold. Such a row keeps its identity but has no image hash, because the other
+//! ledgers hash every comparable column and would differ for no reason.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cutover_model::TableShape;
+use cutover_model::canonical::Canonical;
+
+use super::encoding::Encoding;
+use super::fields::Fields;
+use super::modes::ConverterModes;
+use super::value::{self, Trouble};
+use crate::canonical;
+
+/// More problems than this tell nothing new.
+const PROBLEMS_MAX: usize = 100;
+
+/// What was noticed while decoding, once each.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Notes {
+    /// (relation, column) whose content was not compared (at least once), with the reason.
+    pub not_compared: BTreeMap<(String, String), String>,
+    /// What does not fit the tables as described; each one keeps the recording from being complete.
+    pub problems: BTreeSet<String>,
+}
+
+impl Notes {
+    pub(crate) fn problem(&mut self, text: String) {
+        if self.problems.len() < PROBLEMS_MAX {
+            self.problems.insert(text);
+        }
+    }
+
+    pub(crate) fn not_compared(&mut self, relation: &str, column: &str, reason: &str) {
+        let place = (relation.to_owned(), column.to_owned());
+        self.not_compared
+            .entry(place)
+            .or_insert_with(|| reason.to_owned());
+    }
+}
+
+/// A row as a record shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Row {
+    /// Hash of the row; `None` when a comparable column is not there.
+    pub(crate) image: Option<i64>,
+    pub(crate) key: Option<String>,
+    pub(crate) revision: Option<i64>,
+}
+
+/// What reading a row needs to know.
+pub(crate) struct Reading<'a> {
+    pub(crate) shape: &'a TableShape,
+    pub(crate) relation: &'a str,
+    pub(crate) encodings: &'a [Encoding],
+    pub(crate) modes: &'a ConverterModes,
+    /// Members that begin so and are no columns were added by a transformation.
+    pub(crate) added_prefix: Option<&'a str>,
+}
+
+impl Reading<'_> {
+    pub(crate) fn row(&self, fields: &Fields<'_>, notes: &mut Notes) -> Row {
+        let mut whole = true;
+        let mut found = 0;
+        let mut values = Vec::with_capacity(self.shape.columns.len());
+        for place in 0..self.shape.columns.len() {
+            let json = fields.get_near(place, &self.shape.columns[place].name);
+            found += usize::from(json.is_some());
+            let value = self.value(place, json, notes);
+            whole &= value.is_some();
+            // Out of the hash, which is thrown away below.
+            values.push(value.unwrap_or_else(|| Canonical::NotCompared(String::new())));
+        }
+        if found < fields.len() {
+            self.note_unknown(fields, notes);
+        }
+        let image = canonical::row_image(self.shape, &values);
+        Row {
+            image: image.hash.filter(|_| whole),
+            key: image.key,
+            revision: image.revision,
+        }
+    }
+
+    /// Key text from a record key; says why if a key column is not there.
+    pub(crate) fn key(&self, fields: &Fields<'_>) -> Result<String, String> {
+        let mut values = Vec::with_capacity(self.shape.columns.len());
+        for (column, encoding) in self.shape.columns.iter().zip(self.encodings) {
+            if !column.key {
+                values.push(Canonical::Null);
+                continue;
+            }
+            let name = &column.name;
+            let json = fields.present(name);
+            let json = json.ok_or_else(|| format!("the record key has no '{name}'"))?;
+            values
+                .push(self.key_value(name, value::canonical(column, encoding, json, self.modes))?);
+        }
+        canonical::key_of(self.shape, &values).ok_or_else(|| "the table has no key".to_owned())
+    }
+
+    /// Key text from a record key that is a bare value (a transformation took it out of its struct).
+    pub(crate) fn bare_key(&self, json: &str) -> Result<String, String> {
+        let mut keys = self.shape.columns.iter().zip(self.encodings);
+        let mut keys = keys.by_ref().filter(|(column, _)| column.key);
+        let (Some((column, encoding)), None) = (keys.next(), keys.next()) else {
+            return Err("the record key is a bare value, the table's key is not".to_owned());
+        };
+        let value = value::canonical(column, encoding, json, self.modes);
+        let value = self.key_value(&column.name, value)?;
+        let one = [(column.name.as_str(), &value)];
+        Ok(cutover_model::canonical::key_text(&one))
+    }
+
+    fn key_value(
+        &self,
+        name: &str,
+        value: Result<Canonical, Trouble>,
+    ) -> Result<Canonical, String> {
+        match value {
+            Ok(Canonical::NotCompared(reason)) | Err(Trouble::NotThere(reason)) => {
+                Err(format!("key column '{name}': {reason}"))
+            }
+            Err(Trouble::Bad(reason)) => Err(format!("key column '{name}' is {reason}")),
+            Ok(value) => Ok(value),
+        }
+    }
+
+    /// `None` when a value that the other ledgers have is not there.
+    fn value(&self, place: usize, json: Option<&str>, notes: &mut Notes) -> Option<Canonical> {
+        let (column, encoding) = (&self.shape.columns[place], self.encodings.get(place)?);
+        let (relation, name) = (self.relation, column.name.as_str());
+        let Some(json) = json else {
+            match encoding {
+                Encoding::NotCompared(reason) => notes.not_compared(relation, name, reason),
+                _ => notes.problem(format!("{relation}: column '{name}' is not in the payload")),
+            }
+            return None;
+        };
+        if json == "null" {
+            return Some(Canonical::Null);
+        }
+        match value::canonical(column, encoding, json, self.modes) {
+            Ok(value) => {
+                if let Canonical::NotCompared(reason) = &value {
+                    notes.not_compared(relation, name, reason);
+                }
+                Some(value)
+            }
+            Err(Trouble::NotThere(reason)) => {
+                notes.not_compared(relation, name, &reason);
+                None
+            }
+            Err(Trouble::Bad(reason)) => {
+                notes.problem(format!(
+                    "{relation}: a value of column '{name}' is {reason}"
+                ));
+                notes.not_compared(relation, name, reason);
+                None
+            }
+        }
+    }
+
+    fn note_unknown(&self, fields: &Fields<'_>, notes: &mut Notes) {
+        for name in fields.names() {
+            let added = self
+                .added_prefix
+                .is_some_and(|prefix| name.starts_with(prefix));
+            let known = || self.shape.columns.iter().any(|column| column.name == name);
+            if !added && !known() {
+                let relation = self.relation;
+                notes.problem(format!(
+                    "{relation}: the payload has an unknown column '{name}'"
+                ));
+            }
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! What can go wrong while recording.
+
+use cutover_clients::kafka::KafkaError;
+use cutover_clients::pg::PgError;
+use cutover_ledger::LedgerError;
+use cutover_model::{Classified, ExitCode, Permanence};
+
+/// An error of a recorder. Errors of the parts underneath pass through with their own classification.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// PostgreSQL.
+    #[error(transparent)]
+    Pg(#[from] PgError),
+    /// Kafka. Boxed, since it is much larger than the others.
+    #[error(transparent)]
+    Kafka(Box<KafkaError>),
+    /// The ledger files.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// A table is not as it was described, or a record does not fit its table.
+    #[error("{0}")]
+    Shape(String),
+    /// The witness met something that it must not pass over.
+    #[error("witness: {0}")]
+    Witness(String),
+    /// A recorder thread could not be started, or ended without an answer.
+    #[error("recorder thread: {0}")]
+    Thread(String),
+}
+
+impl From<KafkaError> for RecordError {
+    fn from(error: KafkaError) -> RecordError {
+        RecordError::Kafka(Box::new(error))
+    }
+}
+
+impl Classified for RecordError {
+    fn permanence(&self) -> Permanence {
+        match self {
+            RecordError::Pg(error) => error.permanence(),
+            RecordError::Kafka(error) => error.permanence(),
+            RecordError::Ledger(error) => error.permanence(),
+            RecordError::Shape(_) | RecordError::Witness(_) | RecordError::Thread(_) => {
+                Permanence::Definite
+            }
+        }
+    }
+
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            RecordError::Pg(error) => error.exit_code(),
+            RecordError::Kafka(error) => error.exit_code(),
+            RecordError::Ledger(error) => error.exit_code(),
+            RecordError::Shape(_) | RecordError::Witness(_) => ExitCode::Unknown,
+            RecordError::Thread(_) => ExitCode::Internal,
+        }
+    }
+
+    fn remedy(&self) -> Option<String> {
+        match self {
+            RecordError::Pg(error) => error.remedy(),
+            RecordError::Kafka(error) => error.remedy(),
+            RecordError::Ledger(error) => error.remedy(),
+            RecordError::Shape(_) => Some(
+                "record again from a fresh run folder; tables must not change shape while recording"
+                    .to_owned(),
+            ),
+            RecordError::Witness(_) => {
+                Some("record again from a fresh run folder with a fresh witness slot".to_owned())
+            }
+            RecordError::Thread(_) => None,
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            RecordError::Pg(error) => error.code(),
+            RecordError::Kafka(error) => error.code(),
+            RecordError::Ledger(error) => error.code(),
+            RecordError::Shape(_) => "RECORD-SHAPE-001",
+            RecordError::Witness(_) => "RECORD-WITNESS-001",
+            RecordError::Thread(_) => "RECORD-THREAD-001",
+        }
+    }
+}

@@ -1,0 +1,365 @@
+//! The topic recorder: reads every partition up to the offset that the fence noted, and writes the published
+//! ledger.
+//!
+//! A record gets its incarnation from the cuts (the end offsets noted while the connector stood still), never
+//! from its LSN: Debezium's records do not say whose log they are of. Records are handled one by one, so memory
+//! does not depend on the topic. The rule it protects: what could not be read or decoded is counted and shown.
+
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use cutover_clients::kafka::{Kafka, ReadRange, Record};
+use cutover_ledger::ChangeWriter;
+use cutover_model::evidence::{PartitionEvidence, PayloadEvidence};
+use cutover_model::{ChangeRow, EventKind, EventSink, Op, TableShape};
+
+pub use crate::decode::{Binary, ConverterModes, Decimal, TimePrecision};
+
+use crate::RecordError;
+use crate::decode::{Decoded, Decoder, Message};
+
+/// A partition that ends early is given this long to bring more.
+const IDLE: Duration = Duration::from_secs(20);
+const SAMPLES_MAX: usize = 20;
+const PROGRESS_EVERY: u64 = 10_000;
+
+/// What to read, and how to understand it.
+#[derive(Debug, Clone)]
+pub struct TopicsConfig {
+    /// Bootstrap servers.
+    pub bootstrap: String,
+    /// The connector's `topic.prefix`.
+    pub prefix: String,
+    /// The captured tables.
+    pub shapes: Vec<TableShape>,
+    /// How the connector writes values.
+    pub modes: ConverterModes,
+    /// The stretch of each partition.
+    pub spans: Vec<PartitionSpan>,
+}
+
+/// The judged stretch of one partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartitionSpan {
+    /// Topic.
+    pub topic: String,
+    /// Partition.
+    pub partition: i32,
+    /// End offset noted by the fence.
+    pub end: i64,
+    /// Where each incarnation begins: (index, first offset), ascending. Reading begins at the first one; without
+    /// any, at the start of the log and with incarnation 0.
+    pub cuts: Vec<(i32, i64)>,
+}
+
+/// What was recorded.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TopicsEnd {
+    /// For `Evidence::partitions`.
+    pub partitions: Vec<PartitionEvidence>,
+    /// For `Evidence::payload`.
+    pub payload: PayloadEvidence,
+    /// Change records, snapshot records among them.
+    pub published: u64,
+    /// Snapshot records (`op=r`).
+    pub snapshot: u64,
+    /// Tombstones.
+    pub tombstones: u64,
+    /// Logical decoding messages seen (they are no rows of the ledger).
+    pub messages: u64,
+    /// (relation, column, reason): content that was not compared.
+    pub not_compared: Vec<(String, String, String)>,
+    /// What keeps the recording from being complete, for `Evidence::problems`.
+    pub problems: Vec<String>,
+}
+
+/// Reads all spans and writes the published ledger. Blocks; run it on a thread of its own.
+pub fn record_topics(
+    config: &TopicsConfig,
+    writer: &mut ChangeWriter,
+    events: &EventSink,
+) -> Result<TopicsEnd, RecordError> {
+    let kafka = Kafka::new(&config.bootstrap)?;
+    let mut recorder = Recorder {
+        decoder: Decoder::new(&config.prefix, &config.shapes, &config.modes),
+        writer,
+        events,
+        tally: Tally::default(),
+    };
+    let mut partitions = Vec::with_capacity(config.spans.len());
+    for span in &config.spans {
+        partitions.push(recorder.span(&kafka, span)?);
+    }
+    let notes = recorder.decoder.notes().clone();
+    let mut tally = recorder.tally;
+    tally.problems.extend(notes.problems);
+    Ok(TopicsEnd {
+        partitions,
+        payload: tally.payload(),
+        published: tally.published,
+        snapshot: tally.snapshot,
+        tombstones: tally.tombstones,
+        messages: tally.messages,
+        not_compared: notes
+            .not_compared
+            .into_iter()
+            .map(|((relation, column), reason)| (relation, column, reason))
+            .collect(),
+        problems: tally.problems,
+    })
+}
+
+#[derive(Default)]
+struct Tally {
+    records: u64,
+    published: u64,
+    snapshot: u64,
+    tombstones: u64,
+    messages: u64,
+    without_lsn: u64,
+    without_op: u64,
+    undecoded: u64,
+    samples: Vec<String>,
+    formats: Vec<&'static str>,
+    problems: Vec<String>,
+}
+
+impl Tally {
+    fn payload(&mut self) -> PayloadEvidence {
+        let format = if self.formats.is_empty() {
+            "no change records".to_owned()
+        } else {
+            self.formats.join("; ")
+        };
+        PayloadEvidence {
+            format,
+            has_lsn: self.without_lsn == 0,
+            has_op: self.without_op == 0,
+            undecoded: self.undecoded,
+            undecoded_samples: std::mem::take(&mut self.samples),
+        }
+    }
+}
+
+struct Recorder<'a> {
+    decoder: Decoder<'a>,
+    writer: &'a mut ChangeWriter,
+    events: &'a EventSink,
+    tally: Tally,
+}
+
+impl Recorder<'_> {
+    fn span(
+        &mut self,
+        kafka: &Kafka,
+        span: &PartitionSpan,
+    ) -> Result<PartitionEvidence, RecordError> {
+        let (low, _) = kafka.watermarks(&span.topic, span.partition)?;
+        // What stands before the first cut is older than this run.
+        let wanted = span.cuts.first().map_or(low, |(_, offset)| *offset);
+        let start = wanted.max(low);
+        let cuts = clamp_cuts(&span.cuts, start);
+        let range = ReadRange {
+            topic: &span.topic,
+            partition: span.partition,
+            from: start,
+            to: span.end,
+            timeout_idle: IDLE,
+        };
+        let mut failed = None;
+        let end = kafka.read_range(&range, &mut |record| match self
+            .record(record, incarnation(&cuts, record.offset))
+        {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => {
+                failed = Some(error);
+                ControlFlow::Break(())
+            }
+        })?;
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        let place = format!("{}/{}", span.topic, span.partition);
+        if !end.reached_end {
+            self.tally.problems.push(format!(
+                "{place}: the log ends at offset {}, the fence noted {}",
+                end.next, span.end
+            ));
+        }
+        if end.start > wanted {
+            let text = format!(
+                "{place}: records {wanted}..{} are gone (retention)",
+                end.start
+            );
+            self.events.warning(text.clone());
+            self.tally.problems.push(text);
+        }
+        Ok(PartitionEvidence {
+            topic: span.topic.clone(),
+            partition: span.partition,
+            start,
+            end: span.end,
+            complete: end.reached_end && end.start == start,
+            cuts,
+        })
+    }
+
+    fn record(&mut self, record: &Record<'_>, incarnation: i32) -> Result<(), RecordError> {
+        self.tally.records += 1;
+        if self.tally.records.is_multiple_of(PROGRESS_EVERY) {
+            self.events.emit(EventKind::Progress {
+                what: "records read".to_owned(),
+                done: self.tally.records,
+                total: None,
+                rate: None,
+                lag_bytes: None,
+            });
+        }
+        match self.decoder.decode(record, incarnation) {
+            Decoded::Change(change) => {
+                self.tally.published += 1;
+                self.tally.snapshot += u64::from(change.row.op == Op::Read);
+                self.tally.without_lsn += u64::from(!change.has_lsn);
+                self.tally.without_op += u64::from(!change.has_op);
+                if !self.tally.formats.contains(&change.format) {
+                    self.tally.formats.push(change.format);
+                }
+                self.append(&change.row)
+            }
+            Decoded::Tombstone(row) => {
+                self.tally.tombstones += 1;
+                self.append(&row)
+            }
+            Decoded::Message(_) => {
+                self.tally.messages += 1;
+                Ok(())
+            }
+            Decoded::Skipped => Ok(()),
+            Decoded::Undecoded(reason) => {
+                self.tally.undecoded += 1;
+                if self.tally.samples.len() < SAMPLES_MAX {
+                    let place = (record.topic, record.partition, record.offset);
+                    let sample = format!("{}/{}/{}: {reason}", place.0, place.1, place.2);
+                    self.tally.samples.push(sample);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn append(&mut self, row: &ChangeRow) -> Result<(), RecordError> {
+        self.writer.append(row).map_err(RecordError::from)
+    }
+}
+
+/// Where a marker stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MarkerSeen {
+    /// Topic.
+    pub topic: String,
+    /// Partition.
+    pub partition: i32,
+    /// Offset.
+    pub offset: i64,
+    /// Position of the message in the log of the server, as published.
+    pub lsn: Option<i64>,
+}
+
+/// A marker to look for in the connector's message topic.
+#[derive(Debug, Clone)]
+pub struct MarkerSearch {
+    /// Bootstrap servers.
+    pub bootstrap: String,
+    /// The connector's `topic.prefix`.
+    pub prefix: String,
+    /// How the connector writes the content.
+    pub modes: ConverterModes,
+    /// Prefix given to `pg_logical_emit_message`.
+    pub marker_prefix: String,
+    /// Content given to it.
+    pub token: String,
+}
+
+/// Looks once through the message topic as it is now. `None` if the marker (or the topic) is not there yet.
+/// Blocks; call it again until a deadline (`clients::wait`).
+pub fn find_marker(search: &MarkerSearch) -> Result<Option<MarkerSeen>, RecordError> {
+    let kafka = Kafka::new(&search.bootstrap)?;
+    let name = format!("{}.message", search.prefix);
+    let topics = kafka.topics()?;
+    let Some(topic) = topics.iter().find(|topic| topic.name == name) else {
+        return Ok(None);
+    };
+    let mut decoder = Decoder::new(&search.prefix, &[], &search.modes);
+    let wanted = |message: &Message| {
+        message.prefix == search.marker_prefix && message.content == search.token.as_bytes()
+    };
+    for partition in &topic.partitions {
+        let (from, to) = kafka.watermarks(&name, *partition)?;
+        let range = ReadRange {
+            topic: &name,
+            partition: *partition,
+            from,
+            to,
+            timeout_idle: IDLE,
+        };
+        let mut seen = None;
+        kafka.read_range(&range, &mut |record| match decoder.decode(record, 0) {
+            Decoded::Message(message) if wanted(&message) => {
+                seen = Some(MarkerSeen {
+                    topic: name.clone(),
+                    partition: record.partition,
+                    offset: record.offset,
+                    lsn: message.lsn,
+                });
+                ControlFlow::Break(())
+            }
+            _ => ControlFlow::Continue(()),
+        })?;
+        if seen.is_some() {
+            return Ok(seen);
+        }
+    }
+    Ok(None)
+}
+
+/// Cuts as they are for a log that begins at `start`: the first one there, none before it.
+fn clamp_cuts(cuts: &[(i32, i64)], start: i64) -> Vec<(i32, i64)> {
+    let mut clamped: Vec<(i32, i64)> = Vec::with_capacity(cuts.len().max(1));
+    for (index, offset) in cuts {
+        let offset = (*offset).max(start);
+        // An incarnation whose records are all gone, or that wrote none here, gives its place to the next.
+        clamped.retain(|(_, earlier)| *earlier < offset);
+        clamped.push((*index, offset));
+    }
+    match clamped.first_mut() {
+        Some(first) => first.1 = start,
+        None => clamped.push((0, start)),
+    }
+    clamped
+}
+
+fn incarnation(cuts: &[(i32, i64)], offset: i64) -> i32 {
+    let begun = cuts.iter().rev().find(|(_, first)| *first <= offset);
+    begun.or(cuts.first()).map_or(0, |(index, _)| *index)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_belongs_to_the_incarnation_that_its_cut_says() {
+        let cuts = clamp_cuts(&[(0, 0), (1, 10)], 0);
+        assert_eq!(incarnation(&cuts, 9), 0);
+        assert_eq!(incarnation(&cuts, 10), 1);
+        assert_eq!(incarnation(&clamp_cuts(&[], 5), 7), 0);
+    }
+
+    #[test]
+    fn retention_moves_the_first_cut_and_drops_what_is_gone() {
+        assert_eq!(clamp_cuts(&[(0, 0), (1, 10)], 4), [(0, 4), (1, 10)]);
+        assert_eq!(clamp_cuts(&[(0, 0), (1, 10)], 12), [(1, 12)]);
+        assert_eq!(clamp_cuts(&[(0, 3), (1, 10)], 0), [(0, 0), (1, 10)]);
+        assert_eq!(clamp_cuts(&[(0, 0), (1, 0), (2, 8)], 0), [(1, 0), (2, 8)]);
+    }
+}

@@ -1,0 +1,116 @@
+//! The witness: an independent reader of the log that writes the committed ledger.
+//!
+//! It follows a slot of its own, so that an error of the connector cannot hide from it. One witness belongs to one
+//! incarnation of the database. It survives restarts of the server (a minor step keeps the incarnation):
+//! after a lost connection it goes on from its durable position and writes no change twice. It never confirms a
+//! position to the server before the ledger has it on disk, and it confirms at once when the server asks, for a
+//! server that shuts down waits for exactly that.
+
+mod assembly;
+mod reader;
+mod state;
+#[cfg(test)]
+mod tests;
+mod tracked;
+
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use cutover_clients::pg::PgAddress;
+use cutover_ledger::ChangeWriter;
+use cutover_model::{Lsn, TableShape};
+
+use crate::RecordError;
+use reader::Reader;
+use state::Shared;
+
+pub use state::WitnessStatus;
+
+/// What to witness.
+#[derive(Debug, Clone)]
+pub struct WitnessConfig {
+    /// The server; the address stays the same over a restart.
+    pub address: PgAddress,
+    /// Logical slot with the `pgoutput` plugin, made before the first write that counts.
+    pub slot: String,
+    /// Publication.
+    pub publication: String,
+    /// Index into `Evidence::incarnations`, written into every row.
+    pub incarnation: i32,
+    /// The captured tables. Changes of other tables in the publication are counted and left out.
+    pub shapes: Vec<TableShape>,
+    /// Prefix of the logical messages that are markers.
+    pub marker_prefix: String,
+}
+
+/// How a witness ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WitnessEnd {
+    /// Everything committed before this position is in the ledger, durably.
+    pub through: Lsn,
+    /// Rows written.
+    pub changes: u64,
+    /// Changes of tables that are not in the configuration.
+    pub out_of_scope: u64,
+}
+
+/// A running witness. Dropping it stops it without waiting; [`Witness::stop`] tells how it ended.
+#[derive(Debug)]
+pub struct Witness {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<Result<WitnessEnd, RecordError>>>,
+}
+
+impl Witness {
+    /// Attaches to the slot and starts reading in a thread. Blocks until the slot is attached, usually a few ms.
+    ///
+    /// # Errors
+    /// The server cannot be reached or refuses; later losses of the connection are waited out instead.
+    pub fn start(
+        config: WitnessConfig,
+        writer: Arc<Mutex<ChangeWriter>>,
+    ) -> Result<Witness, RecordError> {
+        let shared = Arc::new(Shared::default());
+        let name = format!("witness-{}", config.incarnation);
+        let (reader, stream) = Reader::attach(config, writer, Arc::clone(&shared))?;
+        let thread = std::thread::Builder::new()
+            .name(name)
+            .spawn(move || reader.run(stream))
+            .map_err(|error| RecordError::Thread(error.to_string()))?;
+        Ok(Witness {
+            shared,
+            thread: Some(thread),
+        })
+    }
+
+    /// Where it stands.
+    pub fn status(&self) -> WitnessStatus {
+        self.shared.status()
+    }
+
+    /// Position of the marker with this token, once everything before it is in the ledger.
+    pub fn saw_marker(&self, token: &str) -> Option<Lsn> {
+        self.shared.marker(token)
+    }
+
+    /// Stops at the next transaction boundary, makes the ledger durable, confirms it and lets go of the slot.
+    /// Blocks for that long; works as well while the server is down.
+    ///
+    /// # Errors
+    /// Why the witness ended early, if it did; or that it stopped with half a transaction written.
+    pub fn stop(mut self) -> Result<WitnessEnd, RecordError> {
+        self.shared.request_stop();
+        let Some(thread) = self.thread.take() else {
+            return Err(RecordError::Thread("was joined already".to_owned()));
+        };
+        thread
+            .join()
+            .map_err(|_| RecordError::Thread("the witness broke off".to_owned()))?
+    }
+}
+
+impl Drop for Witness {
+    fn drop(&mut self) {
+        self.shared.request_stop();
+    }
+}

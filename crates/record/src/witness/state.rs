@@ -1,0 +1,84 @@
+//! What the witness thread and its owner share.
+
+use std::collections::HashMap;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use cutover_model::Lsn;
+
+/// Where a witness stands.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct WitnessStatus {
+    /// A stream is open.
+    pub connected: bool,
+    /// Everything before it has arrived.
+    pub received: Lsn,
+    /// Everything before it is durable in the ledger, and confirmed to the server.
+    pub durable: Lsn,
+    /// Rows written.
+    pub changes: u64,
+    /// The last marker seen, and its position.
+    pub last_marker: Option<(String, Lsn)>,
+    /// Why it is not reading just now, or why it has ended.
+    pub error: Option<String>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    status: WitnessStatus,
+    markers: HashMap<String, Lsn>,
+    stop: bool,
+}
+
+/// Shared state; every lock is held for a few instructions only.
+#[derive(Debug, Default)]
+pub(super) struct Shared {
+    state: Mutex<State>,
+    stopped: Condvar,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn status(&self) -> WitnessStatus {
+        self.lock().status.clone()
+    }
+
+    pub(super) fn marker(&self, token: &str) -> Option<Lsn> {
+        self.lock().markers.get(token).copied()
+    }
+
+    pub(super) fn update(&self, change: impl FnOnce(&mut WitnessStatus)) {
+        change(&mut self.lock().status);
+    }
+
+    /// A marker may arrive twice (after a reconnect); its place is the same.
+    pub(super) fn add_marker(&self, token: String, lsn: Lsn) {
+        let mut state = self.lock();
+        state.markers.insert(token.clone(), lsn);
+        state.status.last_marker = Some((token, lsn));
+    }
+
+    pub(super) fn request_stop(&self) {
+        self.lock().stop = true;
+        self.stopped.notify_all();
+    }
+
+    pub(super) fn stopping(&self) -> bool {
+        self.lock().stop
+    }
+
+    /// Waits for `pause`, or shorter if a stop is requested; tells whether one is.
+    pub(super) fn wait_for_stop(&self, pause: Duration) -> bool {
+        let state = self.lock();
+        let waited = self
+            .stopped
+            .wait_timeout_while(state, pause, |state| !state.stop);
+        waited.map_or_else(
+            |poisoned| poisoned.into_inner().0.stop,
+            |(state, _)| state.stop,
+        )
+    }
+}

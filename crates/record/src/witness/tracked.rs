@@ -1,0 +1,130 @@
+//! A captured table as the stream describes it, matched with the shape that was read when recording began.
+
+use cutover_clients::pg::pgoutput::{Cell, RelationColumn};
+use cutover_model::TableShape;
+use cutover_model::canonical::Canonical;
+
+use crate::RecordError;
+use crate::canonical::from_text;
+
+/// A table whose columns in the stream are known to be those of its shape.
+pub(super) struct Tracked {
+    shape: TableShape,
+    name: String,
+    /// For each column of the shape its place in the stream's tuples.
+    places: Vec<usize>,
+    key_in_identity: bool,
+}
+
+/// Values of a row in the order of the shape.
+pub(super) struct Values {
+    values: Vec<Canonical>,
+    /// The server did not send one of them.
+    pub missing: bool,
+}
+
+impl Values {
+    pub(super) fn as_slice(&self) -> &[Canonical] {
+        &self.values
+    }
+}
+
+impl Tracked {
+    /// Refuses a table whose columns differ from the shape: a column more or less, or of another type, would be
+    /// left out of every comparison without anybody noticing.
+    pub(super) fn new(
+        shape: &TableShape,
+        streamed: &[RelationColumn<'_>],
+    ) -> Result<Tracked, RecordError> {
+        let changed = |what: String| {
+            RecordError::Shape(format!(
+                "table {} is not as it was when recording began: {what}",
+                shape.relation
+            ))
+        };
+        let known = |name: &str| shape.columns.iter().any(|column| column.name == name);
+        if let Some(extra) = streamed.iter().find(|column| !known(column.name)) {
+            return Err(changed(format!("column '{}' is new", extra.name)));
+        }
+        let mut places = Vec::with_capacity(shape.columns.len());
+        let mut key_in_identity = true;
+        for column in &shape.columns {
+            let place = streamed
+                .iter()
+                .position(|streamed| streamed.name == column.name);
+            let found = place.and_then(|place| Some((place, streamed.get(place)?)));
+            let Some((place, found)) = found else {
+                return Err(changed(format!(
+                    "column '{}' is not published",
+                    column.name
+                )));
+            };
+            if found.type_oid != column.type_oid {
+                return Err(changed(format!(
+                    "column '{}' has another type",
+                    column.name
+                )));
+            }
+            key_in_identity &= found.identity || !column.key;
+            places.push(place);
+        }
+        Ok(Tracked {
+            name: shape.relation.to_string(),
+            shape: shape.clone(),
+            places,
+            key_in_identity,
+        })
+    }
+
+    pub(super) fn shape(&self) -> &TableShape {
+        &self.shape
+    }
+
+    /// `schema.table`.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// A key tuple holds the whole primary key (with REPLICA IDENTITY USING INDEX it need not).
+    pub(super) fn key_in_identity(&self) -> bool {
+        self.key_in_identity
+    }
+
+    /// Canonical values of a tuple; large values that were not sent are taken from `fallback`.
+    pub(super) fn values(
+        &self,
+        tuple: &[Cell<'_>],
+        fallback: Option<&[Cell<'_>]>,
+    ) -> Result<Values, RecordError> {
+        if tuple.len() != self.places.len() {
+            return Err(RecordError::Shape(format!(
+                "table {}: {} values for {} columns",
+                self.name,
+                tuple.len(),
+                self.places.len()
+            )));
+        }
+        let mut missing = false;
+        let mut values = Vec::with_capacity(tuple.len());
+        for (column, place) in self.shape.columns.iter().zip(&self.places) {
+            let mut cell = tuple.get(*place).copied().unwrap_or(Cell::Null);
+            if cell == Cell::Unchanged {
+                let old = fallback.and_then(|old| old.get(*place));
+                cell = old.copied().unwrap_or(Cell::Unchanged);
+            }
+            values.push(match cell {
+                Cell::Null => Canonical::Null,
+                Cell::Text(bytes) => match std::str::from_utf8(bytes) {
+                    Ok(text) => from_text(column, text),
+                    Err(_) => Canonical::NotCompared("text that is not UTF-8".to_owned()),
+                },
+                Cell::Binary(_) => Canonical::NotCompared("binary form".to_owned()),
+                Cell::Unchanged => {
+                    missing = true;
+                    Canonical::NotCompared("large value not sent".to_owned())
+                }
+            });
+        }
+        Ok(Values { values, missing })
+    }
+}

@@ -1,0 +1,231 @@
+//! The phases of one scenario, top-down: stream running, load on, runbook, load on, fence, ledgers.
+//!
+//! This file only puts the parts in order; what each phase means stands where the part is.
+
+use std::cell::Cell;
+use std::time::{Duration, Instant};
+
+use cutover_clients::connect::StoredOffset;
+use cutover_clients::pg::connect_admin;
+use cutover_clients::pg::facts::current_lsn;
+use cutover_clients::pg::publication::create_publication;
+use cutover_clients::pg::slots::slot;
+use cutover_clients::wait::{Poll, until};
+use cutover_model::evidence::Fence;
+use cutover_model::event::EventKind;
+use cutover_model::{Lsn, TableShape};
+use cutover_upgrade::engine::Engine;
+use cutover_upgrade::fence::MarkerWatch;
+use cutover_upgrade::journal::Journal;
+use cutover_upgrade::{Cutover, facts, strategies};
+use cutover_workload::Load;
+
+use crate::connector;
+use crate::error::RehearseError;
+use crate::event_log::EventLog;
+use crate::lab_hands::LabHands;
+use crate::recording::Recording;
+use crate::scenario::Scenario;
+
+/// How long the fence may need.
+const FENCE: Duration = Duration::from_secs(60);
+
+/// What the phases hand to the end of the run.
+#[derive(Debug, Default)]
+pub struct Measured {
+    /// Longest refusal of writes.
+    pub refused_write_seconds: f64,
+    /// The server's own share.
+    pub server_restart_seconds: f64,
+    /// The load was started: whatever happens from here on is part of the judgement.
+    pub load_started: bool,
+}
+
+/// One scenario under way.
+pub struct Drive<'a> {
+    /// What is rehearsed.
+    pub scenario: &'a Scenario,
+    /// Events and phases.
+    pub log: &'a EventLog,
+    /// The stream and its addresses.
+    pub cutover: &'a mut Cutover,
+    /// Everything that acts on the lab.
+    pub hands: &'a mut LabHands,
+    /// Seed of the load.
+    pub seed: u64,
+    /// How fast the load is.
+    pub speed: Speed,
+}
+
+/// Speed of a counter between two looks.
+#[derive(Debug, Default)]
+pub struct Speed(Cell<Option<(Instant, u64)>>);
+
+impl Speed {
+    fn per_second(&self, count: u64) -> Option<f64> {
+        let now = Instant::now();
+        let (then, before) = self.0.replace(Some((now, count)))?;
+        let seconds = now.duration_since(then).as_secs_f64();
+        (seconds > 0.0).then(|| count.saturating_sub(before) as f64 / seconds)
+    }
+}
+
+impl Drive<'_> {
+    /// From a running, empty server to complete ledgers.
+    pub async fn run(&mut self, measured: &mut Measured) -> Result<(), RehearseError> {
+        self.log.phase("stream");
+        let shapes = self.start_stream().await?;
+        self.log.phase("load before");
+        let load = self.hands.start_load(self.scenario, self.seed, self.log.sink()).await?;
+        measured.load_started = true;
+        self.load_until(&load, self.scenario.load.changes_before).await?;
+        self.log.phase("cutover");
+        let offset = self.cut_over().await?;
+        measured.server_restart_seconds = self.cutover.seen.server_seconds;
+        self.log.phase("load after");
+        self.pass_offset(&load, offset).await?;
+        let more = load.stats().committed_changes + self.scenario.load.changes_after;
+        self.load_until(&load, more).await?;
+        self.log.phase("fence");
+        let ended = load.stop().await?;
+        measured.refused_write_seconds = ended.refused_write_seconds;
+        if ended.unresolved > 0 {
+            let unresolved = ended.unresolved;
+            self.hands.problem(format!("{unresolved} transactions of the load stayed unresolved"));
+        }
+        let fence = self.fence().await?;
+        self.log.phase("record");
+        self.record(shapes, fence).await
+    }
+
+    /// Publication, witness, connector; ends when a marker has gone through all of it.
+    async fn start_stream(&mut self) -> Result<Vec<TableShape>, RehearseError> {
+        let stream = self.cutover.stream.clone();
+        let client = connect_admin(&self.cutover.old).await?;
+        create_publication(&client, &stream.publication, &stream.tables).await?;
+        let (_, shapes) = self.hands.witnesses.open(&self.cutover.old, &stream.tables).await?;
+        let config =
+            connector::config(&stream, &self.hands.connector_address(), self.scenario.connector);
+        connector::deploy(&self.cutover.connect, &self.cutover.old, &stream, &config).await?;
+        let mut watch = MarkerWatch::send(self.cutover, &self.cutover.old).await?;
+        let seen = watch.arrive(self.cutover, self.cutover.deadlines.drain).await?;
+        self.log.sink().note(format!("the stream delivers: {seen}"));
+        Ok(shapes)
+    }
+
+    /// Waits until the load has committed so many changes in all; tells the progress.
+    async fn load_until(&mut self, load: &Load, changes: u64) -> Result<(), RehearseError> {
+        let rate = f64::from(self.scenario.load.transactions_per_second);
+        let deadline = Duration::from_secs_f64(120.0 + 10.0 * changes as f64 / rate);
+        let what = format!("{changes} committed changes");
+        until(&what, deadline, Duration::from_millis(250), async || {
+            let done = self.tell_load(load, Some(changes)).await?;
+            let seen = format!("{done} committed");
+            Ok(if done >= changes { Poll::Ready(()) } else { Poll::NotYet(seen) })
+        })
+        .await
+        .map_err(RehearseError::waited)
+    }
+
+    async fn tell_load(&self, load: &Load, total: Option<u64>) -> Result<u64, RehearseError> {
+        if let Some(error) = self.hands.witnesses.error() {
+            return Err(RehearseError::Load(format!("the witness failed: {error}")));
+        }
+        let stats = load.stats();
+        self.log.sink().emit(EventKind::Progress {
+            what: "changes committed".into(),
+            done: stats.committed_changes,
+            total,
+            rate: self.speed.per_second(stats.committed_changes),
+            lag_bytes: self.lag().await,
+        });
+        Ok(stats.committed_changes)
+    }
+
+    /// Bytes of log that the connector has not confirmed; unknown while the server is away.
+    async fn lag(&self) -> Option<u64> {
+        let client = connect_admin(self.cutover.current()).await.ok()?;
+        let now = current_lsn(&client).await.ok()?;
+        let slot = slot(&client, &self.cutover.stream.slot).await.ok()??;
+        now.0.checked_sub(slot.confirmed_flush?.0)
+    }
+
+    /// Drives the runbook. Returns the connector's stored offset from before.
+    async fn cut_over(&mut self) -> Result<Option<Lsn>, RehearseError> {
+        let facts =
+            facts::read(&self.cutover.old, &self.cutover.connect, &self.cutover.stream).await?;
+        let runbook = &self.scenario.upgrade.runbook;
+        let strategy = strategies::by_name(runbook)
+            .ok_or_else(|| RehearseError::Load(format!("no runbook {runbook}")))?;
+        let plan = strategy.plan(&facts, &self.scenario.stack.postgres_new)?;
+        let journal = Journal::open(&self.hands.run.journal())?;
+        let mut engine = Engine::new(journal, self.log.sink());
+        engine.run(&plan, self.cutover, self.hands).await?;
+        Ok(self.cutover.seen.before.as_ref().and_then(|facts| offset_of(facts.offset.as_ref())))
+    }
+
+    /// Lets the load go on until the new server's log has passed the old offset, where the scenario asks.
+    async fn pass_offset(&mut self, load: &Load, old: Option<Lsn>) -> Result<(), RehearseError> {
+        let (Some(seconds), Some(old)) = (self.scenario.load.pass_offset_seconds, old) else {
+            return Ok(());
+        };
+        let client = connect_admin(self.cutover.current()).await?;
+        let deadline = Duration::from_secs_f64(seconds);
+        let what = format!("the new server's log beyond the old offset {old}");
+        until(&what, deadline, Duration::from_millis(250), async || {
+            let now = current_lsn(&client).await?;
+            self.tell_load(load, None).await?;
+            let seen = format!("at {now}");
+            Ok(if now > old { Poll::Ready(()) } else { Poll::NotYet(seen) })
+        })
+        .await
+        .map_err(RehearseError::waited)
+    }
+
+    /// Writes the fence after the last change and follows it everywhere.
+    async fn fence(&mut self) -> Result<Fence, RehearseError> {
+        let server = self.cutover.current().clone();
+        let mut watch = MarkerWatch::send(self.cutover, &server).await?;
+        let witnessed = self.hands.witnesses.close(&watch.marker).await?;
+        let seen = watch.arrive_or_give_up(self.cutover, FENCE).await?;
+        self.log.sink().note(format!("fence: {seen}; {witnessed}"));
+        Ok(Fence {
+            token: watch.marker.token.clone(),
+            incarnation: self.hands.incarnation(),
+            lsn: watch.marker.lsn,
+            seen_in_topic: watch.arrival.in_topic,
+            offset_stored: watch.arrival.offset_stored,
+            confirmed: watch.arrival.confirmed,
+            witnessed: self.hands.witnesses.complete(),
+        })
+    }
+
+    async fn record(
+        &mut self,
+        shapes: Vec<TableShape>,
+        fence: Fence,
+    ) -> Result<(), RehearseError> {
+        self.hands.witnesses.finish().await?;
+        let connector = self.cutover.connect.config(&self.cutover.stream.connector).await?;
+        let recording = Recording {
+            run: &self.hands.run,
+            buckets: self.hands.buckets,
+            stream: &self.cutover.stream,
+            kafka: &self.cutover.kafka,
+            bootstrap: self.hands.bootstrap.clone(),
+            connector: connector.unwrap_or_default(),
+            shapes,
+            server: self.cutover.current().clone(),
+            incarnations: self.hands.incarnations(),
+            cuts: self.hands.cuts(),
+            fence: Some(fence),
+            problems: self.hands.problems(),
+        };
+        recording.finish(&self.log.sink()).await?;
+        Ok(())
+    }
+}
+
+fn offset_of(offset: Option<&StoredOffset>) -> Option<Lsn> {
+    offset.and_then(StoredOffset::lsn)
+}

@@ -1,0 +1,213 @@
+//! The lab as the one who acts: what a person, a hook or an operator does in production is done here with the
+//! lab's own processes. It also holds what the run notes on the way: witnesses, cuts, problems.
+
+use std::sync::Arc;
+
+use cutover_clients::kafka::Kafka;
+use cutover_clients::pg::PgAddress;
+use cutover_clients::pg::connect_admin;
+use cutover_clients::pg::marker::emit_message;
+use cutover_ledger::ChangeWriter;
+use cutover_model::evidence::IncarnationEvidence;
+use cutover_model::run_folder::LedgerKind;
+use cutover_model::{EventSink, RunFolder};
+use cutover_upgrade::fence::Marker;
+use cutover_upgrade::{Hands, Side, Stream, UpgradeError};
+use cutover_workload::{Load, LoadConfig, Target};
+use tokio::sync::watch;
+
+use crate::error::RehearseError;
+use crate::recording::{Cut, change_topic_ends};
+use crate::scenario::Scenario;
+use crate::servers::Servers;
+use crate::world::Witnesses;
+
+/// Everything of one scenario that acts on, or looks at, the lab.
+pub struct LabHands {
+    /// Run folder of the scenario.
+    pub run: RunFolder,
+    /// Buckets of every ledger.
+    pub buckets: u16,
+    /// Kafka's address.
+    pub bootstrap: String,
+    /// Witnesses.
+    pub witnesses: Witnesses,
+    stream: Stream,
+    kafka: Arc<Kafka>,
+    servers: Servers,
+    target: watch::Sender<Option<Target>>,
+    noted: Cut,
+    cuts: Vec<(i32, Cut)>,
+    problems: Vec<String>,
+}
+
+/// What a new set of hands needs.
+pub struct LabParts {
+    /// Run folder of the scenario.
+    pub run: RunFolder,
+    /// Buckets of every ledger.
+    pub buckets: u16,
+    /// Kafka's address.
+    pub bootstrap: String,
+    /// Names.
+    pub stream: Stream,
+    /// Kafka.
+    pub kafka: Arc<Kafka>,
+    /// The PostgreSQL servers.
+    pub servers: Servers,
+}
+
+impl LabHands {
+    /// Takes over a running old server.
+    pub fn new(parts: LabParts) -> Result<LabHands, RehearseError> {
+        let LabParts { run, buckets, bootstrap, stream, kafka, servers } = parts;
+        let witnesses =
+            Witnesses::create(&run, buckets, &stream.publication, &stream.marker_prefix)?;
+        let target = Target { address: servers.writer_address(Side::Old)?, incarnation: 0 };
+        Ok(LabHands {
+            run,
+            buckets,
+            bootstrap,
+            witnesses,
+            stream,
+            kafka,
+            servers,
+            target: watch::channel(Some(target)).0,
+            noted: Cut::new(),
+            cuts: Vec::new(),
+            problems: Vec::new(),
+        })
+    }
+
+    /// Starts the load on the old server.
+    pub async fn start_load(
+        &mut self,
+        scenario: &Scenario,
+        seed: u64,
+        events: EventSink,
+    ) -> Result<Load, RehearseError> {
+        let plan = &scenario.load;
+        let config = LoadConfig {
+            seed,
+            sessions: plan.sessions,
+            transactions_per_second: plan.transactions_per_second,
+            held_transaction_seconds: plan.held_transaction_seconds,
+            role: None,
+        };
+        let ledger = ChangeWriter::create(&self.run.ledger(LedgerKind::Attempted), self.buckets)?;
+        Ok(Load::start(config, self.target.subscribe(), ledger, events))
+    }
+
+    /// The connector's own address of the old server.
+    pub fn connector_address(&self) -> PgAddress {
+        self.servers.connector_address()
+    }
+
+    /// Administrator's address of a side.
+    pub fn admin_address(&self, side: Side) -> Result<PgAddress, RehearseError> {
+        self.servers.admin_address(side)
+    }
+
+    /// Index of the incarnation that is written to now.
+    pub fn incarnation(&self) -> i32 {
+        self.target.borrow().as_ref().map_or(0, |target| target.incarnation)
+    }
+
+    /// Lives of the database, as far as they were watched.
+    pub fn incarnations(&self) -> Vec<IncarnationEvidence> {
+        self.witnesses.evidence(Some(self.servers.version()))
+    }
+
+    /// Where each later incarnation's records begin.
+    pub fn cuts(&self) -> Vec<(i32, Cut)> {
+        self.cuts.clone()
+    }
+
+    /// Notes something that keeps the recording from being complete.
+    pub fn problem(&mut self, text: String) {
+        self.problems.push(text);
+    }
+
+    /// Everything noted.
+    pub fn problems(&self) -> Vec<String> {
+        self.problems.clone()
+    }
+
+    /// Stops every server of the scenario and removes its data.
+    pub async fn take_down(&mut self) -> Result<(), RehearseError> {
+        self.servers.take_down().await
+    }
+}
+
+impl Hands for LabHands {
+    async fn stop_server(&mut self, side: Side) -> Result<f64, UpgradeError> {
+        self.servers.stop(side).await.map_err(|error| UpgradeError::hands("stop the server", error))
+    }
+
+    async fn swap_binaries(&mut self, version: &str) -> Result<String, UpgradeError> {
+        let swapped = self.servers.swap_binaries(version).await;
+        swapped.map_err(|error| UpgradeError::hands("swap the binaries", error))?;
+        Ok(format!("PostgreSQL {version} is in place"))
+    }
+
+    async fn start_server(&mut self, side: Side) -> Result<f64, UpgradeError> {
+        let started = self.servers.start(side).await;
+        started.map_err(|error| UpgradeError::hands("start the server", error))
+    }
+
+    async fn create_server(&mut self, version: &str) -> Result<PgAddress, UpgradeError> {
+        let created = self.servers.create_new(version).await;
+        created.map_err(|error| UpgradeError::hands("make the new server", error))
+    }
+
+    async fn dump_database(&mut self) -> Result<String, UpgradeError> {
+        self.servers.dump().await.map_err(|error| UpgradeError::hands("pg_dump", error))
+    }
+
+    async fn restore_database(&mut self) -> Result<String, UpgradeError> {
+        self.servers.restore().await.map_err(|error| UpgradeError::hands("pg_restore", error))
+    }
+
+    async fn move_application(&mut self, side: Side) -> Result<String, UpgradeError> {
+        let address = self.servers.writer_address(side);
+        let address = address.map_err(|error| UpgradeError::hands("move the application", error))?;
+        let port = address.port;
+        let incarnation = match side {
+            Side::Old => 0,
+            Side::New => 1,
+        };
+        self.target.send_replace(Some(Target { address, incarnation }));
+        Ok(format!("the application uses port {port}"))
+    }
+
+    async fn close_incarnation(&mut self) -> Result<String, UpgradeError> {
+        let address = self.servers.admin_address(Side::Old);
+        let address = address.map_err(|error| UpgradeError::hands("read the witness out", error))?;
+        let client = connect_admin(&address).await?;
+        let token = format!("close-{:016x}", rand::random::<u64>());
+        let lsn = emit_message(&client, &self.stream.marker_prefix, &token).await?;
+        let closed = self.witnesses.close(&Marker { token, lsn }).await;
+        closed.map_err(|error| UpgradeError::hands("read the witness out", error))
+    }
+
+    async fn open_incarnation(&mut self) -> Result<String, UpgradeError> {
+        let address = self.servers.admin_address(Side::New);
+        let address = address.map_err(|error| UpgradeError::hands("place the witness", error))?;
+        let opened = self.witnesses.open(&address, &self.stream.tables).await;
+        let (incarnation, _) =
+            opened.map_err(|error| UpgradeError::hands("place the witness", error))?;
+        self.cuts.push((incarnation, self.noted.clone()));
+        Ok("the witness is in place".into())
+    }
+
+    async fn note_cut(&mut self) -> Result<String, UpgradeError> {
+        let ends = change_topic_ends(&self.kafka, &self.stream).await;
+        let ends = ends.map_err(|error| UpgradeError::hands("note the end offsets", error))?;
+        let records: i64 = ends.values().sum();
+        if let Some((_, cut)) = self.cuts.last_mut() {
+            cut.clone_from(&ends);
+        }
+        self.noted = ends;
+        Ok(format!("{records} records in {} partitions", self.noted.len()))
+    }
+}

@@ -1,0 +1,26 @@
+//! One rehearsal: scenario + lab + load + recorders + upgrade + audit.
+//!
+//! `runner` reads top-down as the phases of a rehearsal: servers up, stream running, load on, runbook, load
+//! on, fence, ledgers, verdict. Everything real: no server is simulated. The rule it protects: a run that did
+//! not go to its end is never judged better than unknown, and nothing is left running.
+
+pub mod connector;
+pub mod drive;
+pub mod error;
+pub mod event_log;
+pub mod judge;
+pub mod lab_hands;
+pub mod lock;
+pub mod recording;
+pub mod roster;
+pub mod runner;
+pub mod scenario;
+pub mod scene;
+pub mod servers;
+pub mod stage;
+pub mod standing;
+pub mod world;
+
+pub use error::RehearseError;
+pub use runner::{Ended, Options, rehearse};
+pub use scenario::Scenario;

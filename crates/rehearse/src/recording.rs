@@ -1,0 +1,185 @@
+//! Fills the ledgers at the end of a run and writes their frame, `evidence.json`.
+//!
+//! The order matters: the fence was written after the last change and has been followed; the topics' end
+//! offsets are noted; only then are topics and tables read, the tables inside one exported snapshot. Nothing
+//! writes any more, so the two readings describe the same moment. Whatever is missing is written into the
+//! evidence in plain words: it caps the verdict at unknown.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use cutover_clients::kafka::Kafka;
+use cutover_clients::pg::PgAddress;
+use cutover_ledger::{ChangeWriter, StoredWriter, write_evidence};
+use cutover_model::evidence::{
+    EVIDENCE_FORMAT, Evidence, Fence, IncarnationEvidence, PartitionEvidence, PayloadEvidence,
+    TableEvidence,
+};
+use cutover_model::run_folder::LedgerKind;
+use cutover_model::{EventSink, RunFolder, TableShape};
+use cutover_record::topics::{ConverterModes, PartitionSpan, TopicsConfig, TopicsEnd, record_topics};
+use cutover_upgrade::Stream;
+use serde_json::{Map, Value};
+
+use crate::error::RehearseError;
+
+/// First offsets of an incarnation's records, by topic and partition.
+pub type Cut = BTreeMap<(String, i32), i64>;
+
+/// What the recorders need to know of a run.
+#[derive(Debug)]
+pub struct Recording<'a> {
+    /// Where to.
+    pub run: &'a RunFolder,
+    /// Buckets of every ledger.
+    pub buckets: u16,
+    /// Names.
+    pub stream: &'a Stream,
+    /// Kafka.
+    pub kafka: &'a Arc<Kafka>,
+    /// Bootstrap servers, for the recorder's own consumer.
+    pub bootstrap: String,
+    /// The connector's configuration: how values are encoded.
+    pub connector: Map<String, Value>,
+    /// Captured tables.
+    pub shapes: Vec<TableShape>,
+    /// Where the rows are at the end.
+    pub server: PgAddress,
+    /// Lives of the database with what the witness saw of each.
+    pub incarnations: Vec<IncarnationEvidence>,
+    /// For each incarnation after the first: where its records begin.
+    pub cuts: Vec<(i32, Cut)>,
+    /// The fence.
+    pub fence: Option<Fence>,
+    /// What went wrong.
+    pub problems: Vec<String>,
+}
+
+impl Recording<'_> {
+    /// Reads topics and tables and writes the evidence.
+    pub async fn finish(mut self, events: &EventSink) -> Result<Evidence, RehearseError> {
+        let (run, spans) = (self.run, self.spans().await?);
+        let topics = self.topics(spans, events).await?;
+        self.stored().await?;
+        let evidence = self.evidence(topics);
+        write_evidence(run, &evidence)?;
+        Ok(evidence)
+    }
+
+    /// End offsets of the change topics now, after the fence, with the cuts inside.
+    async fn spans(&mut self) -> Result<Vec<PartitionSpan>, RehearseError> {
+        let ends = change_topic_ends(self.kafka, self.stream).await?;
+        let spans = ends.into_iter().map(|((topic, partition), end)| {
+            let at = |cut: &Cut| cut.get(&(topic.clone(), partition)).copied().unwrap_or(0);
+            let mut cuts = vec![(0, 0)];
+            cuts.extend(self.cuts.iter().map(|(incarnation, cut)| (*incarnation, at(cut))));
+            PartitionSpan { topic, partition, end, cuts }
+        });
+        Ok(spans.collect())
+    }
+
+    async fn topics(
+        &self,
+        spans: Vec<PartitionSpan>,
+        events: &EventSink,
+    ) -> Result<TopicsEnd, RehearseError> {
+        let config = TopicsConfig {
+            bootstrap: self.bootstrap.clone(),
+            prefix: self.stream.topic_prefix.clone(),
+            shapes: self.shapes.clone(),
+            modes: ConverterModes::from_connector_config(&self.connector),
+            spans,
+        };
+        let mut writer = ChangeWriter::create(&self.run.ledger(LedgerKind::Published), self.buckets)?;
+        let events = events.clone();
+        let read = move || -> Result<TopicsEnd, RehearseError> {
+            let end = record_topics(&config, &mut writer, &events)?;
+            writer.finish()?;
+            Ok(end)
+        };
+        tokio::task::spawn_blocking(read)
+            .await
+            .map_err(|panic| RehearseError::Load(format!("the topic recorder failed: {panic}")))?
+    }
+
+    async fn stored(&self) -> Result<(), RehearseError> {
+        let folder = self.run.ledger(LedgerKind::Stored);
+        let mut writer = StoredWriter::create(&folder, self.buckets)?;
+        let incarnation = i32::try_from(self.incarnations.len()).unwrap_or(1) - 1;
+        let (server, shapes) = (&self.server, &self.shapes);
+        cutover_record::tables::record_tables(server, shapes, incarnation, &mut writer).await?;
+        writer.finish()?;
+        Ok(())
+    }
+
+    fn evidence(self, topics: TopicsEnd) -> Evidence {
+        let not_compared = |relation: &str| {
+            let columns = topics.not_compared.iter().filter(|(table, _, _)| table == relation);
+            columns.map(|(_, column, reason)| (column.clone(), reason.clone())).collect()
+        };
+        let tables: Vec<TableEvidence> = self.shapes.iter().map(|shape| {
+            let relation = shape.relation.to_string();
+            TableEvidence {
+                not_compared: not_compared(&relation),
+                relation,
+                keyed: shape.has_key(),
+                stored: true,
+            }
+        }).collect();
+        let mut problems = self.problems;
+        problems.extend(topics.problems);
+        let tombstones = self.connector.get("tombstones.on.delete").is_none_or(|on| on != "false");
+        Evidence {
+            format: EVIDENCE_FORMAT.into(),
+            buckets: self.buckets,
+            tables,
+            incarnations: self.incarnations,
+            fence: self.fence,
+            partitions: topics.partitions,
+            payload: topics.payload,
+            tombstones,
+            snapshot_allowed: false,
+            attempted: true,
+            problems,
+        }
+    }
+}
+
+/// Evidence of a run that ended before its topics and tables could be read: nothing can be concluded from it,
+/// and the problems say so.
+pub fn broken_off(
+    buckets: u16,
+    incarnations: Vec<IncarnationEvidence>,
+    problems: Vec<String>,
+) -> Evidence {
+    Evidence {
+        format: EVIDENCE_FORMAT.into(),
+        buckets,
+        incarnations,
+        fence: None,
+        partitions: Vec::<PartitionEvidence>::new(),
+        tables: Vec::new(),
+        payload: PayloadEvidence {
+            format: "not read".into(),
+            has_lsn: false,
+            has_op: false,
+            undecoded: 0,
+            undecoded_samples: Vec::new(),
+        },
+        tombstones: true,
+        snapshot_allowed: false,
+        attempted: true,
+        problems,
+    }
+}
+
+/// End offsets of every partition of the topics that carry changes of the captured tables.
+pub async fn change_topic_ends(kafka: &Arc<Kafka>, stream: &Stream) -> Result<Cut, RehearseError> {
+    let mut all = Cut::new();
+    for table in &stream.tables {
+        let topic = format!("{}.{table}", stream.topic_prefix);
+        let ends = cutover_upgrade::fence::ends(kafka, &topic).await?;
+        all.extend(ends.into_iter().map(|(partition, end)| ((topic.clone(), partition), end)));
+    }
+    Ok(all)
+}

@@ -1,0 +1,123 @@
+//! `rehearse`: parts, broker and worker once; then each scenario with servers of its own; then the result.
+//!
+//! However it ends (verdict, error, signal, a server that dies), what was started is stopped, the run folder
+//! says how it ended, and nothing that was not judged is called a pass.
+
+use std::path::{Path, PathBuf};
+
+use cutover_lab::Home;
+use cutover_model::result::RunResult;
+use cutover_model::ExitCode;
+use tokio::sync::watch;
+
+use crate::error::RehearseError;
+use crate::event_log::{Display, EventLog};
+use crate::judge::conclude;
+use crate::lock::RunLock;
+use crate::roster::Roster;
+use crate::scenario::Scenario;
+use crate::scene::{Cast, Scene};
+use crate::stage::Stage;
+
+/// Turns to an exit code when the user wants the run to end.
+pub type Interrupt = watch::Receiver<Option<ExitCode>>;
+
+/// What to rehearse.
+pub struct Options {
+    /// Scenarios, in order.
+    pub scenarios: Vec<Scenario>,
+    /// Seed instead of the scenarios' own.
+    pub seed: Option<u64>,
+    /// Folder for run folders.
+    pub runs: PathBuf,
+    /// Shows events.
+    pub display: Display,
+    /// The user's wish to stop.
+    pub interrupt: Interrupt,
+}
+
+/// How the command ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// The result.
+    pub result: RunResult,
+    /// The verdict's exit code, or that of the signal.
+    pub exit: ExitCode,
+    /// Folder of the whole run; each scenario has its own inside.
+    pub root: PathBuf,
+}
+
+/// Runs the scenarios.
+pub async fn rehearse(options: Options) -> Result<Ended, RehearseError> {
+    let home = Home::locate(None, None)?;
+    let _lock = RunLock::take(&home.state().join("rehearse.lock"))?;
+    let root = make_run_root(&options.runs)?;
+    let log = EventLog::create(&root.join("events.jsonl"), "lab", options.display.clone())?;
+    let roster = Roster::default();
+    let mut interrupt = options.interrupt.clone();
+    let mut stage = tokio::select! {
+        stage = Stage::open(home, &root, &options.scenarios, (&log, &roster)) => stage?,
+        code = interrupted(&mut interrupt) => {
+            return Ok(Ended { result: conclude(Vec::new()), exit: code, root });
+        }
+    };
+    let mut shared = log.take_phases();
+    let mut results = Vec::new();
+    let mut stopped = None;
+    for scenario in &options.scenarios {
+        let seed = options.seed.unwrap_or(scenario.load.seed);
+        let cast = Cast { scenario, seed, root: &root, display: &options.display };
+        let mut scene = Scene::prepare(cast)?;
+        scene.manifest.phases.append(&mut shared);
+        let played = scene.play(&mut stage, &mut interrupt).await;
+        match played {
+            Ok(played) => {
+                results.push(played.result);
+                stopped = played.signal;
+            }
+            Err(error) => {
+                stage.close().await?;
+                return Err(error);
+            }
+        }
+        if stopped.is_some() || roster.dead().is_some() {
+            break;
+        }
+    }
+    stage.close().await?;
+    let result = conclude(results);
+    let exit = stopped.unwrap_or_else(|| ExitCode::of(result.verdict));
+    Ok(Ended { result, exit, root })
+}
+
+/// Waits until the user wants the run to end.
+pub async fn interrupted(interrupt: &mut Interrupt) -> ExitCode {
+    let code = interrupt.wait_for(Option::is_some).await.map(|code| *code);
+    match code {
+        Ok(Some(code)) => code,
+        // Nobody can ask any more: then nobody will.
+        _ => std::future::pending().await,
+    }
+}
+
+/// `runs/<UTC time>`; a second run in the same second gets a number.
+fn make_run_root(runs: &Path) -> Result<PathBuf, RehearseError> {
+    let failed = |path: &Path, source| RehearseError::RunFolder {
+        what: "make the run folder",
+        path: path.display().to_string(),
+        source,
+    };
+    let runs = std::path::absolute(runs).map_err(|source| failed(runs, source))?;
+    std::fs::create_dir_all(&runs).map_err(|source| failed(&runs, source))?;
+    let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H-%M-%SZ").to_string();
+    for number in 1..100 {
+        let name = if number == 1 { now.clone() } else { format!("{now}-{number}") };
+        let root = runs.join(name);
+        match std::fs::create_dir(&root) {
+            Ok(()) => return Ok(root),
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(failed(&root, error)),
+        }
+    }
+    Err(failed(&runs, std::io::Error::other("every name of this second is taken")))
+}

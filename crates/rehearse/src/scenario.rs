@@ -1,0 +1,235 @@
+//! Scenarios: one TOML file per rehearsal, with the verdict it expects.
+//!
+//! The shipped ones are part of the program ([`ALL`]); a path to a file of the user's own works the same way.
+//! Unknown keys are refused with the nearest known one, because a misspelt key that is silently ignored would
+//! rehearse something else than what was written.
+
+use std::path::Path;
+
+use cutover_model::finding::FindingKind;
+use cutover_model::plan::{Runbook, RunbookClass};
+use cutover_model::result::Stack;
+use cutover_model::{ProofLevel, Verdict};
+use serde::Deserialize;
+
+use crate::connector::ConnectorPlan;
+use crate::error::RehearseError;
+
+/// A rehearsal.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// Stable name; the file is called the same.
+    pub name: String,
+    /// One line for people.
+    pub title: String,
+    /// Versions.
+    pub stack: Stack,
+    /// The load.
+    pub load: LoadPlan,
+    /// What is done to the server.
+    pub upgrade: UpgradePlan,
+    /// What the connector's records look like.
+    #[serde(default)]
+    pub connector: ConnectorPlan,
+    /// What must come out.
+    pub expect: Expectation,
+}
+
+/// The load of a scenario.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LoadPlan {
+    /// Same seed, same transactions.
+    pub seed: u64,
+    /// Writer sessions.
+    pub sessions: u16,
+    /// All sessions together.
+    pub transactions_per_second: u32,
+    /// How long the held-open transactions stay open.
+    pub held_transaction_seconds: f64,
+    /// Committed changes before the runbook begins.
+    pub changes_before: u64,
+    /// Committed changes after it.
+    pub changes_after: u64,
+    /// Before `changes_after` are counted: go on until the new log has passed the old offset, at most so long.
+    #[serde(default)]
+    pub pass_offset_seconds: Option<f64>,
+}
+
+/// The upgrade of a scenario.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UpgradePlan {
+    /// Runbook by name (`cutover_upgrade::strategies::ALL`).
+    pub runbook: String,
+}
+
+/// What must come out.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Expectation {
+    /// Verdict.
+    pub verdict: Verdict,
+    /// At least this proof level.
+    pub proof_level: ProofLevel,
+    /// Kinds of findings that must occur.
+    #[serde(default)]
+    pub findings: Vec<FindingKind>,
+    /// Kinds that may follow from them.
+    #[serde(default)]
+    pub consequences: Vec<FindingKind>,
+    /// What the runbook loses and why, in one sentence.
+    #[serde(default)]
+    pub lesson: Option<String>,
+}
+
+/// A shipped scenario.
+#[derive(Debug)]
+pub struct Shipped {
+    /// Name.
+    pub name: &'static str,
+    /// The file's text.
+    pub text: &'static str,
+    /// Part of the main job (`cutover rehearse` without a name).
+    pub main_job: bool,
+}
+
+/// Every shipped scenario, in display order.
+pub const ALL: &[Shipped] = &[
+    Shipped {
+        name: "minor",
+        text: include_str!("../../../scenarios/minor.toml"),
+        main_job: true,
+    },
+    Shipped {
+        name: "dump-restore-baseline",
+        text: include_str!("../../../scenarios/dump-restore-baseline.toml"),
+        main_job: true,
+    },
+];
+
+/// Finds a scenario by name, or reads it from a path (anything with a `/` or ending in `.toml`).
+pub fn find(name: &str) -> Result<Scenario, RehearseError> {
+    if name.contains('/') || name.ends_with(".toml") {
+        let text = std::fs::read_to_string(Path::new(name))
+            .map_err(|source| RehearseError::ScenarioFile { path: name.into(), source })?;
+        return parse(name, &text);
+    }
+    match ALL.iter().find(|shipped| shipped.name == name) {
+        Some(shipped) => parse(shipped.name, shipped.text),
+        None => Err(RehearseError::UnknownScenario {
+            name: name.into(),
+            known: ALL.iter().map(|shipped| shipped.name.to_owned()).collect(),
+            nearest: nearest(name, ALL.iter().map(|shipped| shipped.name)),
+        }),
+    }
+}
+
+/// The scenarios of the main job.
+pub fn main_job() -> Result<Vec<Scenario>, RehearseError> {
+    let shipped = ALL.iter().filter(|shipped| shipped.main_job);
+    shipped.map(|shipped| parse(shipped.name, shipped.text)).collect()
+}
+
+impl Scenario {
+    /// The runbook as people read it, before any server exists.
+    pub fn runbook(&self) -> Runbook {
+        let strategy = cutover_upgrade::strategies::by_name(&self.upgrade.runbook);
+        let plan = strategy.map(|strategy| (strategy.outline)(&self.stack.postgres_new));
+        // `parse` has refused unknown runbooks; an empty one can only mean that this check was removed.
+        plan.map_or_else(
+            || Runbook {
+                name: self.upgrade.runbook.clone(),
+                title: String::new(),
+                class: RunbookClass::Baseline,
+                steps: Vec::new(),
+            },
+            |plan| plan.runbook(),
+        )
+    }
+}
+
+/// Reads a scenario from text; `origin` is its file or name, for the message.
+pub fn parse(origin: &str, text: &str) -> Result<Scenario, RehearseError> {
+    let scenario: Scenario = toml::from_str(text).map_err(|error| {
+        let mut reason = error.to_string().trim_end().to_owned();
+        if let Some(suggestion) = suggestion(error.message()) {
+            reason.push_str(&suggestion);
+        }
+        RehearseError::Scenario { origin: origin.into(), reason }
+    })?;
+    check(&scenario)
+        .map_err(|reason| RehearseError::Scenario { origin: origin.into(), reason })?;
+    Ok(scenario)
+}
+
+fn check(scenario: &Scenario) -> Result<(), String> {
+    let load = &scenario.load;
+    if load.sessions == 0 || load.sessions > 64 {
+        return Err("load.sessions must be 1 to 64".into());
+    }
+    if load.transactions_per_second == 0 {
+        return Err("load.transactions_per_second must be at least 1".into());
+    }
+    if !(0.0..=600.0).contains(&load.held_transaction_seconds) {
+        return Err("load.held_transaction_seconds must be 0 to 600".into());
+    }
+    let runbook = &scenario.upgrade.runbook;
+    if cutover_upgrade::strategies::by_name(runbook).is_none() {
+        let known = cutover_upgrade::strategies::ALL.iter().map(|known| known.name);
+        let hint = nearest(runbook, known).map_or_else(String::new, |name| {
+            format!("; did you mean '{name}'?")
+        });
+        return Err(format!("upgrade.runbook '{runbook}' is not known{hint}"));
+    }
+    Ok(())
+}
+
+/// serde says "unknown field `x`, expected one of `a`, `b`"; this adds the nearest of them.
+fn suggestion(message: &str) -> Option<String> {
+    let mut quoted = message.strip_prefix("unknown field ")?.split('`').skip(1).step_by(2);
+    let wrong = quoted.next()?;
+    nearest(wrong, quoted).map(|name| format!("\ndid you mean '{name}'?"))
+}
+
+fn nearest<'a>(wrong: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
+    let scored = known.map(|name| (strsim::jaro_winkler(wrong, name), name));
+    let best = scored.max_by(|(one, _), (other, _)| one.total_cmp(other))?;
+    (best.0 > 0.75).then(|| best.1.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_shipped_scenario_parses_and_every_file_is_shipped() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios");
+        let mut files: Vec<String> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned())
+            .collect();
+        files.sort();
+        let mut names: Vec<String> =
+            ALL.iter().map(|shipped| find(shipped.name).unwrap().name).collect();
+        names.sort();
+        assert_eq!(files, names);
+    }
+
+    #[test]
+    fn a_misspelt_key_is_named_with_the_right_one() {
+        let text = ALL[0].text.replace("changes_before", "change_before");
+        let error = parse("mine.toml", &text).unwrap_err().to_string();
+        assert!(error.contains("change_before") && error.contains("'changes_before'"), "{error}");
+    }
+
+    #[test]
+    fn an_unknown_scenario_or_runbook_suggests_the_nearest() {
+        let error = find("minro").unwrap_err().to_string();
+        assert!(error.contains("did you mean 'minor'"), "{error}");
+        let text = ALL[0].text.replace("minor-proven", "minor-prove");
+        let error = parse("x", &text).unwrap_err().to_string();
+        assert!(error.contains("'minor-proven'"), "{error}");
+    }
+}

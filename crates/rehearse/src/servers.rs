@@ -1,0 +1,201 @@
+//! The PostgreSQL servers of one scenario: old and new side, inside the run's stack.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cutover_clients::pg::{PgAddress, connect_admin};
+use cutover_lab::Component;
+use cutover_lab::services::postgres::{Login, Postgres, PostgresSpec, StopMode};
+use cutover_lab::stack::Stack;
+use cutover_upgrade::Side;
+use tokio::sync::Mutex;
+
+use crate::error::RehearseError;
+use crate::roster::Roster;
+
+/// Role under which the load writes.
+pub const WRITER_ROLE: &str = "app";
+
+/// The captured database.
+pub const DATABASE: &str = "testdb";
+
+/// What a fast shutdown gets. A server that needs longer has a client that does not let go: a finding.
+const STOP: Duration = Duration::from_secs(90);
+
+/// What dump and restore get, each.
+const COPY: Duration = Duration::from_secs(600);
+
+/// The servers of one scenario.
+pub struct Servers {
+    stack: Arc<Mutex<Stack>>,
+    roster: Roster,
+    old: Addresses,
+    new: Option<Addresses>,
+    version: String,
+    dump: PathBuf,
+    new_version: String,
+}
+
+/// How the parts of a rehearsal reach one server.
+#[derive(Clone)]
+struct Addresses {
+    name: &'static str,
+    admin: PgAddress,
+    writer: PgAddress,
+    connector: PgAddress,
+}
+
+impl Addresses {
+    fn of(cluster: &Postgres, name: &'static str) -> Addresses {
+        Addresses {
+            name,
+            admin: cluster.address(Login::Admin, DATABASE),
+            writer: cluster.address(Login::App, DATABASE),
+            connector: cluster.tcp_address(Login::Debezium, DATABASE),
+        }
+    }
+}
+
+impl Servers {
+    /// Makes the old server with the load's tables.
+    pub async fn create(
+        stack: Arc<Mutex<Stack>>,
+        roster: Roster,
+        version: &str,
+    ) -> Result<Servers, RehearseError> {
+        let mut inside = stack.lock().await;
+        let cluster = inside.add_postgres(version, PostgresSpec::new("old", DATABASE)).await?;
+        let old = Addresses::of(cluster, "old");
+        let dump = cluster.info().folder.join("database.dump");
+        enlist(&roster, cluster);
+        drop(inside);
+        let admin = connect_admin(&old.admin).await?;
+        admin.batch_execute(cutover_workload::SCHEMA_SQL).await.map_err(|source| {
+            cutover_clients::pg::PgError::Sql { what: "make the load's tables".into(), source }
+        })?;
+        let version = version.to_owned();
+        Ok(Servers { stack, roster, old, new: None, new_version: version.clone(), version, dump })
+    }
+
+    fn side(&self, side: Side) -> Result<&Addresses, RehearseError> {
+        match side {
+            Side::Old => Ok(&self.old),
+            Side::New => self
+                .new
+                .as_ref()
+                .ok_or_else(|| RehearseError::Load("there is no new server yet".into())),
+        }
+    }
+
+    /// For ourselves.
+    pub fn admin_address(&self, side: Side) -> Result<PgAddress, RehearseError> {
+        Ok(self.side(side)?.admin.clone())
+    }
+
+    /// For the load.
+    pub fn writer_address(&self, side: Side) -> Result<PgAddress, RehearseError> {
+        Ok(self.side(side)?.writer.clone())
+    }
+
+    /// For the connector on the old server. The new server has the same credentials.
+    pub fn connector_address(&self) -> PgAddress {
+        self.old.connector.clone()
+    }
+
+    /// Version of the server that serves now.
+    pub fn version(&self) -> &str {
+        if self.new.is_some() { &self.new_version } else { &self.version }
+    }
+
+    /// Stops a server fast; returns the seconds.
+    pub async fn stop(&self, side: Side) -> Result<f64, RehearseError> {
+        let name = self.side(side)?.name;
+        let mut stack = self.stack.lock().await;
+        let cluster = cluster(&mut stack, name)?;
+        self.roster.remove(&cluster.info().name);
+        let stopped = cluster.stop(StopMode::Fast, STOP).await?;
+        match stopped {
+            Some(stopped) if stopped.killed => Err(RehearseError::Load(format!(
+                "the {name} server did not end within {} s after a fast shutdown",
+                STOP.as_secs()
+            ))),
+            stopped => Ok(stopped.map_or(0.0, |stopped| stopped.seconds)),
+        }
+    }
+
+    /// Starts a server; returns the seconds until it answers.
+    pub async fn start(&self, side: Side) -> Result<f64, RehearseError> {
+        let name = self.side(side)?.name;
+        let mut stack = self.stack.lock().await;
+        let cluster = cluster(&mut stack, name)?;
+        let seconds = cluster.start().await?;
+        enlist(&self.roster, cluster);
+        Ok(seconds)
+    }
+
+    /// Other programs for the old server's data.
+    pub async fn swap_binaries(&mut self, version: &str) -> Result<(), RehearseError> {
+        let mut stack = self.stack.lock().await;
+        let binaries = stack.part(Component::Postgres, version).await?;
+        cluster(&mut stack, "old")?.swap_binaries(binaries)?;
+        self.version = version.to_owned();
+        Ok(())
+    }
+
+    /// An empty new server with the same roles and passwords.
+    pub async fn create_new(&mut self, version: &str) -> Result<PgAddress, RehearseError> {
+        let mut stack = self.stack.lock().await;
+        let credentials = cluster(&mut stack, "old")?.credentials().clone();
+        let spec = PostgresSpec { credentials, ..PostgresSpec::new("new", DATABASE) };
+        let made = stack.add_postgres(version, spec).await?;
+        enlist(&self.roster, made);
+        let new = Addresses::of(made, "new");
+        let admin = new.admin.clone();
+        self.new = Some(new);
+        self.new_version = version.to_owned();
+        Ok(admin)
+    }
+
+    /// Dumps the old database with the new version's pg_dump, as the documentation advises.
+    pub async fn dump(&self) -> Result<String, RehearseError> {
+        let mut stack = self.stack.lock().await;
+        let binaries = stack.part(Component::Postgres, &self.new_version).await?;
+        let old = cluster(&mut stack, "old")?;
+        old.dump(&binaries, &["-Fc"], &self.dump, COPY).await?;
+        let size = std::fs::metadata(&self.dump).map_or(0, |meta| meta.len());
+        Ok(format!("pg_dump -Fc wrote {} KiB", size / 1024))
+    }
+
+    /// Restores the dump into the new server.
+    pub async fn restore(&self) -> Result<String, RehearseError> {
+        let mut stack = self.stack.lock().await;
+        cluster(&mut stack, "new")?.restore(&["--exit-on-error"], &self.dump, COPY).await?;
+        Ok("pg_restore ended without an error".into())
+    }
+
+    /// Stops both servers and removes their data.
+    pub async fn take_down(&mut self) -> Result<(), RehearseError> {
+        let mut stack = self.stack.lock().await;
+        for info in stack.services() {
+            if info.name.starts_with("postgres-") {
+                self.roster.remove(&info.name);
+            }
+        }
+        stack.remove_postgres("new").await?;
+        stack.remove_postgres("old").await?;
+        Ok(())
+    }
+}
+
+fn cluster<'a>(stack: &'a mut Stack, name: &str) -> Result<&'a mut Postgres, RehearseError> {
+    let found = stack.postgres_mut(name);
+    found.ok_or_else(|| RehearseError::Load(format!("there is no {name} server")))
+}
+
+fn enlist(roster: &Roster, cluster: &Postgres) {
+    let info = cluster.info();
+    if let Some(pid) = info.pid {
+        roster.add(&info.name, pid, info.log);
+    }
+}

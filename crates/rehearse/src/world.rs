@@ -1,0 +1,189 @@
+//! The live parts of one scenario: servers, load, witnesses, and what they have noted so far.
+
+use std::sync::{Arc, Mutex};
+
+use cutover_clients::pg::facts::{ServerFacts, server_facts};
+use cutover_clients::pg::publication::table_shapes;
+use cutover_clients::pg::slots::{create_slot, drop_slot};
+use cutover_clients::pg::{PgAddress, connect_admin};
+use cutover_clients::wait::{Poll, until};
+use cutover_ledger::ChangeWriter;
+use cutover_model::evidence::{IncarnationEvidence, WitnessEvidence};
+use cutover_model::run_folder::LedgerKind;
+use cutover_model::{Lsn, Relation, RunFolder, TableShape};
+use cutover_record::witness::{Witness, WitnessConfig};
+use cutover_upgrade::fence::Marker;
+
+use crate::error::RehearseError;
+
+/// Slot of the witness. Its own, so that nothing the connector does can hide from it.
+pub const WITNESS_SLOT: &str = "cutover_witness";
+
+/// How long a witness may need to read up to a marker.
+const CATCH_UP: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// The witness of one incarnation.
+pub struct Watched {
+    facts: ServerFacts,
+    from: Lsn,
+    witness: Option<Witness>,
+    through: Lsn,
+    complete: bool,
+    address: PgAddress,
+}
+
+/// All witnesses of a run; they share one ledger.
+pub struct Witnesses {
+    publication: String,
+    marker_prefix: String,
+    writer: Option<Arc<Mutex<ChangeWriter>>>,
+    watched: Vec<Watched>,
+}
+
+impl Witnesses {
+    /// Makes the committed ledger.
+    pub fn create(
+        run: &RunFolder,
+        buckets: u16,
+        publication: &str,
+        marker_prefix: &str,
+    ) -> Result<Witnesses, RehearseError> {
+        let writer = ChangeWriter::create(&run.ledger(LedgerKind::Committed), buckets)?;
+        Ok(Witnesses {
+            publication: publication.into(),
+            marker_prefix: marker_prefix.into(),
+            writer: Some(Arc::new(Mutex::new(writer))),
+            watched: Vec::new(),
+        })
+    }
+
+    /// Begins to watch a server. When this returns, whatever is committed there will be seen.
+    pub async fn open(
+        &mut self,
+        address: &PgAddress,
+        tables: &[Relation],
+    ) -> Result<(i32, Vec<TableShape>), RehearseError> {
+        let client = connect_admin(address).await?;
+        let facts = server_facts(&client).await?;
+        let shapes = table_shapes(&client, tables).await?;
+        let from = create_slot(&client, WITNESS_SLOT, "pgoutput").await?;
+        let incarnation = i32::try_from(self.watched.len()).unwrap_or(i32::MAX);
+        let config = WitnessConfig {
+            address: address.clone(),
+            slot: WITNESS_SLOT.into(),
+            publication: self.publication.clone(),
+            incarnation,
+            shapes: shapes.clone(),
+            marker_prefix: self.marker_prefix.clone(),
+        };
+        let Some(writer) = self.writer.clone() else {
+            return Err(RehearseError::Load("the committed ledger is closed already".into()));
+        };
+        let witness = Witness::start(config, writer)?;
+        self.watched.push(Watched {
+            facts,
+            from,
+            witness: Some(witness),
+            through: from,
+            complete: false,
+            address: address.clone(),
+        });
+        Ok((incarnation, shapes))
+    }
+
+    /// Waits until the last witness has passed a marker, stops it and drops its slot.
+    pub async fn close(&mut self, marker: &Marker) -> Result<String, RehearseError> {
+        let Some(watched) = self.watched.last_mut() else {
+            return Ok("no witness".into());
+        };
+        let Some(witness) = watched.witness.take() else {
+            return Ok("the witness has ended already".into());
+        };
+        let every = std::time::Duration::from_millis(20);
+        let seen = until("the witness at the marker", CATCH_UP, every, async || {
+            let status = witness.status();
+            if let Some(error) = status.error {
+                return Err(cutover_record::RecordError::Witness(error));
+            }
+            let state = format!("received up to {}", status.received);
+            Ok(witness.saw_marker(&marker.token).map_or(Poll::NotYet(state), Poll::Ready))
+        })
+        .await;
+        let end = stop(witness).await?;
+        watched.through = end.through;
+        watched.complete = seen.is_ok();
+        // The witness must never be why an upgrade is refused, nor keep WAL after the run.
+        let client = connect_admin(&watched.address).await?;
+        drop_slot(&client, WITNESS_SLOT).await?;
+        Ok(match seen {
+            Ok(lsn) => format!("the witness has everything up to {lsn}"),
+            Err(error) => format!("the witness is incomplete: {error}"),
+        })
+    }
+
+    /// Whether the last witness saw a marker.
+    pub fn complete(&self) -> bool {
+        self.watched.last().is_some_and(|watched| watched.complete)
+    }
+
+    /// An error of a witness that is still reading.
+    pub fn error(&self) -> Option<String> {
+        let live = self.watched.iter().filter_map(|watched| watched.witness.as_ref());
+        live.filter_map(|witness| witness.status().error).next()
+    }
+
+    /// Bytes of log between the last witness and a position.
+    pub fn changes(&self) -> u64 {
+        let live = self.watched.iter().filter_map(|watched| watched.witness.as_ref());
+        live.map(|witness| witness.status().changes).sum()
+    }
+
+    /// What the evidence says of the incarnations.
+    pub fn evidence(&self, last_version: Option<&str>) -> Vec<IncarnationEvidence> {
+        let newest = self.watched.len().saturating_sub(1);
+        let describe = |(index, watched): (usize, &Watched)| {
+            let then = &watched.facts.version;
+            let label = match last_version {
+                Some(now) if index == newest && now != then => {
+                    format!("PostgreSQL {then}, later {now}")
+                }
+                _ => format!("PostgreSQL {then}"),
+            };
+            IncarnationEvidence {
+                incarnation: watched.facts.incarnation,
+                label,
+                witness: Some(WitnessEvidence {
+                    slot: WITNESS_SLOT.into(),
+                    from: watched.from,
+                    through: watched.through,
+                    complete: watched.complete,
+                }),
+            }
+        };
+        self.watched.iter().enumerate().map(describe).collect()
+    }
+
+    /// Stops whatever still reads and closes the ledger.
+    pub async fn finish(&mut self) -> Result<(), RehearseError> {
+        for watched in &mut self.watched {
+            if let Some(witness) = watched.witness.take() {
+                watched.through = stop(witness).await?.through;
+            }
+        }
+        let Some(writer) = self.writer.take() else { return Ok(()) };
+        let Ok(writer) = Arc::try_unwrap(writer) else {
+            return Err(RehearseError::Load("a witness still writes while its ledger is closed".into()));
+        };
+        writer.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner).finish()?;
+        Ok(())
+    }
+}
+
+/// Stopping joins the witness's thread, so it must not run on the async threads.
+async fn stop(witness: Witness) -> Result<cutover_record::witness::WitnessEnd, RehearseError> {
+    let stopped = tokio::task::spawn_blocking(move || witness.stop()).await;
+    match stopped {
+        Ok(end) => Ok(end?),
+        Err(panic) => Err(RehearseError::Load(format!("the witness failed: {panic}"))),
+    }
+}

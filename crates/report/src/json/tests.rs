@@ -1,0 +1,196 @@
+//! The JSON contract: the fields that every version keeps, and the schemas in `docs/schema`.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::{event_line, to_json};
+use crate::samples;
+
+fn schema(name: &str) -> Value {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/schema");
+    let text = std::fs::read_to_string(docs.join(name)).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+fn sample() -> Value {
+    serde_json::from_str(&to_json(&samples::result()).unwrap()).unwrap()
+}
+
+/// Walks value and schema together: same keys, allowed types, allowed words.
+fn agree(root: &Value, schema: &Value, value: &Value, place: &str) {
+    let schema = resolved(root, schema, value, place);
+    type_fits(schema, value, place);
+    if let Some(words) = schema.get("enum").and_then(Value::as_array) {
+        assert!(
+            words.contains(value),
+            "{place}: {value} is none of {words:?}"
+        );
+    }
+    if let Some(word) = schema.get("const") {
+        assert_eq!(word, value, "{place}");
+    }
+    match value {
+        Value::Object(fields) => object_agrees(root, schema, fields, place),
+        Value::Array(items) => {
+            for item in items {
+                agree(root, &schema["items"], item, &format!("{place}[]"));
+            }
+        }
+        _ => {}
+    }
+}
+
+fn object_agrees(
+    root: &Value,
+    schema: &Value,
+    fields: &serde_json::Map<String, Value>,
+    place: &str,
+) {
+    if let Some(values) = schema
+        .get("additionalProperties")
+        .filter(|more| more.is_object())
+    {
+        for (name, value) in fields {
+            agree(root, values, value, &format!("{place}.{name}"));
+        }
+        return;
+    }
+    let properties = schema["properties"].as_object().unwrap();
+    let written: BTreeSet<&String> = fields.keys().collect();
+    let described: BTreeSet<&String> = properties.keys().collect();
+    assert_eq!(written, described, "keys of {place}");
+    let required: BTreeSet<&str> = schema["required"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|name| name.as_str().unwrap())
+        .collect();
+    assert_eq!(
+        required,
+        written.iter().map(|name| name.as_str()).collect(),
+        "{place}"
+    );
+    for (name, value) in fields {
+        agree(root, &properties[name], value, &format!("{place}.{name}"));
+    }
+}
+
+/// Follows `$ref`, and picks the alternative of `oneOf` by its `type` word or by null.
+fn resolved<'s>(root: &'s Value, schema: &'s Value, value: &Value, place: &str) -> &'s Value {
+    if let Some(target) = schema.get("$ref").and_then(Value::as_str) {
+        let pointer = target.strip_prefix('#').unwrap();
+        let found = root
+            .pointer(pointer)
+            .unwrap_or_else(|| panic!("{place}: no {target}"));
+        return resolved(root, found, value, place);
+    }
+    let Some(choices) = schema.get("oneOf").and_then(Value::as_array) else {
+        return schema;
+    };
+    let chosen = choices.iter().find(|choice| {
+        let choice = choice
+            .get("$ref")
+            .map_or(*choice, |_| resolved(root, choice, value, place));
+        match value.get("type") {
+            Some(word) => choice.pointer("/properties/type/const") == Some(word),
+            None => (choice["type"] == "null") == value.is_null(),
+        }
+    });
+    let chosen = chosen.unwrap_or_else(|| panic!("{place}: no alternative fits {value}"));
+    resolved(root, chosen, value, place)
+}
+
+fn type_fits(schema: &Value, value: &Value, place: &str) {
+    let allowed: Vec<&str> = match &schema["type"] {
+        Value::String(one) => vec![one.as_str()],
+        Value::Array(several) => several.iter().map(|one| one.as_str().unwrap()).collect(),
+        other => panic!("{place}: type is {other}"),
+    };
+    let is = match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(number) if number.is_f64() => "number",
+        Value::Number(_) => "integer",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    };
+    let number = is == "integer" && allowed.contains(&"number");
+    assert!(
+        number || allowed.contains(&is),
+        "{place} is {is}, allowed {allowed:?}"
+    );
+}
+
+#[test]
+fn result_has_exactly_the_keys_of_its_schema() {
+    let schema = schema("result-1.schema.json");
+    agree(&schema, &schema, &sample(), "result");
+}
+
+#[test]
+fn every_event_has_exactly_the_keys_of_its_schema() {
+    let schema = schema("event-1.schema.json");
+    let mut seen = BTreeSet::new();
+    for event in samples::events() {
+        let line = event_line(&event).unwrap();
+        assert_eq!(line.matches('\n').count(), 1, "one event is one line");
+        let value: Value = serde_json::from_str(&line).unwrap();
+        seen.insert(value["kind"]["type"].as_str().unwrap().to_owned());
+        agree(&schema, &schema, &value, "event");
+    }
+    let kinds = schema["$defs"]["kind"]["oneOf"].as_array().unwrap();
+    let described: BTreeSet<String> = kinds
+        .iter()
+        .map(|kind| {
+            kind["properties"]["type"]["const"]
+                .as_str()
+                .unwrap()
+                .to_owned()
+        })
+        .collect();
+    assert_eq!(seen, described, "the samples hold one event of each kind");
+}
+
+#[test]
+fn the_fields_that_every_version_keeps_are_there() {
+    let keys = |value: &Value| -> BTreeSet<String> {
+        value.as_object().unwrap().keys().cloned().collect()
+    };
+    let must = |value: &Value, names: &[&str]| {
+        let missing: Vec<_> = names
+            .iter()
+            .filter(|name| !keys(value).contains(**name))
+            .collect();
+        assert!(missing.is_empty(), "missing {missing:?}");
+    };
+    let result = sample();
+    must(&result, &["format", "verdict", "exit_code", "scenarios"]);
+    assert_eq!(result["format"], "cutover.result/1");
+    let minor = &result["scenarios"][0];
+    let scenario = "name expected as_expected verdict proof_level reasons counts \
+                    refused_write_seconds phases run_dir stack seed";
+    must(minor, &scenario.split_whitespace().collect::<Vec<_>>());
+    let counts = "attempted committed published stored lost duplicated phantom reordered \
+                  divergent snapshot";
+    must(
+        &minor["counts"],
+        &counts.split_whitespace().collect::<Vec<_>>(),
+    );
+    must(&minor["phases"][0], &["name", "seconds"]);
+    must(
+        &minor["stack"],
+        &["postgres_old", "postgres_new", "kafka", "debezium"],
+    );
+    assert_eq!(minor["verdict"], "pass");
+    assert_eq!(minor["proof_level"], "P4");
+}
+
+#[test]
+fn a_result_survives_writing_and_reading() {
+    let result = samples::result();
+    let read = serde_json::from_str(&to_json(&result).unwrap()).unwrap();
+    assert_eq!(result, read);
+}

@@ -1,0 +1,25 @@
+//! How a run is shown: one file per format, each a pure function of what `model` defines.
+//!
+//! Last stop of the flow: events and results come in, text goes out; nothing here measures, judges or waits.
+//! The rule it protects: text that came from a database, a topic or a server can never steer the reader's
+//! terminal or break a report, because every value passes through [`text`] first.
+
+mod error;
+pub mod json;
+pub mod junit;
+pub mod look;
+mod narration;
+pub mod progress;
+pub mod runbook;
+pub mod terminal;
+pub mod text;
+
+pub use error::ReportError;
+pub use json::to_json;
+pub use junit::to_junit;
+pub use look::Look;
+pub use progress::Progress;
+pub use terminal::closing_screen;
+
+#[cfg(test)]
+mod samples;

@@ -1,0 +1,280 @@
+//! Hand-made results, runbooks and events for the tests of every format; no run produced them.
+
+use cutover_model::event::EVENT_FORMAT;
+use cutover_model::plan::{Runbook, RunbookClass, RunbookStep};
+use cutover_model::result::{
+    CheckResult, Counts, Phase, RESULT_FORMAT, RunResult, ScenarioResult, Stack,
+};
+use cutover_model::{EventKind, Finding, FindingKind, ProofLevel, RunEvent, Verdict};
+
+/// A command that ran both scenarios and ended as expected.
+pub fn result() -> RunResult {
+    RunResult {
+        format: RESULT_FORMAT.to_owned(),
+        verdict: Verdict::Pass,
+        exit_code: 0,
+        scenarios: vec![proven(), baseline()],
+    }
+}
+
+/// A clean minor upgrade.
+pub fn proven() -> ScenarioResult {
+    ScenarioResult {
+        name: "minor".into(),
+        title: "PostgreSQL 16.2 to 16.14 on the same data directory".into(),
+        expected: Verdict::Pass,
+        as_expected: true,
+        verdict: Verdict::Pass,
+        proof_level: ProofLevel::P4,
+        reasons: vec![],
+        lesson: None,
+        counts: Counts {
+            attempted: 21_034,
+            committed: 20_412,
+            published: 20_412,
+            stored: 5_120,
+            ..Counts::default()
+        },
+        refused_write_seconds: 2.14,
+        server_restart_seconds: 1.38,
+        phases: vec![
+            phase("start", 5.2),
+            phase("load", 20.04),
+            phase("cutover", 6.5),
+        ],
+        run_dir: "/home/me/runs/20261123T180412Z-minor/minor".into(),
+        stack: stack("16.2", "16.14"),
+        seed: 42,
+        runbook: Some(proven_runbook()),
+        checks: vec![check("complete", "I1 complete", Verdict::Pass, 0)],
+        findings: vec![],
+    }
+}
+
+/// The runbook that loses events, expected to.
+pub fn baseline() -> ScenarioResult {
+    let lesson = "a logical dump carries rows but no slot, so the connector skips every change \
+                  committed between its stored offset and the new slot's consistent point.\n";
+    ScenarioResult {
+        name: "dump-restore-baseline".into(),
+        title: "pg_dump from 16 into 18, connector repointed with its old offset".into(),
+        expected: Verdict::Fail,
+        as_expected: true,
+        verdict: Verdict::Fail,
+        proof_level: ProofLevel::P3,
+        reasons: vec!["the topic orders was compacted".into()],
+        lesson: Some(lesson.into()),
+        counts: Counts {
+            attempted: 21_000,
+            committed: 20_300,
+            published: 19_100,
+            stored: 5_000,
+            lost: 1_200,
+            divergent: 1,
+            findings: [("lost".to_owned(), 1_200), ("divergent".to_owned(), 1)].into(),
+            ..Counts::default()
+        },
+        refused_write_seconds: 0.0,
+        server_restart_seconds: 0.0,
+        phases: vec![phase("cutover", 151.0)],
+        run_dir: "/home/me/runs/20261123T180412Z-minor/dump-restore-baseline".into(),
+        stack: stack("16.14", "18.4"),
+        seed: 42,
+        runbook: Some(baseline_runbook()),
+        checks: vec![
+            check("complete", "I1 complete", Verdict::Fail, 1_201),
+            check("once", "I3 once", Verdict::Pass, 0),
+            CheckResult {
+                reason: Some("the published ledger is not complete".into()),
+                ..check("cut_order", "I5 cut order", Verdict::Unknown, 0)
+            },
+        ],
+        findings: findings(),
+    }
+}
+
+fn findings() -> Vec<Finding> {
+    let lost = Finding {
+        check: "complete".into(),
+        kind: FindingKind::Lost,
+        incarnation: Some(1),
+        relation: "public.orders".into(),
+        key: Some("{\"id\":\"42\"}".into()),
+        op: Some("u".into()),
+        revision: Some(3),
+        lsn: Some(0x19_A2B8),
+        xid: Some(812),
+        topic: None,
+        partition: None,
+        record_offset: None,
+        detail: "committed, never published".into(),
+    };
+    let hostile = Finding {
+        kind: FindingKind::Divergent,
+        relation: "public.o\u{1b}]0;owned\u{7}".into(),
+        key: None,
+        op: None,
+        revision: None,
+        lsn: None,
+        xid: None,
+        topic: Some("shop.public.orders".into()),
+        partition: Some(0),
+        record_offset: Some(17),
+        detail: "line\nbreak".into(),
+        ..lost.clone()
+    };
+    vec![lost, hostile]
+}
+
+/// A runbook of ours.
+pub fn proven_runbook() -> Runbook {
+    Runbook {
+        name: "minor-proven".into(),
+        title: "Minor upgrade on the same data directory".into(),
+        class: RunbookClass::Proven,
+        steps: vec![
+            RunbookStep {
+                proof: Some("no session of the writers' role holds a transaction id".into()),
+                undo: Some("allow writes again".into()),
+                ..step(1, "freeze-writes", "Make the database refuse writes")
+            },
+            RunbookStep {
+                proof: Some("the marker stands in Kafka, the stored offset and the slot".into()),
+                ..step(
+                    2,
+                    "drain-proof",
+                    "Wait until everything before the marker is published",
+                )
+            },
+            RunbookStep {
+                proof: Some("the server answers with version 16.14".into()),
+                point_of_no_return: true,
+                ..step(
+                    3,
+                    "swap-binaries",
+                    "Stop the server and start the new binaries",
+                )
+            },
+        ],
+    }
+}
+
+/// A runbook as people follow it.
+pub fn baseline_runbook() -> Runbook {
+    Runbook {
+        name: "dump-restore".into(),
+        title: "Dump, restore, repoint".into(),
+        class: RunbookClass::Baseline,
+        steps: vec![RunbookStep {
+            undo: Some("resume the connector".into()),
+            ..step(1, "pause-connector", "Pause the connector")
+        }],
+    }
+}
+
+fn step(number: u32, step: &str, title: &str) -> RunbookStep {
+    RunbookStep {
+        number,
+        step: step.into(),
+        title: title.into(),
+        proof: None,
+        undo: None,
+        point_of_no_return: false,
+    }
+}
+
+fn phase(name: &str, seconds: f64) -> Phase {
+    Phase {
+        name: name.into(),
+        seconds,
+    }
+}
+
+fn stack(old: &str, new: &str) -> Stack {
+    Stack {
+        postgres_old: old.into(),
+        postgres_new: new.into(),
+        kafka: "4.3.1".into(),
+        debezium: "3.7.0.Final".into(),
+    }
+}
+
+fn check(check: &str, guarantee: &str, verdict: Verdict, findings: u64) -> CheckResult {
+    CheckResult {
+        check: check.into(),
+        guarantee: guarantee.into(),
+        verdict,
+        findings,
+        reason: None,
+    }
+}
+
+/// An event of the scenario `minor`.
+pub fn event(index: u64, kind: EventKind) -> RunEvent {
+    RunEvent {
+        format: EVENT_FORMAT.to_owned(),
+        index,
+        time: "2026-11-23T18:04:12.345Z".into(),
+        scenario: Some("minor".into()),
+        kind,
+    }
+}
+
+/// One event of each kind, in the order of a run.
+pub fn events() -> Vec<RunEvent> {
+    let step = || "drain-proof".to_owned();
+    let kinds = vec![
+        EventKind::ScenarioStarted {
+            title: "PostgreSQL 16.2 to 16.14".into(),
+            seed: 42,
+        },
+        EventKind::PhaseStarted {
+            name: "load".into(),
+        },
+        EventKind::StepStarted {
+            number: 2,
+            step: step(),
+            title: "Wait until drained".into(),
+        },
+        EventKind::Progress {
+            what: "changes".into(),
+            done: 12_345,
+            total: Some(20_000),
+            rate: Some(812.4),
+            lag_bytes: Some(1_572_864),
+        },
+        EventKind::StepProved {
+            number: 2,
+            step: step(),
+            proof: "marker at 0/19A2B8".into(),
+            seconds: 0.4,
+        },
+        EventKind::StepFailed {
+            number: 2,
+            step: step(),
+            reason: "no\u{1b}[2Jmarker".into(),
+        },
+        EventKind::Note {
+            text: "the server restarted in 1.4 s".into(),
+        },
+        EventKind::Warning {
+            text: "the witness reconnected".into(),
+        },
+        EventKind::PhaseEnded {
+            name: "load".into(),
+            seconds: 20.04,
+        },
+        EventKind::Judged {
+            verdict: Verdict::Pass,
+            proof_level: ProofLevel::P4,
+            reasons: vec!["all there".into()],
+        },
+        EventKind::ScenarioEnded {
+            status: "finished".into(),
+        },
+    ];
+    (0..)
+        .zip(kinds)
+        .map(|(index, kind)| event(index, kind))
+        .collect()
+}

@@ -1,0 +1,126 @@
+//! What can go wrong while a plan runs, and whether trying again can help.
+
+use cutover_clients::connect::ConnectError;
+use cutover_clients::kafka::KafkaError;
+use cutover_clients::pg::PgError;
+use cutover_clients::wait::WaitError;
+use cutover_model::{Classified, ExitCode, Permanence};
+
+/// Why a fact could not be read or a step not be done.
+#[derive(Debug, thiserror::Error)]
+pub enum UpgradeError {
+    /// PostgreSQL refused or could not be reached.
+    #[error(transparent)]
+    Pg(#[from] PgError),
+    /// Kafka Connect refused or could not be reached.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// Kafka refused or could not be reached.
+    #[error(transparent)]
+    Kafka(#[from] KafkaError),
+    /// A post-condition did not show in time. Carries the last state that was seen.
+    #[error("{what}: not seen within {seconds:.0} s; last state: {last}")]
+    NotSeen {
+        /// What was waited for.
+        what: String,
+        /// How long.
+        seconds: f64,
+        /// The last state seen.
+        last: String,
+    },
+    /// A post-condition is violated; waiting does not help.
+    #[error("{0}")]
+    Disproved(String),
+    /// A precondition of the plan does not hold; nothing was changed.
+    #[error("{0}")]
+    Refused(String),
+    /// Whoever acts on the infrastructure failed.
+    #[error("{what}: {reason}")]
+    Hands {
+        /// The action.
+        what: String,
+        /// Why it failed.
+        reason: String,
+    },
+    /// The journal cannot be written: without it nothing may be changed.
+    #[error("write the journal {path}")]
+    Journal {
+        /// Its path.
+        path: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+impl UpgradeError {
+    /// An action of the infrastructure that failed.
+    pub fn hands(what: impl Into<String>, reason: impl std::fmt::Display) -> UpgradeError {
+        UpgradeError::Hands { what: what.into(), reason: reason.to_string() }
+    }
+}
+
+impl<E: std::error::Error + Into<UpgradeError> + 'static> From<WaitError<E>> for UpgradeError {
+    fn from(error: WaitError<E>) -> UpgradeError {
+        match error {
+            WaitError::Failed(inner) => inner.into(),
+            WaitError::TimedOut { what, seconds, last } => {
+                UpgradeError::NotSeen { what, seconds, last }
+            }
+        }
+    }
+}
+
+impl Classified for UpgradeError {
+    fn permanence(&self) -> Permanence {
+        match self {
+            UpgradeError::Pg(error) => error.permanence(),
+            UpgradeError::Connect(error) => error.permanence(),
+            UpgradeError::Kafka(error) => error.permanence(),
+            UpgradeError::NotSeen { .. } => Permanence::Transient,
+            _ => Permanence::Definite,
+        }
+    }
+
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            UpgradeError::Pg(error) => error.exit_code(),
+            UpgradeError::Connect(error) => error.exit_code(),
+            UpgradeError::Kafka(error) => error.exit_code(),
+            UpgradeError::Refused(_) => ExitCode::Refused,
+            UpgradeError::Journal { .. } => ExitCode::Refused,
+            UpgradeError::NotSeen { .. }
+            | UpgradeError::Disproved(_)
+            | UpgradeError::Hands { .. } => ExitCode::Unknown,
+        }
+    }
+
+    fn remedy(&self) -> Option<String> {
+        match self {
+            UpgradeError::Pg(error) => error.remedy(),
+            UpgradeError::Connect(error) => error.remedy(),
+            UpgradeError::Kafka(error) => error.remedy(),
+            UpgradeError::NotSeen { .. } | UpgradeError::Disproved(_) => Some(
+                "read journal.jsonl and logs/connect.log of the run folder; what was undone is at \
+                 the end of the journal"
+                    .into(),
+            ),
+            UpgradeError::Refused(_) => None,
+            UpgradeError::Hands { .. } => Some("read the service's log in the run folder".into()),
+            UpgradeError::Journal { .. } => Some("make room, or choose another run folder".into()),
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            UpgradeError::Pg(error) => error.code(),
+            UpgradeError::Connect(error) => error.code(),
+            UpgradeError::Kafka(error) => error.code(),
+            UpgradeError::NotSeen { .. } => "CUT-WAIT-001",
+            UpgradeError::Disproved(_) => "CUT-PROOF-001",
+            UpgradeError::Refused(_) => "CUT-REFUSED-001",
+            UpgradeError::Hands { .. } => "CUT-HANDS-001",
+            UpgradeError::Journal { .. } => "CUT-JOURNAL-001",
+        }
+    }
+}

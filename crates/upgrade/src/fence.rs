@@ -1,0 +1,227 @@
+//! Markers: the one way to know that a connector delivers, and how far.
+//!
+//! A non-transactional logical message (`pg_logical_emit_message(false, …)`) passes through the slot like a
+//! change does. Three places show that it arrived, and each proves something else:
+//!
+//! * the message topic: the connector reads this server's log, here and now (RUNNING does not say that);
+//! * the stored offset: every record *before* the marker was acknowledged by the broker, in every partition,
+//!   because Connect stores an offset only after the records before it;
+//! * the slot's `confirmed_flush_lsn`: PostgreSQL will not send anything before the marker again. "All events
+//!   are in Kafka" is not that: the stored offset of a row is made before its COMMIT is seen, so an idle,
+//!   caught-up connector still leaves its last transaction unconfirmed (measured with 2.4.0 and 3.6.3).
+//!
+//! Positions compare only inside one incarnation; a stored offset of another life may be ahead and must not
+//! count as "reached". So the offset counts only once the marker itself has been read back from the topic.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use cutover_clients::connect::StoredOffset;
+use cutover_clients::kafka::{Kafka, KafkaError, ReadRange, Record};
+use cutover_clients::pg::marker::emit_message;
+use cutover_clients::pg::slots::slot;
+use cutover_clients::pg::{PgAddress, connect_admin};
+use cutover_clients::wait::{Poll, WaitError, until};
+use cutover_model::Lsn;
+
+use crate::cutover::Cutover;
+use crate::error::UpgradeError;
+
+/// A marker that was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Marker {
+    /// Random text that tells it from every other marker.
+    pub token: String,
+    /// Its position.
+    pub lsn: Lsn,
+}
+
+/// Where a marker has been seen so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Arrival {
+    /// Read back from the message topic.
+    pub in_topic: bool,
+    /// The stored offset reached it.
+    pub offset_stored: bool,
+    /// The slot is confirmed to it.
+    pub confirmed: bool,
+}
+
+impl Arrival {
+    /// Seen in all three places.
+    pub fn everywhere(self) -> bool {
+        self.in_topic && self.offset_stored && self.confirmed
+    }
+}
+
+/// Follows one marker.
+#[derive(Debug)]
+pub struct MarkerWatch {
+    /// The marker.
+    pub marker: Marker,
+    /// Where it was seen.
+    pub arrival: Arrival,
+    server: PgAddress,
+    client: cutover_clients::pg::Client,
+    cursor: BTreeMap<i32, i64>,
+    sent: Instant,
+}
+
+impl MarkerWatch {
+    /// Writes a marker into the database at `server`. The topic is searched from its present end.
+    pub async fn send(cutover: &Cutover, server: &PgAddress) -> Result<MarkerWatch, UpgradeError> {
+        let cursor = ends(&cutover.kafka, &cutover.stream.message_topic()).await?;
+        let client = connect_admin(server).await?;
+        let token = format!("marker-{:016x}", rand::random::<u64>());
+        let lsn = emit_message(&client, &cutover.stream.marker_prefix, &token).await?;
+        let marker = Marker { token, lsn };
+        let arrival = Arrival::default();
+        let server = server.clone();
+        Ok(MarkerWatch { marker, arrival, server, client, cursor, sent: Instant::now() })
+    }
+
+    /// Seconds since the marker was written.
+    pub fn seconds(&self) -> f64 {
+        self.sent.elapsed().as_secs_f64()
+    }
+
+    /// One look at all three places. Returns what was seen, for people.
+    pub async fn look(&mut self, cutover: &Cutover) -> Result<String, UpgradeError> {
+        if !self.arrival.in_topic {
+            self.arrival.in_topic = self.search_topic(cutover).await?;
+        }
+        let stored = cutover.connect.offsets(&cutover.stream.connector).await?;
+        let stored = stored.as_ref().and_then(StoredOffset::lsn);
+        self.arrival.offset_stored = self.arrival.in_topic && stored >= Some(self.marker.lsn);
+        if self.client.is_closed() {
+            self.client = connect_admin(&self.server).await?;
+        }
+        let confirmed = slot(&self.client, &cutover.stream.slot).await?;
+        let confirmed = confirmed.and_then(|slot| slot.confirmed_flush);
+        self.arrival.confirmed = confirmed >= Some(self.marker.lsn);
+        let text = |lsn: Option<Lsn>| lsn.map_or_else(|| "-".to_owned(), |lsn| lsn.to_string());
+        Ok(format!(
+            "marker {} {} in Kafka, stored offset {}, slot confirmed to {}",
+            self.marker.lsn,
+            if self.arrival.in_topic { "seen" } else { "not seen" },
+            text(stored),
+            text(confirmed)
+        ))
+    }
+
+    /// Waits until the marker was seen in all three places; fails with the last state at the deadline.
+    pub async fn arrive(
+        &mut self,
+        cutover: &Cutover,
+        deadline: Duration,
+    ) -> Result<String, UpgradeError> {
+        let what = "the marker in Kafka, in the stored offset and in confirmed_flush_lsn";
+        let seen = until(what, deadline, cutover.deadlines.poll, async || {
+            let seen = self.look(cutover).await?;
+            let arrived = self.arrival.everywhere();
+            Ok::<_, UpgradeError>(if arrived { Poll::Ready(seen) } else { Poll::NotYet(seen) })
+        })
+        .await?;
+        Ok(format!("{seen}, after {:.2} s", self.seconds()))
+    }
+
+    /// Waits like [`MarkerWatch::arrive`], but a marker that does not come is an answer, not an error.
+    pub async fn arrive_or_give_up(
+        &mut self,
+        cutover: &Cutover,
+        deadline: Duration,
+    ) -> Result<String, UpgradeError> {
+        let what = "the marker";
+        let waited = until(what, deadline, cutover.deadlines.poll, async || {
+            let seen = self.look(cutover).await?;
+            let arrived = self.arrival.everywhere();
+            Ok::<_, UpgradeError>(if arrived { Poll::Ready(seen) } else { Poll::NotYet(seen) })
+        })
+        .await;
+        match waited {
+            Ok(seen) => Ok(seen),
+            Err(WaitError::TimedOut { last, seconds, .. }) => {
+                Ok(format!("after {seconds:.0} s: {last}"))
+            }
+            Err(WaitError::Failed(error)) => Err(error),
+        }
+    }
+
+    async fn search_topic(&mut self, cutover: &Cutover) -> Result<bool, UpgradeError> {
+        let topic = cutover.stream.message_topic();
+        // Debezium shows the message's bytes in base64 whatever the converter.
+        let needle = base64::engine::general_purpose::STANDARD.encode(&self.marker.token);
+        for (partition, high) in ends(&cutover.kafka, &topic).await? {
+            let from = self.cursor.get(&partition).copied().unwrap_or(0);
+            if high <= from {
+                continue;
+            }
+            let search = Search { topic: topic.clone(), partition, from, to: high };
+            if search.contains(&cutover.kafka, needle.clone()).await? {
+                return Ok(true);
+            }
+            self.cursor.insert(partition, high);
+        }
+        Ok(false)
+    }
+}
+
+/// A stretch of one partition.
+struct Search {
+    topic: String,
+    partition: i32,
+    from: i64,
+    to: i64,
+}
+
+impl Search {
+    /// Whether a value in the stretch contains the text.
+    async fn contains(self, kafka: &Arc<Kafka>, needle: String) -> Result<bool, UpgradeError> {
+        let kafka = Arc::clone(kafka);
+        let search = move || -> Result<bool, KafkaError> {
+            let mut found = false;
+            let range = ReadRange {
+                topic: &self.topic,
+                partition: self.partition,
+                from: self.from,
+                to: self.to,
+                timeout_idle: Duration::from_secs(5),
+            };
+            let mut look = |record: &Record<'_>| {
+                let value = record.value.unwrap_or_default();
+                found |= value.windows(needle.len()).any(|bytes| bytes == needle.as_bytes());
+                if found { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            };
+            kafka.read_range(&range, &mut look)?;
+            Ok(found)
+        };
+        blocking(search).await
+    }
+}
+
+/// End offset of every partition of a topic; empty when the topic does not exist yet.
+pub async fn ends(kafka: &Arc<Kafka>, topic: &str) -> Result<BTreeMap<i32, i64>, UpgradeError> {
+    let (kafka, topic) = (Arc::clone(kafka), topic.to_owned());
+    let read = move || -> Result<BTreeMap<i32, i64>, KafkaError> {
+        let known = kafka.topics()?.into_iter().find(|known| known.name == topic);
+        let partitions = known.map_or_else(Vec::new, |known| known.partitions);
+        let end = |partition: i32| Ok((partition, kafka.watermarks(&topic, partition)?.1));
+        partitions.into_iter().map(end).collect()
+    };
+    blocking(read).await
+}
+
+/// Runs a call of the blocking Kafka client without holding up the task that drives the plan.
+async fn blocking<T, F>(call: F) -> Result<T, UpgradeError>
+where
+    T: Send + 'static,
+    F: FnOnce() -> Result<T, KafkaError> + Send + 'static,
+{
+    match tokio::task::spawn_blocking(call).await {
+        Ok(result) => Ok(result?),
+        Err(panic) => Err(UpgradeError::Disproved(format!("the Kafka client failed: {panic}"))),
+    }
+}

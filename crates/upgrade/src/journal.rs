@@ -1,0 +1,126 @@
+//! The journal of a cutover: one JSON line before each change and one after it, on disk before the next act.
+//!
+//! On-disk form `journal.jsonl`: `{"format":"cutover.journal/1","time":…,"number":…,"step":…,"entry":…,"detail":…}`.
+//! The rule it protects: whoever finds the machine after a crash can tell from this file alone what was done,
+//! what was under way, and which positions were seen.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::UpgradeError;
+
+/// Format name of every line.
+pub const JOURNAL_FORMAT: &str = "cutover.journal/1";
+
+/// What a line says about its step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Entry {
+    /// About to be applied.
+    Intent,
+    /// Found in place already; not applied again.
+    AlreadyDone,
+    /// Applied; the post-condition is not yet seen.
+    Applied,
+    /// The post-condition was seen.
+    Proved,
+    /// Failed.
+    Failed,
+    /// Taken back.
+    Undone,
+    /// Could not be taken back.
+    UndoFailed,
+}
+
+/// One line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JournalLine {
+    /// [`JOURNAL_FORMAT`].
+    pub format: String,
+    /// UTC, ISO 8601.
+    pub time: String,
+    /// Number of the step in the runbook.
+    pub number: u32,
+    /// Name of the step.
+    pub step: String,
+    /// What happened.
+    pub entry: Entry,
+    /// Positions and evidence, one line.
+    pub detail: String,
+}
+
+/// Appends lines; each is synced before `write` returns.
+#[derive(Debug)]
+pub struct Journal {
+    path: PathBuf,
+    file: File,
+}
+
+impl Journal {
+    /// Opens a journal for appending; makes it if it is not there.
+    pub fn open(path: &Path) -> Result<Journal, UpgradeError> {
+        let file = OpenOptions::new().create(true).append(true).open(path);
+        match file {
+            Ok(file) => Ok(Journal { path: path.to_owned(), file }),
+            Err(source) => Err(UpgradeError::Journal { path: path.display().to_string(), source }),
+        }
+    }
+
+    /// Appends one line and waits until it is on disk.
+    pub fn write(
+        &mut self,
+        number: u32,
+        step: &str,
+        entry: Entry,
+        detail: &str,
+    ) -> Result<(), UpgradeError> {
+        let line = JournalLine {
+            format: JOURNAL_FORMAT.into(),
+            time: format!("{:.3}", jiff::Timestamp::now()),
+            number,
+            step: step.into(),
+            entry,
+            detail: detail.into(),
+        };
+        self.append(&line).map_err(|source| UpgradeError::Journal {
+            path: self.path.display().to_string(),
+            source,
+        })
+    }
+
+    fn append(&mut self, line: &JournalLine) -> std::io::Result<()> {
+        let mut text = serde_json::to_string(line)?;
+        text.push('\n');
+        self.file.write_all(text.as_bytes())?;
+        self.file.sync_data()
+    }
+}
+
+/// Reads a journal; a torn last line (the machine died while writing it) is left out.
+pub fn read(path: &Path) -> std::io::Result<Vec<JournalLine>> {
+    let text = std::fs::read_to_string(path)?;
+    let complete = text.rfind('\n').map_or("", |end| &text[..end]);
+    complete.lines().map(|line| serde_json::from_str(line).map_err(Into::into)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_torn_last_line_does_not_hide_the_lines_before_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal.jsonl");
+        let mut journal = Journal::open(&path).unwrap();
+        journal.write(1, "freeze-writes", Entry::Intent, "").unwrap();
+        journal.write(1, "freeze-writes", Entry::Proved, "no open transaction").unwrap();
+        let mut file = OpenOptions::new().append(true).open(&path).unwrap();
+        file.write_all(b"{\"format\":\"cutover.jour").unwrap();
+        let lines = read(&path).unwrap();
+        assert_eq!(lines.len(), 2);
+        assert_eq!(lines[1].entry, Entry::Proved);
+    }
+}

@@ -1,0 +1,69 @@
+//! Freeze and release of writes, and the application as a whole.
+//!
+//! Writes are refused by the database (`default_transaction_read_only`), because that holds through a restart
+//! and for every client that does not override it on purpose; the writers' sessions are ended, because an open
+//! transaction does not notice a changed default.
+
+use cutover_clients::pg::connect_admin;
+use cutover_clients::pg::freeze::{freeze_writes, release_writes, writes_frozen};
+
+use crate::cutover::Cutover;
+use crate::error::UpgradeError;
+use crate::hands::{Hands, Side};
+
+pub(super) async fn freeze(cutover: &Cutover) -> Result<String, UpgradeError> {
+    let address = cutover.current();
+    let client = connect_admin(address).await?;
+    freeze_writes(&client, &address.database, &cutover.stream.writer_role).await?;
+    Ok(format!("database {} refuses writes of new sessions; old sessions ended", address.database))
+}
+
+pub(super) async fn prove_frozen(cutover: &Cutover) -> Result<String, UpgradeError> {
+    let address = cutover.current();
+    let client = connect_admin(address).await?;
+    if !writes_frozen(&client, &address.database).await? {
+        return Err(UpgradeError::Disproved(format!(
+            "database {} still lets new sessions write",
+            address.database
+        )));
+    }
+    Ok("writes refused; no transaction of the writers is open".into())
+}
+
+pub(super) async fn release(cutover: &Cutover) -> Result<String, UpgradeError> {
+    let address = cutover.current();
+    let client = connect_admin(address).await?;
+    release_writes(&client, &address.database, &cutover.stream.writer_role).await?;
+    Ok(format!("database {} accepts writes", address.database))
+}
+
+pub(super) async fn release_old(cutover: &Cutover) -> Result<String, UpgradeError> {
+    let client = connect_admin(&cutover.old).await?;
+    release_writes(&client, &cutover.old.database, &cutover.stream.writer_role).await?;
+    Ok(format!("database {} accepts writes", cutover.old.database))
+}
+
+pub(super) async fn prove_released(cutover: &Cutover) -> Result<String, UpgradeError> {
+    let address = cutover.current();
+    let client = connect_admin(address).await?;
+    if writes_frozen(&client, &address.database).await? {
+        return Err(UpgradeError::Disproved(format!(
+            "database {} still refuses writes",
+            address.database
+        )));
+    }
+    Ok("new sessions may write".into())
+}
+
+pub(super) async fn stop<H: Hands>(
+    cutover: &Cutover,
+    hands: &mut H,
+) -> Result<String, UpgradeError> {
+    let frozen = freeze(cutover).await?;
+    let closed = hands.close_incarnation().await?;
+    Ok(format!("{frozen}; {closed}"))
+}
+
+pub(super) async fn start_on_new<H: Hands>(hands: &mut H) -> Result<String, UpgradeError> {
+    hands.move_application(Side::New).await
+}

@@ -1,0 +1,68 @@
+//! The servers: who starts, stops or makes them is behind `Hands`; what they are afterwards is asked of them.
+
+use cutover_clients::pg::connect_admin;
+use cutover_clients::pg::facts::server_facts;
+
+use crate::cutover::Cutover;
+use crate::error::UpgradeError;
+use crate::hands::{Hands, Side};
+
+pub(super) async fn stop<H: Hands>(
+    cutover: &mut Cutover,
+    hands: &mut H,
+) -> Result<String, UpgradeError> {
+    let seconds = hands.stop_server(Side::Old).await?;
+    cutover.seen.server_seconds += seconds;
+    Ok(format!("stopped after {seconds:.2} s"))
+}
+
+pub(super) async fn start<H: Hands>(
+    cutover: &mut Cutover,
+    hands: &mut H,
+) -> Result<String, UpgradeError> {
+    let seconds = hands.start_server(Side::Old).await?;
+    cutover.seen.server_seconds += seconds;
+    Ok(format!("answers after {seconds:.2} s"))
+}
+
+pub(super) async fn prove_started(
+    cutover: &Cutover,
+    version: Option<&str>,
+) -> Result<String, UpgradeError> {
+    let client = connect_admin(cutover.current()).await?;
+    let facts = server_facts(&client).await?;
+    match version {
+        Some(planned) if planned != facts.version => Err(UpgradeError::Disproved(format!(
+            "the server says {}, planned was {planned}",
+            facts.version
+        ))),
+        _ => Ok(format!("PostgreSQL {} answers at {}", facts.version, facts.current_lsn)),
+    }
+}
+
+pub(super) async fn swap_back<H: Hands>(
+    cutover: &Cutover,
+    hands: &mut H,
+) -> Result<String, UpgradeError> {
+    let version = cutover.before()?.server.version.clone();
+    // The step before it (stop-server) is taken back next and starts what is in place then.
+    hands.stop_server(Side::Old).await?;
+    hands.swap_binaries(&version).await
+}
+
+pub(super) async fn create<H: Hands>(
+    cutover: &mut Cutover,
+    hands: &mut H,
+    version: &str,
+) -> Result<String, UpgradeError> {
+    let address = hands.create_server(version).await?;
+    let port = address.port;
+    cutover.new = Some(address);
+    Ok(format!("PostgreSQL {version} on port {port}"))
+}
+
+pub(super) async fn restore<H: Hands>(hands: &mut H) -> Result<String, UpgradeError> {
+    let restored = hands.restore_database().await?;
+    let opened = hands.open_incarnation().await?;
+    Ok(format!("{restored}; {opened}"))
+}

@@ -1,0 +1,115 @@
+//! What can end a load. A refused or lost transaction is no error: writers go on trying, and the
+//! ledger says what became of each.
+
+use cutover_clients::pg::PgError;
+use cutover_ledger::LedgerError;
+use cutover_model::{Classified, ExitCode, Permanence};
+
+/// Why the load ended by itself, or could not end well.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkloadError {
+    /// The attempted ledger could not be written, so nothing that followed could be accounted for.
+    #[error("the load stopped: its ledger could not be written")]
+    Ledger(#[source] LedgerError),
+    /// The thread that writes the ledger ended without a word.
+    #[error("the load stopped: the thread that writes its ledger ended unexpectedly")]
+    LedgerThread,
+    /// No thread for the ledger could be started.
+    #[error("the load cannot start: no thread for its ledger")]
+    Thread(#[source] std::io::Error),
+    /// A server that has never let this session in refuses it for good.
+    #[error("the load stopped: session {session} cannot use the server")]
+    Server {
+        /// Writer session.
+        session: u16,
+        /// What the server said.
+        #[source]
+        source: PgError,
+    },
+    /// A statement failed in a way that no retry mends.
+    #[error("the load stopped: session {session}, transaction {number} ({shape})")]
+    Statement {
+        /// Writer session.
+        session: u16,
+        /// Number of the transaction in the session.
+        number: u64,
+        /// Shape of the transaction.
+        shape: &'static str,
+        /// What the server said.
+        #[source]
+        source: PgError,
+    },
+    /// The server holds other rows than the session wrote, again and again, although they were read
+    /// anew.
+    #[error("the load stopped: session {session}, transaction {number}, other rows: {what}")]
+    Disagreement {
+        /// Writer session.
+        session: u16,
+        /// Number of the transaction in the session.
+        number: u64,
+        /// What was seen.
+        what: String,
+    },
+    /// A session did not end in time; what it was doing is not in the ledger.
+    #[error("{sessions} sessions of the load did not end within {seconds} s")]
+    NotEnded {
+        /// How many.
+        sessions: usize,
+        /// The deadline.
+        seconds: u64,
+    },
+}
+
+impl Classified for WorkloadError {
+    fn permanence(&self) -> Permanence {
+        match self {
+            WorkloadError::Server { source, .. } | WorkloadError::Statement { source, .. } => {
+                source.permanence()
+            }
+            _ => Permanence::Definite,
+        }
+    }
+
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            WorkloadError::Ledger(source) => source.exit_code(),
+            WorkloadError::Server { source, .. } | WorkloadError::Statement { source, .. } => {
+                source.exit_code()
+            }
+            WorkloadError::Disagreement { .. } => ExitCode::Refused,
+            WorkloadError::NotEnded { .. } => ExitCode::Unknown,
+            WorkloadError::LedgerThread | WorkloadError::Thread(_) => ExitCode::Internal,
+        }
+    }
+
+    fn remedy(&self) -> Option<String> {
+        let own = match self {
+            WorkloadError::Ledger(source) => return source.remedy(),
+            WorkloadError::Server { source, .. } | WorkloadError::Statement { source, .. }
+                if source.sqlstate() == Some("42P01") =>
+            {
+                "create the load's tables first (the shipped schema.sql)"
+            }
+            WorkloadError::Server { source, .. } | WorkloadError::Statement { source, .. } => {
+                return source.remedy();
+            }
+            WorkloadError::Disagreement { .. } => {
+                "let nobody else write to the load's tables, and run one load at a time"
+            }
+            _ => return None,
+        };
+        Some(own.to_owned())
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            WorkloadError::Ledger(_) => "LOAD-LEDGER-001",
+            WorkloadError::LedgerThread => "LOAD-LEDGER-002",
+            WorkloadError::Thread(_) => "LOAD-LEDGER-003",
+            WorkloadError::Server { .. } => "LOAD-SERVER-001",
+            WorkloadError::Statement { .. } => "LOAD-STATEMENT-001",
+            WorkloadError::Disagreement { .. } => "LOAD-ROWS-001",
+            WorkloadError::NotEnded { .. } => "LOAD-STOP-001",
+        }
+    }
+}
