@@ -2,6 +2,11 @@
 //! gives the finding that names that thing, and nothing that does not follow from it.
 //!
 //! `CUTOVER_TEST_HISTORIES` raises the number of histories (200 by default).
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on has failed"
+)]
 
 mod support;
 
@@ -13,7 +18,7 @@ use support::history::{Dice, live};
 use support::mutate::{ALL, History, Planted};
 
 /// Histories that one judgement covers.
-const TOGETHER: u64 = 310;
+const TOGETHER: u64 = 100;
 const TRANSACTIONS: usize = 40;
 
 fn histories() -> u64 {

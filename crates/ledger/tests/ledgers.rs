@@ -1,4 +1,5 @@
 //! Ledgers survive being written, torn, copied and aged; nothing is read as whole that is not.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};

@@ -2,11 +2,14 @@
 //! lab's own processes. It also holds what the run notes on the way: witnesses, cuts, problems.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use cutover_clients::kafka::Kafka;
 use cutover_clients::pg::PgAddress;
 use cutover_clients::pg::connect_admin;
 use cutover_clients::pg::marker::emit_message;
+use cutover_clients::pg::slots::slot;
+use cutover_clients::wait::{Poll, until};
 use cutover_ledger::ChangeWriter;
 use cutover_model::evidence::IncarnationEvidence;
 use cutover_model::run_folder::LedgerKind;
@@ -22,6 +25,12 @@ use crate::scenario::Scenario;
 use crate::servers::Servers;
 use crate::world::Witnesses;
 
+/// How long the connector may need to let go of the old server, and its topics to come to rest.
+const SETTLE: Duration = Duration::from_secs(30);
+
+/// Between two looks.
+const LOOK: Duration = Duration::from_millis(50);
+
 /// Everything of one scenario that acts on, or looks at, the lab.
 pub struct LabHands {
     /// Run folder of the scenario.
@@ -36,7 +45,6 @@ pub struct LabHands {
     kafka: Arc<Kafka>,
     servers: Servers,
     target: watch::Sender<Option<Target>>,
-    noted: Cut,
     cuts: Vec<(i32, Cut)>,
     problems: Vec<String>,
 }
@@ -73,7 +81,6 @@ impl LabHands {
             kafka,
             servers,
             target: watch::channel(Some(target)).0,
-            noted: Cut::new(),
             cuts: Vec::new(),
             problems: Vec::new(),
         })
@@ -196,18 +203,55 @@ impl Hands for LabHands {
         let opened = self.witnesses.open(&address, &self.stream.tables).await;
         let (incarnation, _) =
             opened.map_err(|error| UpgradeError::hands("place the witness", error))?;
-        self.cuts.push((incarnation, self.noted.clone()));
+        // Filled by the cut, once the connector has let go of the old server.
+        self.cuts.push((incarnation, Cut::new()));
         Ok("the witness is in place".into())
     }
 
     async fn note_cut(&mut self) -> Result<String, UpgradeError> {
-        let ends = change_topic_ends(&self.kafka, &self.stream).await;
-        let ends = ends.map_err(|error| UpgradeError::hands("note the end offsets", error))?;
+        self.old_reader_gone().await?;
+        let ends = self.settled_ends().await?;
         let records: i64 = ends.values().sum();
+        let partitions = ends.len();
         if let Some((_, cut)) = self.cuts.last_mut() {
-            cut.clone_from(&ends);
+            *cut = ends;
         }
-        self.noted = ends;
-        Ok(format!("{records} records in {} partitions", self.noted.len()))
+        Ok(format!("{records} records in {partitions} partitions"))
+    }
+}
+
+impl LabHands {
+    /// After a new server has taken over: waits until the connector has let go of the old one.
+    async fn old_reader_gone(&self) -> Result<(), UpgradeError> {
+        if self.cuts.is_empty() {
+            return Ok(());
+        }
+        let address = self.servers.admin_address(Side::Old);
+        let address = address.map_err(|error| UpgradeError::hands("look at the old slot", error))?;
+        let client = connect_admin(&address).await?;
+        until("the connector leaving the old server", SETTLE, LOOK, async || {
+            let reader = slot(&client, &self.stream.slot).await?.and_then(|slot| slot.active_pid);
+            Ok::<_, UpgradeError>(match reader {
+                Some(pid) => Poll::NotYet(format!("process {pid} reads the old slot")),
+                None => Poll::Ready(()),
+            })
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// End offsets that a second look, and a third, confirm: a task that stops still hands over what it holds.
+    /// Should something come later all the same, the audit names it interleaved; it cannot pass unseen.
+    async fn settled_ends(&self) -> Result<Cut, UpgradeError> {
+        let mut seen: Vec<Cut> = Vec::new();
+        let settled = until("settled end offsets", SETTLE, LOOK, async || {
+            let ends = change_topic_ends(&self.kafka, &self.stream).await;
+            let ends = ends.map_err(|error| UpgradeError::hands("note the end offsets", error))?;
+            seen.retain(|before| *before == ends);
+            seen.push(ends.clone());
+            let state = format!("{} equal looks", seen.len());
+            Ok::<_, UpgradeError>(if seen.len() >= 3 { Poll::Ready(ends) } else { Poll::NotYet(state) })
+        });
+        Ok(settled.await?)
     }
 }

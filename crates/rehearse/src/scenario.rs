@@ -52,6 +52,10 @@ pub struct LoadPlan {
     pub changes_before: u64,
     /// Committed changes after it.
     pub changes_after: u64,
+    /// Log written before the stream begins, in MiB: a server in production has written far more than a new
+    /// one, and where the new server's log stands against the old offset decides what happens.
+    #[serde(default)]
+    pub log_before_mib: u32,
     /// Before `changes_after` are counted: go on until the new log has passed the old offset, at most so long.
     #[serde(default)]
     pub pass_offset_seconds: Option<f64>,
@@ -171,6 +175,9 @@ fn check(scenario: &Scenario) -> Result<(), String> {
     }
     if load.transactions_per_second == 0 {
         return Err("load.transactions_per_second must be at least 1".into());
+    }
+    if load.log_before_mib > 1024 {
+        return Err("load.log_before_mib must be at most 1024".into());
     }
     if !(0.0..=600.0).contains(&load.held_transaction_seconds) {
         return Err("load.held_transaction_seconds must be 0 to 600".into());

@@ -102,6 +102,13 @@ impl<'a> Scene<'a> {
             other => other,
         };
         self.log.phase("servers down");
+        if stage.roster().dead().is_none() {
+            // A connector whose server is gone would try for ever and disturb the next scenario.
+            let deleted = stage.connect().delete(&stream(&self.cast.scenario.name).connector).await;
+            if let Err(error) = deleted {
+                self.log.sink().warning(format!("deleting the connector: {error}"));
+            }
+        }
         self.take_down(hands, measured.load_started, ended.is_ok()).await?;
         self.manifest.refused_write_seconds = measured.refused_write_seconds;
         self.manifest.server_restart_seconds = measured.server_restart_seconds;

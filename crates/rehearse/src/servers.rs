@@ -78,6 +78,18 @@ impl Servers {
         Ok(Servers { stack, roster, old, new: None, new_version: version.clone(), version, dump })
     }
 
+    /// Lets the old server's log grow, as if it had lived longer. No table changes; nobody decodes it.
+    pub async fn age(&self, mebibytes: u32) -> Result<(), RehearseError> {
+        let admin = connect_admin(&self.old.admin).await?;
+        for _ in 0..mebibytes {
+            let text = "select pg_logical_emit_message(false, 'age', repeat('x', 1048576))";
+            admin.batch_execute(text).await.map_err(|source| {
+                cutover_clients::pg::PgError::Sql { what: "let the log grow".into(), source }
+            })?;
+        }
+        Ok(())
+    }
+
     fn side(&self, side: Side) -> Result<&Addresses, RehearseError> {
         match side {
             Side::Old => Ok(&self.old),

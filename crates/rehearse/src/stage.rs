@@ -84,7 +84,9 @@ impl Stage {
     /// Servers of one scenario: the old one runs and has the load's tables.
     pub async fn servers(&mut self, scenario: &Scenario) -> Result<Servers, RehearseError> {
         let (stack, roster) = (Arc::clone(&self.stack), self.roster.clone());
-        Servers::create(stack, roster, &scenario.stack.postgres_old).await
+        let servers = Servers::create(stack, roster, &scenario.stack.postgres_old).await?;
+        servers.age(scenario.load.log_before_mib).await?;
+        Ok(servers)
     }
 
     /// Who should be alive.

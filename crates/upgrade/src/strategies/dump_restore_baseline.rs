@@ -26,13 +26,15 @@ fn outline(target: &str) -> Plan {
         Step::CaptureState,
         Step::PauseConnector,
         Step::StopApplication,
-        Step::NoteCut,
         Step::CreateServer { version: target.into() },
         Step::DumpDatabase,
         Step::RestoreDatabase,
         Step::SetUpReplication,
         Step::RepointConnector,
         Step::ResumeConnector,
+        // A paused connector keeps its old task until it is resumed, and that task then publishes what it had
+        // queued: only now, before anything new is written, can whose record is whose be told.
+        Step::NoteCut,
         Step::StartApplication,
     ];
     Plan::new(STRATEGY.name, STRATEGY.title, RunbookClass::Baseline, steps)
