@@ -37,6 +37,14 @@ impl AuditError {
 
     /// The whole chain in one line, for the reason of a check that could not finish.
     pub(crate) fn one_line(&self) -> String {
+        if let AuditError::Engine { during, source } = self
+            && matches!(source.find_root(), DataFusionError::ResourcesExhausted(_))
+        {
+            return format!(
+                "the query engine failed while it {during}: a bucket does not fit into its memory; \
+                 record with more buckets"
+            );
+        }
         let text = cutover_model::Failure::of(self).message;
         let lines: Vec<&str> = text.split_whitespace().collect();
         lines.join(" ")

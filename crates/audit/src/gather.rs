@@ -1,7 +1,7 @@
 //! From the rows of a check to findings.
 //!
-//! Checks write an LSN inside `detail` as `lsn#` and the number, since SQL has no portable way to PostgreSQL's
-//! own form; here it becomes `X/Y`.
+//! Checks write an LSN inside `detail` as `lsn#` and the number, since SQL has no portable way to
+//! PostgreSQL's own form; here it becomes `X/Y`.
 
 use cutover_model::{Finding, FindingKind, Lsn};
 use datafusion::arrow::array::{Array, ArrayRef, AsArray};

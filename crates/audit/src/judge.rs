@@ -1,4 +1,5 @@
-//! The flow of a judgement: survey the ledgers, run every check on every bucket, order the findings, conclude.
+//! The flow of a judgement: survey the ledgers, run every check on every bucket, order the
+//! findings, conclude.
 
 use std::collections::BTreeMap;
 
@@ -38,8 +39,8 @@ pub struct Judgement {
 
 /// Judges a recorded run and writes its `findings.parquet`.
 ///
-/// Fails only if the folder is no run of ours, is of a newer format, has no evidence, or cannot be written to;
-/// a ledger that is missing, unfinished or damaged makes the verdict `unknown` instead.
+/// Fails only if the folder is no run of ours, is of a newer format, has no evidence, or cannot be
+/// written to; a ledger that is missing, unfinished or damaged makes the verdict `unknown` instead.
 pub async fn judge(run: &RunFolder) -> Result<Judgement, AuditError> {
     judge_within(run, Limits::default()).await
 }

@@ -1,9 +1,10 @@
 //! The judgement: SQL checks over the ledgers of a run, findings, verdict and proof level.
 //!
-//! Reads a run folder and nothing else (no network, no clock), so a saved run is judged again anywhere with the
-//! same result. Runs bucket by bucket in bounded memory; writes `findings.parquet`.
-//! The rules it protects: the worst of all checks counts, and a check that crashed, lacked its input or never
-//! ran is `unknown`, never `pass`.
+//! Reads a run folder and nothing else (no network, no clock), so a saved run is judged again
+//! anywhere with the same result. Runs bucket by bucket in bounded memory; writes
+//! `findings.parquet`.
+//! The rules it protects: the worst of all checks counts, and a check that crashed, lacked its
+//! input or never ran is `unknown`, never `pass`.
 
 pub mod checks;
 pub mod verdict;

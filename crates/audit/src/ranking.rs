@@ -1,5 +1,5 @@
-//! All findings of a run in one order: most important first, then by position. Sorted by the engine, which
-//! spills: a run can lose every event it has.
+//! All findings of a run in one order: most important first, then by position. Sorted by the
+//! engine, which spills: a run can lose every event it has.
 
 use std::path::{Path, PathBuf};
 

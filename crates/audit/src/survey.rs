@@ -1,4 +1,5 @@
-//! What is looked at before any bucket: which ledgers are whole, and what concerns all buckets at once.
+//! What is looked at before any bucket: which ledgers are whole, and what concerns all buckets at
+//! once.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -17,8 +18,8 @@ use crate::verdict::{Grounds, LedgerState};
 const WITNESS: &str = include_str!("prepare/witness.sql");
 const TRUNCATES: &str = include_str!("prepare/truncates.sql");
 
-/// The ledgers that can be read, by kind; one that is missing is an empty table, and the checks that need it
-/// do not run.
+/// The ledgers that can be read, by kind; one that is missing is an empty table, and the checks
+/// that need it do not run.
 pub(crate) type Ledgers = BTreeMap<LedgerKind, Option<Survey>>;
 
 /// Looks every ledger over. What cannot be read as a whole is left out, with the reason.
@@ -119,7 +120,8 @@ async fn torn_transactions(engine: &Engine, files: &[PathBuf]) -> Result<u64, St
     Ok(torn.sum())
 }
 
-/// Rows of `[what,] relation, amount`; `relation` is the column at `at`, what stands before it is `what`.
+/// Rows of `[what,] relation, amount`; `relation` is the column at `at`, what stands before it is
+/// `what`.
 pub(crate) fn counts(
     batch: &RecordBatch,
     at: usize,

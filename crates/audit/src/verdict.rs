@@ -1,16 +1,18 @@
 //! From facts and findings to verdict, proof level and reasons. Pure: no I/O, no clock.
 //!
-//! The rules (`docs/guarantees.md` §5): the worst counts; what is missing is `unknown` with a reason that names
-//! it; a finding that rests on something being *absent* from the topics convicts only if the topics are known
-//! to have been read to the end. A fence that never arrived does not excuse a loss, but no run passes without it.
+//! The rules (`docs/guarantees.md` §5): the worst counts; what is missing is `unknown` with a
+//! reason that names it; a finding that rests on something being *absent* from the topics convicts
+//! only if the topics are known to have been read to the end. A fence that never arrived does not
+//! excuse a loss, but no run passes without it.
 //!
-//! Proof levels as decided here. Each needs what its line says, and from P3 on all before it:
+//! Proof levels as decided here. P1 and P2 stand for themselves, P3 needs P2, P4 needs P3:
 //! - P0: counts only.
 //! - P1: the state fold (I8) ran over every captured table.
 //! - P2: every record was decoded and carries LSN and operation, so events have identities.
 //! - P3: every incarnation was watched by a complete witness, and I1 to I5 ran against it.
-//! - P4: the fence was seen everywhere (topic, stored offset, slot, witness), every partition was read to its
-//!   end, every committed change has its place (commit LSN, ordinal), and no content was left uncompared.
+//! - P4: the fence was seen everywhere (topic, stored offset, slot, witness), every partition was
+//!   read to its end, every committed change has its place (commit LSN, ordinal), and no content
+//!   was left uncompared.
 
 use std::collections::BTreeMap;
 
@@ -32,9 +34,11 @@ pub struct Grounds<'a> {
     pub ledgers: BTreeMap<LedgerKind, LedgerState>,
     /// What was counted: (`what` of `coverage.sql`, relation) → amount.
     pub coverage: BTreeMap<(String, String), u64>,
-    /// Transactions that the committed ledger does not hold whole; `Err` if that could not be found out.
+    /// Transactions that the committed ledger does not hold whole; `Err` if that could not be found
+    /// out.
     pub torn_transactions: Result<u64, String>,
-    /// What failed outside any check: a count that could not be made, a bucket that could not be opened.
+    /// What failed outside any check: a count that could not be made, a bucket that could not be
+    /// opened.
     pub failures: Vec<String>,
 }
 
@@ -76,7 +80,8 @@ impl Grounds<'_> {
         match self.ledgers.get(&kind) {
             None => Some(format!("the {} ledger is missing", kind.name())),
             Some(Err(reason)) => Some(reason.clone()),
-            // Without a single attempted or committed change there is nothing that could have been proven.
+            // Without a single attempted or committed change there is nothing that could have been
+            // proven.
             Some(Ok(0)) if matches!(kind, LedgerKind::Attempted | LedgerKind::Committed) => {
                 Some(format!("the {} ledger is empty", kind.name()))
             }
@@ -385,7 +390,13 @@ impl Grounds<'_> {
             .fold(base, Verdict::max);
         let mut reasons = Vec::new();
         for check in checks.iter().filter(|check| check.verdict == Verdict::Fail) {
-            reasons.push(format!("{}: {} findings", check.guarantee, check.findings));
+            let many = if check.findings == 1 {
+                "finding"
+            } else {
+                "findings"
+            };
+            let (guarantee, findings) = (&check.guarantee, check.findings);
+            reasons.push(format!("{guarantee} is violated: {findings} {many}"));
         }
         reasons.extend(shortcomings);
         let proof_level = self.proof_level(checks);

@@ -111,7 +111,7 @@ fn i1_names_a_lost_change_and_its_neighbours() {
         (judgement.verdict, judgement.proof_level),
         (Verdict::Fail, ProofLevel::P4)
     );
-    assert_eq!(judgement.reasons, ["I1 complete: 1 findings"]);
+    assert_eq!(judgement.reasons, ["I1 complete is violated: 1 finding"]);
     assert_eq!(judgement.counts.lost, 1);
 }
 
@@ -300,7 +300,8 @@ fn i4_names_the_record_that_came_too_late() {
 #[test]
 fn i4_orders_by_commit_not_by_lsn() {
     let mut run = clean();
-    // The later commit holds the lower LSN: its transaction began first. Another key, so nothing is wrong.
+    // The later commit holds the lower LSN: its transaction began first. Another key, so nothing is
+    // wrong.
     for rows in [&mut run.committed, &mut run.published] {
         for row in rows.iter_mut().filter(|row| row.lsn == Some(600)) {
             row.lsn = Some(150);

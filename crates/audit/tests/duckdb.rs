@@ -1,5 +1,6 @@
-//! A second opinion: DuckDB runs the same SQL files, unchanged, over the same Parquet, all buckets at once, and
-//! names the same events. Runs where `CUTOVER_TEST_DUCKDB` names the program (`pip install duckdb-cli` has it).
+//! A second opinion: DuckDB runs the same SQL files, unchanged, over the same Parquet, all buckets
+//! at once, and names the same events. Runs where `CUTOVER_TEST_DUCKDB` names the program (`pip
+//! install duckdb-cli` has it).
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod support;

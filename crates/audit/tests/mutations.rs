@@ -1,5 +1,5 @@
-//! Planted mutations: a clean history passes without a finding; the same history with one wrong thing in it
-//! gives the finding that names that thing, and nothing that does not follow from it.
+//! Planted mutations: a clean history passes without a finding; the same history with one wrong
+//! thing in it gives the finding that names that thing, and nothing that does not follow from it.
 //!
 //! `CUTOVER_TEST_HISTORIES` raises the number of histories (200 by default).
 #![expect(
@@ -32,7 +32,8 @@ fn histories() -> u64 {
 fn clean(first: u64, count: u64) -> Run {
     let mut run = Run::new(2);
     run.evidence = support::evidence(2, 2);
-    // The tables of each history are its own; what the evidence lists does not matter to the checks.
+    // The tables of each history are its own; what the evidence lists does not matter to the
+    // checks.
     for seed in first..first + count {
         live(
             &mut run,

@@ -1,8 +1,9 @@
-//! Which parts there are: one TOML file per component version in `catalog/`, embedded in the binary.
+//! Which parts there are: one TOML file per component version in `catalog/`, embedded in the
+//! binary.
 //!
-//! An entry holds coordinates for a package manager (never an address), what must run after fetching, known
-//! repairs and known limits. To add a version: write the file, add a line to [`ALL`]. A test compares the list
-//! with the folder.
+//! An entry holds coordinates for a package manager (never an address), what must run after
+//! fetching, known repairs and known limits. To add a version: write the file, add a line to
+//! [`ALL`]. A test compares the list with the folder.
 
 use std::fmt;
 use std::sync::OnceLock;
@@ -258,7 +259,8 @@ pub fn parts() -> Result<&'static [Part], LabError> {
     }
 }
 
-/// One part by version. A shortened version is fine as long as it names one part: `18` is 18.4 here.
+/// One part by version. A shortened version is fine as long as it names one part: `18` is 18.4
+/// here.
 pub fn find(component: Component, version: &str) -> Result<&'static Part, LabError> {
     let candidates: Vec<&Part> = parts()?
         .iter()

@@ -1,7 +1,8 @@
 //! What can go wrong with real processes, and what the user does next.
 //!
-//! One enum for the crate. Every variant has a stable code, an exit code (guarantees §6) and, where there is
-//! one, a remedy. Messages carry the last lines of the log instead of sending the user to look for them.
+//! One enum for the crate. Every variant has a stable code, an exit code (guarantees §6) and, where
+//! there is one, a remedy. Messages carry the last lines of the log instead of sending the user to
+//! look for them.
 
 use std::path::PathBuf;
 
@@ -80,6 +81,16 @@ pub enum LabError {
     DiskFull {
         /// What was being written.
         path: PathBuf,
+    },
+    /// The disk is too small for what is to come.
+    #[error("{} has {free_mib} MiB free and needs about {needed_mib} MiB", path.display())]
+    TooLittleSpace {
+        /// The folder.
+        path: PathBuf,
+        /// What is free.
+        free_mib: u64,
+        /// What is needed.
+        needed_mib: u64,
     },
     /// A package tool failed.
     #[error("{tool} could not fetch {part} ({status}): {last_lines}")]
@@ -318,6 +329,7 @@ impl Classified for LabError {
             | LabError::NotReachable { .. }
             | LabError::NoAccount
             | LabError::DiskFull { .. }
+            | LabError::TooLittleSpace { .. }
             | LabError::Broken { .. }
             | LabError::NoMirror { .. }
             | LabError::PortTaken { .. }
@@ -355,7 +367,7 @@ impl Classified for LabError {
                 path.display()
             )),
             LabError::NoAccount => Some("Create a user postgres, or run as an ordinary user.".to_owned()),
-            LabError::DiskFull { .. } => {
+            LabError::DiskFull { .. } | LabError::TooLittleSpace { .. } => {
                 Some("Free some space (cutover lab down --purge removes lab data) and run again.".to_owned())
             }
             LabError::Fetch { .. } => Some(
@@ -398,6 +410,7 @@ impl Classified for LabError {
             LabError::NotWritable { .. } => "LAB-HOME-001",
             LabError::NotReachable { .. } => "LAB-HOME-002",
             LabError::NoAccount => "LAB-USER-001",
+            LabError::TooLittleSpace { .. } => "LAB-DISK-002",
             LabError::DiskFull { .. } => "LAB-DISK-001",
             LabError::Fetch { .. } => "LAB-FETCH-001",
             LabError::Corrupt { .. } => "LAB-FETCH-002",

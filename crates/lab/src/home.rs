@@ -1,8 +1,8 @@
 //! Where the lab keeps things: a cache that runs share, and the state of what is alive.
 //!
-//! Explicit flag, then environment (`CUTOVER_CACHE`, `CUTOVER_STATE`), then `/var/cache/cutover` and
-//! `/var/lib/cutover` for root, the XDG folders for others. Root's own home is never the default, because the
-//! unprivileged user that runs the servers could not enter it.
+//! Explicit flag, then environment (`CUTOVER_CACHE`, `CUTOVER_STATE`), then `/var/cache/cutover`
+//! and `/var/lib/cutover` for root, the XDG folders for others. Root's own home is never the
+//! default, because the unprivileged user that runs the servers could not enter it.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -75,8 +75,8 @@ impl Home {
             .join(format!("fetch-{}.log", part.name()))
     }
 
-    /// Makes the empty folder of one life (a rehearsal's stack, the long-lived lab), held until dropped. What a
-    /// former life of that name left is removed.
+    /// Makes the empty folder of one life (a rehearsal's stack, the long-lived lab), held until
+    /// dropped. What a former life of that name left is removed.
     pub fn life(&self, name: &str) -> Result<LifeFolder, LabError> {
         let path = self.state.join("folders").join(name);
         std::fs::create_dir_all(&path).map_err(LabError::io("create", &path))?;
@@ -201,10 +201,15 @@ fn default_folder(root: bool, system: &str, xdg: &str, below_home: &str) -> Path
 
 /// Makes a folder and proves that it can be written.
 fn prepare(what: &'static str, path: &Path) -> Result<PathBuf, LabError> {
-    let refuse = |error: std::io::Error| LabError::NotWritable {
-        what,
-        path: path.to_owned(),
-        reason: error.to_string(),
+    let refuse = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::StorageFull => LabError::DiskFull {
+            path: path.to_owned(),
+        },
+        _ => LabError::NotWritable {
+            what,
+            path: path.to_owned(),
+            reason: error.to_string(),
+        },
     };
     let children: &[&str] = if what == "cache" {
         &["parts", "wheels", "locks", "logs"]

@@ -1,7 +1,7 @@
 //! What the machine itself must bring: Java, and the package tools. Nothing here installs anything.
 //!
-//! Looked for when a part needs it and not before, so that a machine without Maven still runs what is fetched.
-//! Each absence has its own stable code and remedy.
+//! Looked for when a part needs it and not before, so that a machine without Maven still runs what
+//! is fetched. Each absence has its own stable code and remedy.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

@@ -1,9 +1,10 @@
 //! Real processes: where the parts come from, how they start, how they end.
 //!
-//! In the flow: `rehearse` and `cutover lab` ask for a [`stack::Stack`]; the stack asks [`fetch`] for each part
-//! of the [`catalog`], leases [`ports`], and starts the [`services`] through the one [`spawn`]er. Nothing here
-//! is simulated, nothing listens beyond loopback, nothing runs as root, and nothing outlives its owner: a child
-//! is told by the kernel when cutover dies, even by `kill -9`.
+//! In the flow: `rehearse` and `cutover lab` ask for a [`stack::Stack`]; the stack asks [`fetch`]
+//! for each part of the [`catalog`], leases [`ports`], and starts the [`services`] through the one
+//! [`spawn`]er. Nothing here is simulated, nothing listens beyond loopback, nothing runs as root,
+//! and nothing outlives its owner: a child is told by the kernel when cutover dies, even by `kill
+//! -9`.
 //!
 //! ```text
 //! <cache>/ parts/<component>-<version>/{…,ready.toml}  wheels/ m2/ locks/ logs/     shared between runs
@@ -15,6 +16,7 @@ pub mod error;
 pub mod fetch;
 pub mod home;
 pub mod host;
+pub mod log;
 pub mod ports;
 pub mod privilege;
 pub mod services;

@@ -1,8 +1,9 @@
 //! Free loopback ports, held for as long as a service may need them.
 //!
-//! A port is free when it can be bound *and* nobody else has leased it: a service that is down for a restart
-//! does not listen, and its port must not be given away meanwhile. The lease is a locked file in the state
-//! folder, so that it also holds between processes and ends with the process, however that ends.
+//! A port is free when it can be bound *and* nobody else has leased it: a service that is down for
+//! a restart does not listen, and its port must not be given away meanwhile. The lease is a locked
+//! file in the state folder, so that it also holds between processes and ends with the process,
+//! however that ends.
 
 use std::fs::File;
 use std::net::{Ipv4Addr, TcpListener};
@@ -15,7 +16,8 @@ use crate::home::{self, Home};
 
 /// First port tried. Above what services usually take.
 const LOW: u16 = 20_000;
-/// Last port tried. Below Linux's default range for outgoing connections, which come and go at random.
+/// Last port tried. Below Linux's default range for outgoing connections, which come and go at
+/// random.
 const HIGH: u16 = 32_000;
 /// Ports tried before giving up.
 const TRIES_MAX: usize = 500;
@@ -37,7 +39,8 @@ impl PortLease {
 
 impl Drop for PortLease {
     fn drop(&mut self) {
-        // Removed while the lock is still held; whoever opened the file meanwhile sees that it is gone.
+        // Removed while the lock is still held; whoever opened the file meanwhile sees that it is
+        // gone.
         let _ = std::fs::remove_file(&self.path);
     }
 }
@@ -64,7 +67,8 @@ fn try_lease(folder: &Path, port: u16) -> Result<Option<PortLease>, LabError> {
     if lock.try_lock().is_err() {
         return Ok(None);
     }
-    // Between opening and locking, the former holder may have removed the file: then the lock means nothing.
+    // Between opening and locking, the former holder may have removed the file: then the lock means
+    // nothing.
     if lock.metadata().map_or(0, |found| found.nlink()) == 0 {
         return Ok(None);
     }

@@ -1,7 +1,8 @@
-//! Whom the servers run as. PostgreSQL refuses root, and a lab has no business running anything as root.
+//! Whom the servers run as. PostgreSQL refuses root, and a lab has no business running anything as
+//! root.
 //!
-//! As root: user `postgres` if there is one, else `nobody` (the uid needs a passwd entry, PostgreSQL looks it
-//! up). Not as root: ourselves, and every function here does nothing.
+//! As root: user `postgres` if there is one, else `nobody` (the uid needs a passwd entry,
+//! PostgreSQL looks it up). Not as root: ourselves, and every function here does nothing.
 
 use std::path::Path;
 
@@ -85,8 +86,8 @@ pub fn private_file(path: &Path, text: &str, account: Option<&Account>) -> Resul
     give(path, account)
 }
 
-/// Can the account walk to `path`? Checked on every ancestor, because root's home is not open to it and the
-/// server's own message about that is unhelpful.
+/// Can the account walk to `path`? Checked on every ancestor, because root's home is not open to it
+/// and the server's own message about that is unhelpful.
 pub fn check_reachable(path: &Path, account: Option<&Account>) -> Result<(), LabError> {
     use std::os::unix::fs::MetadataExt;
     let Some(account) = account else {

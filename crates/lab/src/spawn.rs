@@ -1,13 +1,14 @@
 //! The one spawner: every process of cutover starts here.
 //!
-//! What each child gets: a process group of its own; an environment made from nothing; its own folder as working
-//! directory; one log file for both outputs; no input; no open file of ours; the unprivileged user when we are
-//! root; and a signal from the kernel when we die, however we die.
+//! What each child gets: a process group of its own; an environment made from nothing; its own
+//! folder as working directory; one log file for both outputs; no input; no open file of ours; the
+//! unprivileged user when we are root; and a signal from the kernel when we die, however we die.
 //!
-//! The last point has two traps. The kernel ties "parent death" to the *thread* that forked, and worker threads
-//! come and go: so one thread that lives as long as the process does every fork. And a change of user clears the
-//! setting: so it is made after that change, and then the child checks that its parent is still there, because
-//! a parent that died in between would have signalled nobody.
+//! The last point has two traps. The kernel ties "parent death" to the *thread* that forked, and
+//! worker threads come and go: so one thread that lives as long as the process does every fork. And
+//! a change of user clears the setting: so it is made after that change, and then the child checks
+//! that its parent is still there, because a parent that died in between would have signalled
+//! nobody.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -24,17 +25,18 @@ use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 
 use crate::error::LabError;
+use crate::log;
 use crate::privilege::Account;
 
 /// How often a child is looked at while somebody waits for it.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// How long a dropped child may take to obey its death signal before it is killed.
 const DROP_PATIENCE: Duration = Duration::from_secs(3);
-/// How much of a log is read for its last lines.
-const TAIL_BYTES_MAX: u64 = 64 * 1024;
-/// What servers see of our environment: enough to find their own tools, nothing that changes what they do.
+/// What servers see of our environment: enough to find their own tools, nothing that changes what
+/// they do.
 const SERVER_SETTINGS: [&str; 1] = ["PATH"];
-/// What package tools see: the user's own proxies, mirrors, indexes and certificates must keep working.
+/// What package tools see: the user's own proxies, mirrors, indexes and certificates must keep
+/// working.
 const TOOL_SETTINGS: [&str; 17] = [
     "HOME",
     "USER",
@@ -144,7 +146,8 @@ impl Launch {
         self
     }
 
-    /// Lets it live on when we die. For one case: `lab up` that puts the lab's owner into the background.
+    /// Lets it live on when we die. For one case: `lab up` that puts the lab's owner into the
+    /// background.
     pub fn outlives_us(mut self) -> Launch {
         self.death = None;
         self
@@ -213,18 +216,19 @@ fn arm(command: &mut Command, death: Option<Signal>) {
     }
 }
 
-/// Marks every file descriptor but the three standard ones close-on-exec. A library that forgot to do so would
-/// otherwise keep a socket or a lock of ours alive in a server.
+/// Marks every file descriptor but the three standard ones close-on-exec. A library that forgot to
+/// do so would otherwise keep a socket or a lock of ours alive in a server.
 fn close_our_files() {
     #[expect(unsafe_code, reason = "no safe wrapper exists for close_range")]
-    // SAFETY: touches flags of descriptors only. Kernels before 5.11 refuse, and then nothing has changed.
+    // SAFETY: touches flags of descriptors only. Kernels before 5.11 refuse, and then nothing has
+    // changed.
     unsafe {
         nix::libc::close_range(3, u32::MAX, nix::libc::CLOSE_RANGE_CLOEXEC as i32);
     }
 }
 
-/// Frees a System V shared memory segment that nobody is attached to any more. PostgreSQL keeps a small one as a
-/// lock; a server that was killed leaves it behind.
+/// Frees a System V shared memory segment that nobody is attached to any more. PostgreSQL keeps a
+/// small one as a lock; a server that was killed leaves it behind.
 pub(crate) fn free_shared_memory(id: i32) {
     #[expect(
         unsafe_code,
@@ -286,7 +290,8 @@ pub fn spawn(launch: &Launch) -> Result<Child, LabError> {
     })
 }
 
-/// A running (or ended) process. Dropping it ends the process and its group, unless it was let to outlive us.
+/// A running (or ended) process. Dropping it ends the process and its group, unless it was let to
+/// outlive us.
 #[derive(Debug)]
 pub struct Child {
     name: String,
@@ -319,7 +324,8 @@ impl Child {
         &self.log
     }
 
-    /// How it ended, if it has. What is left of its group ends with it, while the pid is still ours to name.
+    /// How it ended, if it has. What is left of its group ends with it, while the pid is still ours
+    /// to name.
     pub fn try_wait(&mut self) -> Option<ExitStatus> {
         if self.ended.is_none() && has_exited(self.pid) {
             let _ = killpg(self.pid, Signal::SIGKILL);
@@ -381,12 +387,12 @@ impl Child {
 
     /// The last lines it logged since it was started.
     pub fn last_lines(&self, lines: usize) -> String {
-        last_lines(&self.output(), lines)
+        log::last_lines(&self.output(), lines)
     }
 
     /// What it logged since it was started, the end of it if that is much.
     pub fn output(&self) -> String {
-        read_tail(&self.log, self.log_from)
+        log::read_tail(&self.log, self.log_from)
     }
 }
 
@@ -410,7 +416,8 @@ impl Drop for Child {
     }
 }
 
-/// Looks without reaping, so that the pid cannot be given to another process before its group is signalled.
+/// Looks without reaping, so that the pid cannot be given to another process before its group is
+/// signalled.
 fn has_exited(pid: Pid) -> bool {
     let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
     !matches!(waitid(Id::Pid(pid), flags), Ok(WaitStatus::StillAlive))
@@ -430,7 +437,7 @@ pub struct RunEnd {
 impl RunEnd {
     /// The last lines it printed, in one line.
     pub fn last_lines(&self, lines: usize) -> String {
-        last_lines(&self.output, lines)
+        log::last_lines(&self.output, lines)
     }
 
     /// How it ended, for people.
@@ -468,34 +475,4 @@ pub(crate) fn describe(status: ExitStatus) -> String {
         (None, Some(signal)) => format!("signal {signal}"),
         (None, None) => "unknown end".to_owned(),
     }
-}
-
-/// The last lines of a text that say something, joined into one line.
-fn last_lines(text: &str, lines: usize) -> String {
-    let kept: Vec<&str> = text
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .collect();
-    if kept.is_empty() {
-        return "it logged nothing".to_owned();
-    }
-    kept[kept.len().saturating_sub(lines)..].join(" | ")
-}
-
-fn read_tail(path: &Path, from: u64) -> String {
-    use std::io::{Read, Seek, SeekFrom};
-    let read = || -> io::Result<Vec<u8>> {
-        let mut file = File::open(path)?;
-        let end = file.metadata()?.len();
-        file.seek(SeekFrom::Start(
-            from.max(end.saturating_sub(TAIL_BYTES_MAX)),
-        ))?;
-        let mut bytes = Vec::new();
-        file.take(TAIL_BYTES_MAX).read_to_end(&mut bytes)?;
-        Ok(bytes)
-    };
-    read()
-        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-        .unwrap_or_default()
 }

@@ -1,8 +1,9 @@
-//! Everything of one life together: Kafka, Connect, and any number of PostgreSQL clusters, owned by one value.
+//! Everything of one life together: Kafka, Connect, and any number of PostgreSQL clusters, owned by
+//! one value.
 //!
-//! Up: broker, worker and clusters start side by side, because each of them mostly waits. Down: the worker first,
-//! so that its tasks store their offsets; then broker and clusters side by side. Dropping the stack without
-//! [`Stack::down`] still ends every process, only less politely.
+//! Up: broker, worker and clusters start side by side, because each of them mostly waits. Down: the
+//! worker first, so that its tasks store their offsets; then broker and clusters side by side.
+//! Dropping the stack without [`Stack::down`] still ends every process, only less politely.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -67,7 +68,8 @@ impl StackSpec {
 /// A running stack.
 #[derive(Debug)]
 pub struct Stack {
-    // Fields are dropped in this order: the worker before the broker, processes before their folder's lock.
+    // Fields are dropped in this order: the worker before the broker, processes before their
+    // folder's lock.
     /// The worker.
     pub connect: Connect,
     /// The broker.
@@ -79,7 +81,8 @@ pub struct Stack {
 }
 
 impl Stack {
-    /// Fetches what is missing, then starts everything, and returns when every service has answered.
+    /// Fetches what is missing, then starts everything, and returns when every service has
+    /// answered.
     pub async fn up(home: &Home, spec: StackSpec, events: &EventSink) -> Result<Stack, LabError> {
         let parts = fetch::ensure_all(home, &spec.parts()?, events).await?;
         let of = |component: Component, version: &str| -> Result<PartDir, LabError> {
@@ -175,7 +178,8 @@ impl Stack {
         Ok(())
     }
 
-    /// Fails when a service that should run has ended by itself; says which, with the end of its log.
+    /// Fails when a service that should run has ended by itself; says which, with the end of its
+    /// log.
     pub fn check_alive(&mut self) -> Result<(), LabError> {
         self.kafka.check_alive()?;
         self.connect.check_alive()

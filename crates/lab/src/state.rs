@@ -4,8 +4,9 @@
 //! <state>/ lab.pid   locked by the process that owns the lab, for as long as it lives; holds its pid
 //!          lab.json  what runs where (no passwords), readable by its owner only
 //! ```
-//! The lock is what tells whether there is a lab: a pid alone could be another process by now. For the same
-//! reason a service is only signalled when its pid *and* its start time are those that were written down.
+//! The lock is what tells whether there is a lab: a pid alone could be another process by now. For
+//! the same reason a service is only signalled when its pid *and* its start time are those that
+//! were written down.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -96,7 +97,8 @@ impl Owner {
     pub fn claim(home: &Home) -> Result<Owner, LabError> {
         let path = pid_file(home);
         let lock = home::open_lock(&path)?;
-        // Whoever looks at the lab holds a shared lock for an instant; that must not pass for an owner.
+        // Whoever looks at the lab holds a shared lock for an instant; that must not pass for an
+        // owner.
         let mine = (0..CLAIM_TRIES).any(|_| {
             let locked = lock.try_lock().is_ok();
             if !locked {
@@ -337,7 +339,8 @@ fn start_time(pid: u32) -> Option<u64> {
     start_time_of(&std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
 }
 
-/// The program's name in the line is free text in parentheses, so fields count from the last parenthesis.
+/// The program's name in the line is free text in parentheses, so fields count from the last
+/// parenthesis.
 fn start_time_of(stat: &str) -> Option<u64> {
     let mut fields = stat.rsplit_once(") ")?.1.split(' ');
     if matches!(fields.next(), None | Some("Z" | "X")) {

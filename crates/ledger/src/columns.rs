@@ -1,5 +1,5 @@
-//! Between rows and Arrow columns: one list of columns per row type serves writing, reading and the schema,
-//! so the three cannot drift apart.
+//! Between rows and Arrow columns: one list of columns per row type serves writing, reading and the
+//! schema, so the three cannot drift apart.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -57,8 +57,8 @@ enum Builder {
     Long(Int64Builder),
 }
 
-/// Rows under construction. A cell of the wrong kind is not taken, which makes the columns unequal in length,
-/// which `finish` refuses: a mistake in a `Record` is an error, never a wrong file.
+/// Rows under construction. A cell of the wrong kind is not taken, which makes the columns unequal
+/// in length, which `finish` refuses: a mistake in a `Record` is an error, never a wrong file.
 pub(crate) struct Columns {
     schema: SchemaRef,
     builders: Vec<Builder>,

@@ -1,5 +1,6 @@
-//! The small files of a run folder: `evidence.json` and `run.toml`, replaced atomically, checked for format
-//! before anything else is looked at (a newer file may have fields that this version would call unknown).
+//! The small files of a run folder: `evidence.json` and `run.toml`, replaced atomically, checked
+//! for format before anything else is looked at (a newer file may have fields that this version
+//! would call unknown).
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -72,7 +73,8 @@ pub(crate) fn read_text(path: &Path) -> Result<Option<String>, LedgerError> {
     }
 }
 
-/// Parses JSON. Text that is no JSON at all is not ours: we replace files whole, so ours are never torn.
+/// Parses JSON. Text that is no JSON at all is not ours: we replace files whole, so ours are never
+/// torn.
 pub(crate) fn json(path: &Path, text: &str) -> Result<serde_json::Value, LedgerError> {
     serde_json::from_str(text).map_err(|error| LedgerError::NotOurs {
         path: path.to_owned(),

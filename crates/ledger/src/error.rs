@@ -28,7 +28,7 @@ pub enum LedgerError {
         reason: String,
     },
     /// A file in a format that this version does not know yet.
-    #[error("{} has format {found}, this version of cutover reads up to {supported}", path.display())]
+    #[error("{} has format {found}, this cutover reads up to {supported}", path.display())]
     Newer {
         /// Which file.
         path: PathBuf,
@@ -37,7 +37,8 @@ pub enum LedgerError {
         /// The newest format known here.
         supported: String,
     },
-    /// Something that belongs to the run is missing: the recording was cut short, or files were lost.
+    /// Something that belongs to the run is missing: the recording was cut short, or files were
+    /// lost.
     #[error("{} is incomplete: {reason}", path.display())]
     Incomplete {
         /// Which file or folder.
@@ -139,7 +140,7 @@ impl Classified for LedgerError {
                 "Read this run with the version of cutover that wrote it, or a later one."
             }
             LedgerError::Incomplete { .. } => {
-                "Nothing can be proven from an unfinished recording; run the rehearsal or the recording again."
+                "Nothing can be proven from an unfinished recording; run it again."
             }
             LedgerError::Damaged { .. } => {
                 "Copy the run folder again from where it was recorded, or repeat the run."

@@ -1,5 +1,5 @@
-//! Format names: `name/number`. A reader takes its own number and every smaller one, says so when the number
-//! is greater, and calls anything else foreign.
+//! Format names: `name/number`. A reader takes its own number and every smaller one, says so when
+//! the number is greater, and calls anything else foreign.
 
 use std::path::Path;
 

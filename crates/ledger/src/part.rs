@@ -1,7 +1,8 @@
 //! One Parquet file: written under a `.tmp` name, made durable, then renamed; read batch by batch.
 //!
-//! The rename is what makes a file exist: a crash before it leaves a `.tmp` that nobody reads, a crash after it
-//! leaves the whole file. Renaming over an older, shorter version of the same file is as safe.
+//! The rename is what makes a file exist: a crash before it leaves a `.tmp` that nobody reads, a
+//! crash after it leaves the whole file. Renaming over an older, shorter version of the same file
+//! is as safe.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -95,7 +96,8 @@ impl PartFile {
     }
 }
 
-/// A full disk arrives inside the encoder's error; it is taken out again so that its remedy is shown.
+/// A full disk arrives inside the encoder's error; it is taken out again so that its remedy is
+/// shown.
 fn encode(path: &Path, source: parquet::errors::ParquetError) -> LedgerError {
     if let parquet::errors::ParquetError::External(inner) = source {
         return match inner.downcast::<std::io::Error>() {

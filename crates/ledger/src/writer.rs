@@ -1,9 +1,10 @@
 //! Writing a ledger: rows go to their bucket, buckets to part files.
 //!
-//! Memory is bounded by [`HELD_ROWS`] rows over all buckets: when they are reached, the fullest bucket writes
-//! its part (a table without key lies in one bucket, so buckets fill unevenly). `sync` makes every row durable
-//! at once; so that frequent calls do not leave thousands of tiny files, a small part stays open in memory and
-//! the next `sync` replaces its file, by rename, with a longer one that begins with the same rows.
+//! Memory is bounded by [`HELD_ROWS`] rows over all buckets: when they are reached, the fullest
+//! bucket writes its part (a table without key lies in one bucket, so buckets fill unevenly).
+//! `sync` makes every row durable at once; so that frequent calls do not leave thousands of tiny
+//! files, a small part stays open in memory and the next `sync` replaces its file, by rename, with
+//! a longer one that begins with the same rows.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -177,8 +178,8 @@ impl<R: Record> LedgerWriter<R> {
 pub struct ChangeWriter(LedgerWriter<ChangeRow>);
 
 impl ChangeWriter {
-    /// Starts a new ledger in `folder` (made if missing). A folder that holds a ledger already is refused;
-    /// unfinished `.tmp` files are ignored and overwritten.
+    /// Starts a new ledger in `folder` (made if missing). A folder that holds a ledger already is
+    /// refused; unfinished `.tmp` files are ignored and overwritten.
     pub fn create(folder: &Path, buckets: u16) -> Result<ChangeWriter, LedgerError> {
         Ok(ChangeWriter(LedgerWriter::create(folder, buckets)?))
     }
@@ -188,8 +189,9 @@ impl ChangeWriter {
         self.0.append(row, &row.relation, row.key.as_deref())
     }
 
-    /// Makes everything appended so far durable. Costs one small file with two fsyncs per bucket that has new
-    /// rows, so call it when something waits for it (about once a second), not per row.
+    /// Makes everything appended so far durable. Costs one small file with two fsyncs per bucket
+    /// that has new rows, so call it when something waits for it (about once a second), not per
+    /// row.
     pub fn sync(&mut self) -> Result<(), LedgerError> {
         self.0.sync()
     }

@@ -1,5 +1,5 @@
-//! Evidence, manifest and findings: round trips, and files that are missing, foreign, newer or broken.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+//! Evidence, manifest and findings: round trips, and files that are missing, foreign, newer or
+//! broken.
 
 use std::fs;
 

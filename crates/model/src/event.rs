@@ -66,6 +66,17 @@ pub enum EventKind {
         /// How long it took.
         seconds: f64,
     },
+    /// A step of a baseline was carried out. Nothing was looked at afterwards: that is the point of a baseline.
+    StepDone {
+        /// Number in the runbook, from 1.
+        number: u32,
+        /// Stable name of the step.
+        step: String,
+        /// What was done, one line.
+        what: String,
+        /// How long it took.
+        seconds: f64,
+    },
     /// A runbook step failed.
     StepFailed {
         /// Number in the runbook, from 1.

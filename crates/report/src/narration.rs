@@ -72,6 +72,17 @@ impl Narrator {
                 seconds(*took),
                 foreign(proof)
             )),
+            EventKind::StepDone {
+                number,
+                step,
+                what,
+                seconds: took,
+            } => ordinary(format!(
+                "step {number} {} done in {}, unchecked: {}",
+                foreign(step),
+                seconds(*took),
+                foreign(what)
+            )),
             EventKind::StepFailed {
                 number,
                 step,
@@ -128,7 +139,9 @@ impl Narrator {
                 ));
                 self.last_progress.clear();
             }
-            EventKind::StepProved { .. } | EventKind::StepFailed { .. } => self.step = None,
+            EventKind::StepProved { .. }
+            | EventKind::StepDone { .. }
+            | EventKind::StepFailed { .. } => self.step = None,
             EventKind::Progress {
                 what,
                 done,

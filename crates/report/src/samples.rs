@@ -249,6 +249,12 @@ pub fn events() -> Vec<RunEvent> {
             proof: "marker at 0/19A2B8".into(),
             seconds: 0.4,
         },
+        EventKind::StepDone {
+            number: 2,
+            step: step(),
+            what: "connector PAUSED".into(),
+            seconds: 0.1,
+        },
         EventKind::StepFailed {
             number: 2,
             step: step(),

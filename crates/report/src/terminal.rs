@@ -288,15 +288,15 @@ pub(crate) fn lesson(scenario: &ScenarioResult) -> Option<String> {
     }
     let counts = &scenario.counts;
     let harm: Vec<String> = [
-        (counts.lost, "lost"),
-        (counts.duplicated, "repeated"),
-        (counts.phantom, "invented"),
-        (counts.reordered, "put out of order"),
-        (counts.divergent, "published with other content"),
+        (counts.lost, "event", "lost"),
+        (counts.duplicated, "event", "repeated"),
+        (counts.phantom, "event", "invented"),
+        (counts.reordered, "event", "put out of order"),
+        (counts.divergent, "row", "left different from the database for"),
     ]
     .into_iter()
-    .filter(|(number, _)| *number > 0)
-    .map(|(number, done)| format!("{done} {}", counted(number, "event")))
+    .filter(|(number, _, _)| *number > 0)
+    .map(|(number, noun, done)| format!("{done} {}", counted(number, noun)))
     .collect();
     let did = if harm.is_empty() {
         "did no harm that was seen this time".to_owned()

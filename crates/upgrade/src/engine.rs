@@ -62,18 +62,23 @@ impl Engine {
         let name = step.name();
         let started = Instant::now();
         self.events.emit(EventKind::StepStarted { number, step: name.into(), title: step.title() });
-        if let Some(state) = step.already_done(cutover).await? {
+        let applied = if let Some(state) = step.already_done(cutover).await? {
             self.journal.write(number, name, Entry::AlreadyDone, &state)?;
+            state
         } else {
             self.journal.write(number, name, Entry::Intent, &step.title())?;
             let applied = step.apply(cutover, hands).await?;
             self.journal.write(number, name, Entry::Applied, &applied)?;
-        }
-        let proof = match class {
-            RunbookClass::Proven => step.prove(cutover, hands).await?,
-            // A baseline is rehearsed as people run it: it looks at nothing.
-            RunbookClass::Baseline => "not checked, as in the runbook that people follow".into(),
+            applied
         };
+        // A baseline is rehearsed as people run it: it looks at nothing.
+        if class == RunbookClass::Baseline {
+            let seconds = started.elapsed().as_secs_f64();
+            let step = name.into();
+            self.events.emit(EventKind::StepDone { number, step, what: applied, seconds });
+            return Ok(());
+        }
+        let proof = step.prove(cutover, hands).await?;
         self.journal.write(number, name, Entry::Proved, &proof)?;
         let seconds = started.elapsed().as_secs_f64();
         self.events.emit(EventKind::StepProved { number, step: name.into(), proof, seconds });

@@ -3,6 +3,7 @@
 //! A task is a function here and a line in [`TASKS`]. The rule it protects: what CI does, anybody can do with
 //! the same command, and a task that needs a missing tool says how to get it instead of skipping.
 
+mod bench;
 mod programs;
 mod run;
 mod suites;
@@ -26,7 +27,7 @@ struct Task {
 }
 
 /// Every task, in the order of the help text.
-const TASKS: [Task; 8] = [
+const TASKS: [Task; 9] = [
     Task {
         name: "fmt",
         about: "format the code (--check: only look)",
@@ -61,6 +62,11 @@ const TASKS: [Task; 8] = [
         name: "test",
         about: "every test, unit tests first",
         run: suites::test,
+    },
+    Task {
+        name: "bench",
+        about: "the figures of docs/benchmarks.md on this machine (--fetch: downloads too)",
+        run: bench::bench,
     },
     Task {
         name: "ci",
@@ -98,7 +104,7 @@ fn dispatch(arguments: &[String]) -> Result<()> {
 fn help() -> String {
     let mut text = String::from("usage: cargo x <task>\n");
     for task in &TASKS {
-        text.push_str(&format!("  {:<5} {}\n", task.name, task.about));
+        text.push_str(&format!("  {:<6} {}\n", task.name, task.about));
     }
     text
 }

@@ -1,11 +1,12 @@
 -- A1 attempted: what PostgreSQL acknowledged it has, and what it rolled back it has not.
 -- Finds: database-lost, database-invented.
 --
--- Method: changes are compared by (incarnation, transaction id, relation, op, key), counted, since one
---   transaction can change a row twice. database-lost is an acknowledged change beyond the number committed;
---   database-invented is a committed change beyond the number that was acknowledged or never resolved, where
---   one of its kind is known to have rolled back.
--- Caveats: attempts whose outcome was never found out may be either. Changes of other writers are not judged.
+-- Method: changes are compared by (incarnation, transaction id, relation, op, key), counted, since
+--   one transaction can change a row twice. database-lost is an acknowledged change beyond the
+--   number committed; database-invented is a committed change beyond the number that was
+--   acknowledged or never resolved, where one of its kind is known to have rolled back.
+-- Caveats: attempts whose outcome was never found out may be either. Changes of other writers are
+--   not judged.
 with tried as (
   select
     a.*,

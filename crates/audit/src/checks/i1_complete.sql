@@ -1,12 +1,14 @@
--- I1 complete: every committed in-scope change up to the fence is published, with equal key, op and image.
+-- I1 complete: every committed in-scope change up to the fence is published, with equal key, op and
+--   image.
 -- Finds: lost, divergent.
 --
--- Method: lost is a committed change without partner in `matches`. Divergent is a pair whose old images, new
---   images or revisions differ; images are compared only where both sides know them.
---   Detail of a lost change: its neighbours, i.e. the published changes of the same key (for a table without
---   key: of the table) that were committed next before and after it.
--- Caveats: a record that was published with a wrong op is lost here and phantom in i2_invention. In a table
---   without key a record with a wrong image is likewise lost and phantom, since content is its identity.
+-- Method: lost is a committed change without partner in `matches`. Divergent is a pair whose old
+--   images, new images or revisions differ; images are compared only where both sides know them.
+--   Detail of a lost change: its neighbours, i.e. the published changes of the same key (for a
+--   table without key: of the table) that were committed next before and after it.
+-- Caveats: a record that was published with a wrong op is lost here and phantom in i2_invention. In
+--   a table without key a record with a wrong image is likewise lost and phantom, since content is
+--   its identity.
 with missing as (
   select relation, thread from matches where state = 'lost' group by relation, thread
 ),

@@ -1,9 +1,10 @@
 -- I2 no invention: every published c, u, d or t is a committed change.
 -- Finds: phantom, aborted (its transaction, or the savepoint it belonged to, was rolled back).
 --
--- Method: a stranger in `matches` has no committed change of that identity in its own or an older incarnation.
---   It is aborted if the attempted ledger has the same change under the same transaction id as failed, and no
---   other change of this key was committed at its very place (then only its op is wrong).
+-- Method: a stranger in `matches` has no committed change of that identity in its own or an older
+--   incarnation. It is aborted if the attempted ledger has the same change under the same
+--   transaction id as failed, and no other change of this key was committed at its very place (then
+--   only its op is wrong).
 -- Caveats: flattened records show no transaction id, so theirs are all called phantom.
 with rolled_back as (
   select incarnation, xid, relation, op, coalesce(key, '') as key

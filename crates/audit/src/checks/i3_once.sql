@@ -1,11 +1,12 @@
--- I3 once: each committed change is published once; one tombstone per keyed delete where tombstones are on, none
--- where they are off.
+-- I3 once: each committed change is published once; one tombstone per keyed delete where tombstones
+-- are on, none where they are off.
 -- Finds: duplicated (a change record or a tombstone too many), tombstone-missing.
 --
--- Method: duplicated is a surplus of `matches`, or a record of a change that an upgrade only carried over. A
---   tombstone has no identity of its own: it belongs to the delete right before it among the records of its
---   key in its partition. A tombstone without such a delete is one too many, unless that delete is known to be
---   lost; a delete followed by something else has none, unless its own second copy follows.
+-- Method: duplicated is a surplus of `matches`, or a record of a change that an upgrade only
+--   carried over. A tombstone has no identity of its own: it belongs to the delete right before it
+--   among the records of its key in its partition. A tombstone without such a delete is one too
+--   many, unless that delete is known to be lost; a delete followed by something else has none,
+--   unless its own second copy follows.
 -- Caveats: a repeated pair of delete and tombstone is one finding, named by its delete.
 with line as (
   select

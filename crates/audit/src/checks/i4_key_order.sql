@@ -1,10 +1,11 @@
 -- I4 key order: per topic and key, records stand in commit order, in one partition.
 -- Finds: reordered, repartitioned.
 --
--- Method: commit order is (incarnation, commit LSN, ordinal) of the paired committed change; only commit LSNs
---   are ordered globally, so no record's own LSN is compared. A record is reordered if, in its partition, one
---   of a later change of its key stands before it. Copies do not count (i3_once has them). Of a key in several
---   partitions, the records outside the partition that has most of them are repartitioned.
+-- Method: commit order is (incarnation, commit LSN, ordinal) of the paired committed change; only
+--   commit LSNs are ordered globally, so no record's own LSN is compared. A record is reordered if,
+--   in its partition, one of a later change of its key stands before it. Copies do not count
+--   (i3_once has them). Of a key in several partitions, the records outside the partition that has
+--   most of them are repartitioned.
 -- Caveats: a table without key has no promised order, so nothing is said about it.
 with ordered as (
   select

@@ -1,10 +1,11 @@
 -- I5 cut order: per partition, no record of an old incarnation after one of a new one.
 -- Finds: interleaved.
 --
--- Method: a record's own incarnation is the one that its place in the log gives it (the cut). `matches` looks
---   its identity up in that incarnation first; a record whose change belongs to an older one stands too late.
--- Caveats: planned backfill is not told apart yet. A second copy that stands after the cut is interleaved here
---   and duplicated in i3_once: both are broken.
+-- Method: a record's own incarnation is the one that its place in the log gives it (the cut).
+--   `matches` looks its identity up in that incarnation first; a record whose change belongs to an
+--   older one stands too late.
+-- Caveats: planned backfill is not told apart yet. A second copy that stands after the cut is
+--   interleaved here and duplicated in i3_once: both are broken.
 select
   'interleaved' as kind, incarnation, relation, key, op, revision, lsn, xid,
   topic, "partition", record_offset,

@@ -1,10 +1,10 @@
 -- I7 no resurrection: nothing for a key after its delete, unless an insert came in between.
 -- Finds: resurrected.
 --
--- Method: among the records of a key in its partition, an update or a delete right after a delete. A second
---   copy of that delete (same LSN) is none.
--- Caveats: an insert that was lost after the delete makes the next update look resurrected, which is what a
---   consumer sees. A replayed insert ends the search: i3_once names it.
+-- Method: among the records of a key in its partition, an update or a delete right after a delete.
+--   A second copy of that delete (same LSN) is none.
+-- Caveats: an insert that was lost after the delete makes the next update look resurrected, which
+--   is what a consumer sees. A replayed insert ends the search: i3_once names it.
 with line as (
   select
     topic, "partition", record_offset, incarnation, relation, key, op, revision, lsn, xid,

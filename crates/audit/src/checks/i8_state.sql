@@ -1,12 +1,14 @@
 -- I8 state: folding the published log up to the fence gives the stored rows.
 -- Finds: divergent.
 --
--- Method: of a key, the last record decides: c, u, r leave its new image, d and a tombstone leave nothing; that
---   must be the stored row. Last is by incarnation, then by offset. Of a table without key, images are counted:
---   c, u, r add the new one, u, d take the old one away; the counts must be those of the stored rows. Images
---   are compared only where both sides know them, else revisions are.
--- Caveats: presumes that the topics reach back to the first row and hold no truncate (the verdict is unknown
---   otherwise, and this check does not run). Tables without key that lack images are left out and named.
+-- Method: of a key, the last record decides: c, u, r leave its new image, d and a tombstone leave
+--   nothing; that must be the stored row. Last is by incarnation, then by offset. Of a table
+--   without key, images are counted: c, u, r add the new one, u, d take the old one away; the
+--   counts must be those of the stored rows. Images are compared only where both sides know them,
+--   else revisions are.
+-- Caveats: presumes that the topics reach back to the first row and hold no truncate (the verdict
+--   is unknown otherwise, and this check does not run). Tables without key that lack images are
+--   left out and named.
 with last_records as (
   select
     p.*,
@@ -84,8 +86,8 @@ select
   cast(null as bigint) as lsn, cast(null as bigint) as xid,
   cast(null as varchar) as topic, cast(null as integer) as "partition",
   cast(null as bigint) as record_offset,
-  'folding the topic gives ' || cast(i.folded_copies as varchar) || ' rows of one content, stored are '
-    || cast(i.stored_copies as varchar) as detail
+  'folding the topic gives ' || cast(i.folded_copies as varchar) || ' rows of one content, '
+    || 'stored are ' || cast(i.stored_copies as varchar) as detail
 from images i
 left join blind b on b.relation = i.relation
 where b.relation is null and i.folded_copies <> i.stored_copies

@@ -1,9 +1,9 @@
 //! The checks: one SQL file each, whose rows are the findings.
 //!
-//! To add one: write `<name>.sql` with guarantee, method and caveats in its header, and register it in [`ALL`].
-//! The SQL reads the tables `attempted`, `committed`, `published`, `stored` (one bucket of each), `matches`
-//! (`prepare/matches.sql`) and `evidence` (the one row of `evidence.json`), and stays in the subset that
-//! DuckDB runs unchanged over the same files.
+//! To add one: write `<name>.sql` with guarantee, method and caveats in its header, and register it
+//! in [`ALL`]. The SQL reads the tables `attempted`, `committed`, `published`, `stored` (one bucket
+//! of each), `matches` (`prepare/matches.sql`) and `evidence` (the one row of `evidence.json`), and
+//! stays in the subset that DuckDB runs unchanged over the same files.
 
 use cutover_model::FindingKind;
 use cutover_model::run_folder::LedgerKind;
@@ -36,7 +36,8 @@ pub struct Check {
     pub folds: bool,
     /// What it asks of the witness.
     pub witness: WitnessNeed,
-    /// Kinds that say something is *not* in the topics: certain only if the topics were read to the end.
+    /// Kinds that say something is *not* in the topics: certain only if the topics were read to the
+    /// end.
     pub absence: &'static [FindingKind],
 }
 

@@ -1,11 +1,12 @@
--- Counts what a bucket holds and what of it could not be compared. These rows are no findings: they become the
--- counts of the report and the reasons for which a verdict or its proof level is not better.
+-- Counts what a bucket holds and what of it could not be compared. These rows are no findings: they
+-- become the counts of the report and the reasons for which a verdict or its proof level is not
+-- better.
 --
 -- what: attempted, committed, published (c u d t), snapshot (r), stored: rows of that ledger ·
---   content: matched changes whose row image one side lacks ·
---   keyless-state: records and rows of a table without key that lack the image its state is folded by ·
---   stored-content: rows of keyed tables without image · no-xid: acknowledged changes that cannot be looked up ·
---   no-place: committed changes without commit LSN or ordinal.
+--   content: matched changes whose row image one side lacks · keyless-state: records and rows of a
+--   table without key that lack the image its state is folded by · stored-content: rows of keyed
+--   tables without image · no-xid: acknowledged changes that cannot be looked up · no-place:
+--   committed changes without commit LSN or ordinal.
 select 'attempted' as what, relation, count(*) as amount from attempted group by relation
 union all
 select 'committed' as what, relation, count(*) as amount

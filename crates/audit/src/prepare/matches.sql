@@ -1,20 +1,25 @@
--- Prepares: table `matches`, which the checks of I1 to I5 share, so that all of them mean the same event.
+-- Prepares: table `matches`, which the checks of I1 to I5 share, so that all of them mean the same
+--   event.
 --
--- One row per committed change or published record (c u d t; the rest is no change), paired one to one.
--- Method: a change is identified by (incarnation, relation, lsn, op, id). `id` is the key's hash; without key
---   it is the hash of the row image, or 0 where either side lacks images (then place alone pairs them).
---   Rows of one COPY share an LSN, so equal identities are numbered on both sides, by ordinal and by place in
---   the log, and the n-th is paired with the n-th. A record's incarnation is known from the cut only; where its
---   identity is missing in that incarnation but present in an older one, the older one owns it.
--- state: matched (committed and published) · late (the same, published after a later incarnation began) ·
---   lost (committed only) · surplus (published more often than committed) · stranger (published only) ·
---   carried (published, but the commit only carried over a change of an older incarnation, as logical
---   replication does during an upgrade).
--- Caveats: `carried` rests on the transaction's origin in an incarnation that is not the first. A database that
---   itself is fed by another one through logical replication looks the same, from its second incarnation on.
+-- One row per committed change or published record (c u d t; the rest is no change), paired one to
+-- one.
+-- Method: a change is identified by (incarnation, relation, lsn, op, id). `id` is the key's hash;
+--   without key it is the hash of the row image, or 0 where either side lacks images (then place
+--   alone pairs them). Rows of one COPY share an LSN, so equal identities are numbered on both
+--   sides, by ordinal and by place in the log, and the n-th is paired with the n-th. A record's
+--   incarnation is known from the cut only; where its identity is missing in that incarnation but
+--   present in an older one, the older one owns it.
+-- state: matched (committed and published) · late (the same, published after a later incarnation
+--   began) · lost (committed only) · surplus (published more often than committed) · stranger
+--   (published only) · carried (published, but the commit only carried over a change of an older
+--   incarnation, as logical replication does during an upgrade).
+-- Caveats: `carried` rests on the transaction's origin in an incarnation that is not the first. A
+--   database that itself is fed by another one through logical replication looks the same, from its
+--   second incarnation on.
 with changes as (
   select
-    incarnation, relation, op, key, key_hash, before, after, revision, xid, lsn, commit_lsn, ordinal,
+    incarnation, relation, op, key, key_hash, before, after, revision, xid, lsn, commit_lsn,
+    ordinal,
     case when op = 'd' then before else after end as image,
     origin is not null and incarnation > 0 as carried
   from committed

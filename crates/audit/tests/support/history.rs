@@ -1,9 +1,11 @@
-//! Seeded clean histories: what a correct connector publishes of a random but lawful life of a database.
+//! Seeded clean histories: what a correct connector publishes of a random but lawful life of a
+//! database.
 //!
-//! Two tables with key, one without; two incarnations, the second one beginning at lower LSNs than the first
-//! ended; pairs of transactions whose LSNs interleave and which commit in either order; key updates, COPY with
-//! one LSN for all rows, rolled-back transactions and savepoints, unresolved outcomes. Several histories share a
-//! run under names and ranges of their own, so that one judgement covers many.
+//! Two tables with key, one without; two incarnations, the second one beginning at lower LSNs than
+//! the first ended; pairs of transactions whose LSNs interleave and which commit in either order;
+//! key updates, COPY with one LSN for all rows, rolled-back transactions and savepoints, unresolved
+//! outcomes. Several histories share a run under names and ranges of their own, so that one
+//! judgement covers many.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -71,7 +73,8 @@ struct Transaction {
     parity: i64,
 }
 
-/// Adds a clean history of about `transactions` transactions to a run; `number` keeps its names and ranges apart.
+/// Adds a clean history of about `transactions` transactions to a run; `number` keeps its names and
+/// ranges apart.
 pub fn live(run: &mut Run, number: i64, seed: u64, transactions: usize) {
     let mut life = Life {
         run,

@@ -135,8 +135,9 @@ impl Run {
         }
     }
 
-    /// A transaction of one change, in every ledger: the row comes with incarnation, relation, op, key, images.
-    /// Positions follow from how many there were before; a keyed delete gets its tombstone.
+    /// A transaction of one change, in every ledger: the row comes with incarnation, relation, op,
+    /// key, images. Positions follow from how many there were before; a keyed delete gets its
+    /// tombstone.
     pub fn commit(&mut self, row: ChangeRow) -> &mut Run {
         let number = i64::try_from(self.committed.len()).unwrap() + 1;
         let committed = ChangeRow {

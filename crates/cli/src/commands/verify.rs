@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use cutover_model::{ExitCode, RunFolder};
+use cutover_model::{ExitCode, Failure, RunFolder};
 use cutover_rehearse::judge::{conclude, judge_run};
 
 use super::{Settings, rehearse};
@@ -12,7 +12,17 @@ use crate::output::Outcome;
 /// Judges one scenario's folder, or every scenario of a whole run.
 pub async fn run(folder: &Path, settings: Settings) -> Outcome {
     let mut results = Vec::new();
-    for folder in scenario_folders(folder) {
+    let folders = scenario_folders(folder);
+    if folders.is_empty() {
+        let what = if folder.is_dir() { "holds no run.toml" } else { "does not exist" };
+        return Outcome::Failed(Failure {
+            code: "RUN-FOLDER-001".into(),
+            message: format!("{} is no run folder: it {what}", folder.display()),
+            remedy: Some("name a folder that `cutover rehearse` wrote, as its result says".into()),
+            exit: ExitCode::Usage,
+        });
+    }
+    for folder in folders {
         match judge_run(&RunFolder::at(folder)).await {
             Ok(result) => results.push(result),
             Err(error) => return error.into(),
@@ -23,8 +33,7 @@ pub async fn run(folder: &Path, settings: Settings) -> Outcome {
     rehearse::print(&result, exit, settings)
 }
 
-/// A folder with `run.toml` is one scenario; otherwise its sub-folders that have one are, in name order. If
-/// there is none at all, the folder itself is judged, so that the error names it.
+/// A folder with `run.toml` is one scenario; otherwise its sub-folders that have one are, in name order.
 fn scenario_folders(folder: &Path) -> Vec<PathBuf> {
     let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
     if RunFolder::at(&folder).manifest().exists() {
@@ -36,5 +45,5 @@ fn scenario_folders(folder: &Path) -> Vec<PathBuf> {
         .filter(|path| RunFolder::at(path).manifest().exists())
         .collect();
     inner.sort();
-    if inner.is_empty() { vec![folder] } else { inner }
+    inner
 }

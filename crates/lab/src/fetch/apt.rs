@@ -1,9 +1,11 @@
-//! Debian packages of any suite, unpacked and relocated: no installation, no root, the host's packages untouched.
+//! Debian packages of any suite, unpacked and relocated: no installation, no root, the host's
+//! packages untouched.
 //!
-//! apt works on package lists of our own inside the part, so the host may be of another suite. The mirror is the
-//! one that the host is configured with, read from `/etc/apt` at run time. Programs are then patched to use the
-//! loader and libraries that came with them; the patching program comes from the same suite, and is run through
-//! that suite's loader, so nothing of the host's has to fit.
+//! apt works on package lists of our own inside the part, so the host may be of another suite. The
+//! mirror is the one that the host is configured with, read from `/etc/apt` at run time. Programs
+//! are then patched to use the loader and libraries that came with them; the patching program comes
+//! from the same suite, and is run through that suite's loader, so nothing of the host's has to
+//! fit.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

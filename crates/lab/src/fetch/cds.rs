@@ -1,8 +1,8 @@
 //! What is made once per Kafka and Java: the format checkpoint and the class-data archives.
 //!
-//! Both come from the real programs: the format tool formats a throw-away folder, and broker and worker start,
-//! serve, and write their archives while they end. Archives fit one Java build, so they live in a folder named
-//! after it; another Java makes another one.
+//! Both come from the real programs: the format tool formats a throw-away folder, and broker and
+//! worker start, serve, and write their archives while they end. Archives fit one Java build, so
+//! they live in a folder named after it; another Java makes another one.
 
 use std::path::Path;
 use std::time::{Duration, Instant};

@@ -1,7 +1,8 @@
 //! One repair of program headers, needed by programs that were patched by a tool with a defect.
 //!
-//! The loader writes into `.dynamic`. Where that section shares a page with a segment mapped read-only, the
-//! program crashes before `main`. Setting the write flag of that segment is all it takes.
+//! The loader writes into `.dynamic`. Where that section shares a page with a segment mapped
+//! read-only, the program crashes before `main`. Setting the write flag of that segment is all it
+//! takes.
 
 use std::io::Read;
 use std::path::Path;
@@ -21,7 +22,8 @@ pub(super) fn is_elf(path: &Path) -> Result<bool, LabError> {
     Ok(file.read_exact(&mut magic).is_ok() && magic == MAGIC)
 }
 
-/// Repairs one program in place; one that is fine, or no ELF file, is left alone. Returns whether it was changed.
+/// Repairs one program in place; one that is fine, or no ELF file, is left alone. Returns whether
+/// it was changed.
 pub(super) fn make_dynamic_writable(path: &Path) -> Result<bool, LabError> {
     let mut bytes = std::fs::read(path).map_err(LabError::io("read", path))?;
     let flags = flags_to_set(&bytes).unwrap_or_default();
@@ -44,7 +46,8 @@ struct Header {
     flags_at: usize,
 }
 
-/// Offsets of the flag words that lack the write flag; `None` when this is not a 64-bit ELF file that we read.
+/// Offsets of the flag words that lack the write flag; `None` when this is not a 64-bit ELF file
+/// that we read.
 fn flags_to_set(bytes: &[u8]) -> Option<Vec<usize>> {
     if !bytes.starts_with(&MAGIC) || bytes.get(4) != Some(&2) || bytes.get(5) != Some(&1) {
         return None;

@@ -1,7 +1,9 @@
-//! Kafka, Connect and Debezium, by Maven: `copy-dependencies` on a project that has nothing but dependencies.
+//! Kafka, Connect and Debezium, by Maven: `copy-dependencies` on a project that has nothing but
+//! dependencies.
 //!
-//! The plug-in is named with its full coordinates, so that no version is guessed. The local repository sits in
-//! the cache, where the user's own is neither read nor filled; the user's settings (mirrors, proxies) still hold.
+//! The plug-in is named with its full coordinates, so that no version is guessed. The local
+//! repository sits in the cache, where the user's own is neither read nor filled; the user's
+//! settings (mirrors, proxies) still hold.
 
 use std::fmt::Write;
 

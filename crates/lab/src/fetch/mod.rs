@@ -1,28 +1,29 @@
 //! Brings parts into the cache, once, through the package managers themselves.
 //!
-//! `parts/<name>/ready.toml` is written last: a folder without it is a fetch that was interrupted, and is made
-//! anew. One lock file per part makes two fetches at once wait for each other instead of mixing. Addresses,
-//! proxies and mirrors are the package tools' own configuration; no host name is written in cutover.
+//! `parts/<name>/ready.toml` is written last: a folder without it is a fetch that was interrupted,
+//! and is made anew. One lock file per part makes two fetches at once wait for each other instead
+//! of mixing. Addresses, proxies and mirrors are the package tools' own configuration; no host name
+//! is written in cutover.
 
 mod apt;
 mod cds;
 mod elf;
 mod maven;
 mod pip;
+mod tool;
 mod verify;
 
-use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use cutover_clients::wait::{self, Poll};
-use cutover_model::{EventKind, EventSink};
+use cutover_model::EventSink;
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::{Component, Part, Repair, Source};
 use crate::error::LabError;
 use crate::home::{self, Home};
-use crate::spawn::{self, Launch, RunEnd};
+use crate::spawn::Launch;
 
 /// Format name of `ready.toml`.
 const READY_FORMAT: &str = "cutover.part/1";
@@ -30,10 +31,9 @@ const READY_FORMAT: &str = "cutover.part/1";
 const READY: &str = "ready.toml";
 /// How long to wait for another process that fetches the same part.
 const OTHER_FETCH_DEADLINE: Duration = Duration::from_secs(30 * 60);
-/// How long one call of a package tool may take.
-const TOOL_DEADLINE: Duration = Duration::from_secs(15 * 60);
-/// How often progress is told.
-const PROGRESS_EVERY: Duration = Duration::from_millis(500);
+/// Space that a part needs while it is made, as a multiple of its download: what was measured, and
+/// some more.
+const SPACE_FACTOR: u64 = 6;
 
 /// A fetched part.
 #[derive(Debug, Clone)]
@@ -42,7 +42,8 @@ pub struct PartDir {
     pub part: &'static Part,
     /// Its folder.
     pub root: PathBuf,
-    /// The version that its programs print (`16.14`, `17.11`), which can be more exact than the catalog's.
+    /// The version that its programs print (`16.14`, `17.11`), which can be more exact than the
+    /// catalog's.
     pub version: String,
     /// Class-data archives of the Java that was found, for parts that run on it.
     pub archives: Option<Archives>,
@@ -216,6 +217,7 @@ async fn fetch(
         part.source.tool()
     ));
     remove_if_there(root)?;
+    tool::require_space(home.cache(), part.download_mib * SPACE_FACTOR)?;
     std::fs::create_dir_all(job.work()).map_err(LabError::io("create", job.work()))?;
     match &part.source {
         Source::Pip { .. } => pip::fetch(&job).await?,
@@ -251,74 +253,6 @@ impl Job<'_> {
     fn tool(&self, name: &str, program: &Path, folder: &Path) -> Launch {
         Launch::new(name, program, folder, &self.log).pass_tool_settings()
     }
-
-    /// Runs a package tool, telling how much has arrived in `watched`.
-    async fn run(&self, launch: Launch, tool: &str, watched: &Path) -> Result<RunEnd, LabError> {
-        let end = tokio::select! {
-            end = spawn::run(launch, TOOL_DEADLINE) => end?,
-            never = self.tell_progress(watched) => match never {},
-        };
-        if end.status.success() {
-            Ok(end)
-        } else {
-            Err(self.failed(tool, &end))
-        }
-    }
-
-    /// Tells how much has arrived, until dropped.
-    async fn tell_progress(&self, watched: &Path) -> Infallible {
-        let started = Instant::now();
-        let before = bytes_below(watched);
-        let total = self.part.download_mib * 1024 * 1024;
-        loop {
-            wait::pause(PROGRESS_EVERY).await;
-            let done = bytes_below(watched).saturating_sub(before);
-            self.events.emit(EventKind::Progress {
-                what: format!("fetching {} (bytes)", self.part.label()),
-                done,
-                total: Some(total.max(done)),
-                rate: Some(done as f64 / started.elapsed().as_secs_f64()),
-                lag_bytes: None,
-            });
-        }
-    }
-
-    /// The error of a package tool that failed.
-    fn failed(&self, tool: &str, end: &RunEnd) -> LabError {
-        if end.output.contains("No space left on device") {
-            return LabError::DiskFull {
-                path: self.root.to_owned(),
-            };
-        }
-        LabError::Fetch {
-            tool: tool.to_owned(),
-            part: self.part.label(),
-            status: end.ended(),
-            last_lines: errors_first(&end.output),
-        }
-    }
-}
-
-/// Of what a tool printed, the lines that say what is wrong; without any, the last ones.
-fn errors_first(output: &str) -> String {
-    let lines: Vec<&str> = output
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .collect();
-    let says = |line: &&&str| {
-        let lower = line.to_lowercase();
-        (lower.starts_with("error") || lower.starts_with("[error]") || lower.starts_with("e:"))
-            && line.len() > 12
-    };
-    let errors: Vec<&str> = lines.iter().filter(says).copied().take(3).collect();
-    let chosen = if errors.is_empty() {
-        &lines[lines.len().saturating_sub(3)..]
-    } else {
-        &errors
-    };
-    let text = chosen.join(" | ");
-    text.chars().take(600).collect()
 }
 
 async fn repair(job: &Job<'_>) -> Result<(), LabError> {
@@ -372,20 +306,6 @@ fn write_stamp<T: Serialize>(path: &Path, value: &T) -> Result<(), LabError> {
     write().map_err(LabError::io("write", path))
 }
 
-fn bytes_below(folder: &Path) -> u64 {
-    let Ok(entries) = std::fs::read_dir(folder) else {
-        return 0;
-    };
-    entries
-        .flatten()
-        .map(|entry| match entry.metadata() {
-            Ok(found) if found.is_dir() => bytes_below(&entry.path()),
-            Ok(found) => found.len(),
-            Err(_) => 0,
-        })
-        .sum()
-}
-
 /// The parts of one component and version list, for callers that only have names.
 pub fn parts_of(component: Component, versions: &[&str]) -> Result<Vec<&'static Part>, LabError> {
     versions
@@ -397,18 +317,6 @@ pub fn parts_of(component: Component, versions: &[&str]) -> Result<Vec<&'static 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn lines_that_name_the_error_come_before_the_noise_after_them() {
-        let output =
-            "[ERROR] Failed to execute goal: Unknown host\n[ERROR] \n[ERROR] To see the full stack";
-        assert!(errors_first(output).starts_with("[ERROR] Failed to execute goal: Unknown host"));
-        assert_eq!(errors_first("a\nb\nc\nd\n"), "b | c | d");
-        assert_eq!(
-            errors_first("E: Unable to locate package x"),
-            "E: Unable to locate package x"
-        );
-    }
 
     #[test]
     fn half_written_stamp_is_no_stamp() {

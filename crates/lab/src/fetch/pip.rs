@@ -1,7 +1,7 @@
 //! Python wheels that carry PostgreSQL, by `python3 -m pip download`.
 //!
-//! Only the download is pip's: nothing is installed, and the wheel may be for another Python than the one here.
-//! The file is checked against the catalog before anything of it is unpacked.
+//! Only the download is pip's: nothing is installed, and the wheel may be for another Python than
+//! the one here. The file is checked against the catalog before anything of it is unpacked.
 
 use std::path::Path;
 use std::time::Duration;

@@ -1,6 +1,7 @@
 //! What arrived is what the catalog describes, and it runs here.
 //!
-//! Programs are asked as the user who will run them later, which also proves that this user can reach them.
+//! Programs are asked as the user who will run them later, which also proves that this user can
+//! reach them.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};

@@ -3,9 +3,9 @@
 //! ```text
 //! <life>/connect/ connect.properties log4j2.xml tmp/
 //! ```
-//! It sees one plug-in folder, Debezium's, and looks for plug-ins by their manifests only: scanning everything
-//! costs four seconds and half a gigabyte. The REST interface listens on loopback; connector passwords travel
-//! through it and into Kafka's configuration topic, and nowhere else.
+//! It sees one plug-in folder, Debezium's, and looks for plug-ins by their manifests only: scanning
+//! everything costs four seconds and half a gigabyte. The REST interface listens on loopback;
+//! connector passwords travel through it and into Kafka's configuration topic, and nowhere else.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -143,8 +143,9 @@ impl Connect {
         ])
     }
 
-    /// Starts the process and returns at once; [`Connect::ready`] tells when it serves. The broker may still be
-    /// starting: the worker waits for it, and both together take less time than one after the other.
+    /// Starts the process and returns at once; [`Connect::ready`] tells when it serves. The broker
+    /// may still be starting: the worker waits for it, and both together take less time than one
+    /// after the other.
     pub fn start(&mut self) -> Result<(), LabError> {
         super::require_stopped(NAME, &mut self.child)?;
         let file = self.folder.join("connect.properties");
@@ -202,7 +203,8 @@ impl Connect {
     }
 }
 
-/// Status code of a GET. One line of HTTP, so that readiness needs no client that could retry by itself.
+/// Status code of a GET. One line of HTTP, so that readiness needs no client that could retry by
+/// itself.
 async fn get_status(port: u16, path: &str) -> std::io::Result<u16> {
     let mut stream = TcpStream::connect((LOOPBACK, port)).await?;
     let request =

@@ -1,8 +1,9 @@
-//! How a Java service is started quickly: small heaps, one compiler tier, class data from an archive.
+//! How a Java service is started quickly: small heaps, one compiler tier, class data from an
+//! archive.
 //!
-//! The numbers are measured: for runs of a minute, the full compiler and the parallel collector cost more than
-//! they give. An archive fits exactly one Java build and one class path, in this order, with these file times;
-//! if it does not fit, Java warns in the log and starts without it.
+//! The numbers are measured: for runs of a minute, the full compiler and the parallel collector
+//! cost more than they give. An archive fits exactly one Java build and one class path, in this
+//! order, with these file times; if it does not fit, Java warns in the log and starts without it.
 
 use std::path::{Path, PathBuf};
 

@@ -3,8 +3,9 @@
 //! ```text
 //! <life>/kafka/ server.properties log4j2.xml tmp/ data/{meta.properties,bootstrap.checkpoint,<topic>-<n>/…}
 //! ```
-//! Formatted without a Java process: two ids of our own and the checkpoint that the real format tool wrote when
-//! the part was fetched. The settings keep one node from waiting for others that will never come.
+//! Formatted without a Java process: two ids of our own and the checkpoint that the real format
+//! tool wrote when the part was fetched. The settings keep one node from waiting for others that
+//! will never come.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -101,7 +102,8 @@ impl Kafka {
             ),
             ("controller.listener.names", "CONTROLLER".to_owned()),
             ("inter.broker.listener.name", "PLAINTEXT".to_owned()),
-            // With the default of 9 s, a killed broker waits 10 s for its own dead registration to expire.
+            // With the default of 9 s, a killed broker waits 10 s for its own dead registration to
+            // expire.
             ("broker.session.timeout.ms", "3000".to_owned()),
             ("broker.heartbeat.interval.ms", "500".to_owned()),
             ("log.dirs", self.folder.join("data").display().to_string()),
@@ -112,7 +114,8 @@ impl Kafka {
             ("transaction.state.log.replication.factor", one()),
             ("transaction.state.log.min.isr", one()),
             ("transaction.state.log.num.partitions", one()),
-            // A worker killed inside a transaction would otherwise block its successor for a minute.
+            // A worker killed inside a transaction would otherwise block its successor for a
+            // minute.
             (
                 "transaction.abort.timed.out.transaction.cleanup.interval.ms",
                 "1000".to_owned(),
@@ -211,7 +214,8 @@ pub(super) async fn kill(child: &mut Option<Child>) -> Result<(), LabError> {
     Ok(())
 }
 
-/// Sixteen random bytes as Kafka writes ids. A leading dash would look like an option to Kafka's tools.
+/// Sixteen random bytes as Kafka writes ids. A leading dash would look like an option to Kafka's
+/// tools.
 pub(crate) fn random_id() -> String {
     loop {
         let mut bytes = [0_u8; 16];

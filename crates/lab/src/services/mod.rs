@@ -1,9 +1,10 @@
-//! The servers themselves: one file per service, each with what it needs written down, started by the one
-//! spawner, and ready when it has answered a question, not when its port is open.
+//! The servers themselves: one file per service, each with what it needs written down, started by
+//! the one spawner, and ready when it has answered a question, not when its port is open.
 
 pub mod connect;
 pub mod jvm;
 pub mod kafka;
+pub mod logins;
 pub mod postgres;
 pub mod postgres_tools;
 
@@ -17,7 +18,8 @@ use crate::home::Home;
 use crate::privilege::{self, Account};
 use crate::spawn::Child;
 
-/// How long a service may take from start to its first answer. Ten times what a busy machine was seen to need.
+/// How long a service may take from start to its first answer. Ten times what a busy machine was
+/// seen to need.
 pub const READY_DEADLINE: Duration = Duration::from_secs(90);
 /// How often a starting service is asked.
 const ASK_EVERY: Duration = Duration::from_millis(20);

@@ -3,21 +3,19 @@
 //! ```text
 //! <life>/postgres-<name>/ data/{postgresql.conf,lab.conf,…} socket/.s.PGSQL.<port> pgpass work/
 //! ```
-//! The server process itself is our child, not a daemon behind `pg_ctl`, so its end is seen at once. It listens
-//! on loopback for the connector and on a Unix socket for us, both with passwords. When we die it gets SIGQUIT,
-//! its "immediate shutdown", which frees its shared memory.
+//! The server process itself is our child, not a daemon behind `pg_ctl`, so its end is seen at
+//! once. It listens on loopback for the connector and on a Unix socket for us, both with passwords.
+//! When we die it gets SIGQUIT, its "immediate shutdown", which frees its shared memory.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use cutover_clients::pg::{self, PgAddress, PgHost};
-use cutover_clients::secret::Secret;
 use cutover_clients::wait::Poll;
 use cutover_model::table::{quote_identifier, quote_literal};
 use nix::sys::signal::Signal;
-use rand::RngExt;
-use rand::distr::Alphanumeric;
 
+pub use super::logins::{Credentials, Login};
 use super::{LOOPBACK, ServiceInfo, Setup};
 use crate::error::LabError;
 use crate::fetch::PartDir;
@@ -25,69 +23,13 @@ use crate::ports::{self, PortLease};
 use crate::privilege;
 use crate::spawn::{self, Child, Launch, Stopped};
 
-/// Longest path of a Unix socket's folder: the kernel takes 107 bytes for folder and file name together.
+/// Longest path of a Unix socket's folder: the kernel takes 107 bytes for folder and file name
+/// together.
 const SOCKET_FOLDER_BYTES_MAX: usize = 85;
 /// How long making an empty cluster may take.
 const INITDB_DEADLINE: Duration = Duration::from_secs(120);
 /// What a cluster gets after an orderly stop has failed, before it is killed.
 const IMMEDIATE_DEADLINE: Duration = Duration::from_secs(10);
-
-/// Who logs in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Login {
-    /// The superuser, `postgres`.
-    Admin,
-    /// The writers, `app`.
-    App,
-    /// The connector, `debezium`: replication, reading, nothing else.
-    Debezium,
-}
-
-impl Login {
-    /// The role's name.
-    pub fn role(self) -> &'static str {
-        match self {
-            Login::Admin => "postgres",
-            Login::App => "app",
-            Login::Debezium => "debezium",
-        }
-    }
-}
-
-/// Random passwords. Two clusters of one rehearsal can share them, as they would in real life.
-#[derive(Debug, Clone)]
-pub struct Credentials {
-    admin: Secret,
-    app: Secret,
-    debezium: Secret,
-}
-
-impl Credentials {
-    /// New passwords, 32 letters and digits each.
-    pub fn random() -> Credentials {
-        let word = || {
-            let letters = rand::rng()
-                .sample_iter(Alphanumeric)
-                .take(32)
-                .map(char::from);
-            Secret::new(letters.collect::<String>())
-        };
-        Credentials {
-            admin: word(),
-            app: word(),
-            debezium: word(),
-        }
-    }
-
-    /// The password of one login.
-    pub fn of(&self, login: Login) -> &Secret {
-        match login {
-            Login::Admin => &self.admin,
-            Login::App => &self.app,
-            Login::Debezium => &self.debezium,
-        }
-    }
-}
 
 /// What cluster to make.
 #[derive(Debug, Clone)]
@@ -138,7 +80,8 @@ pub struct Postgres {
     port: PortLease,
 }
 
-/// Folder of the Unix socket: inside the cluster's folder, or a short-lived one where that path is too long.
+/// Folder of the Unix socket: inside the cluster's folder, or a short-lived one where that path is
+/// too long.
 #[derive(Debug)]
 enum Socket {
     Inside(PathBuf),
@@ -252,7 +195,8 @@ impl Postgres {
             ("max_replication_slots", "10"),
             ("max_connections", "100"),
             ("password_encryption", "scram-sha-256"),
-            // Crashes of processes are rehearsed, crashes of the machine are not; nothing outlives the machine.
+            // Crashes of processes are rehearsed, crashes of the machine are not; nothing outlives
+            // the machine.
             ("fsync", "off"),
             ("autovacuum", "on"),
             ("max_wal_size", "2GB"),
@@ -311,7 +255,8 @@ impl Postgres {
         Ok(started.elapsed().as_secs_f64())
     }
 
-    /// Stops the server; `None` if it was not running. Says how long it took and whether it had to be forced.
+    /// Stops the server; `None` if it was not running. Says how long it took and whether it had to
+    /// be forced.
     pub async fn stop(
         &mut self,
         mode: StopMode,
@@ -342,7 +287,8 @@ impl Postgres {
         }))
     }
 
-    /// Uses other binaries of the same major version from the next start on. The server must be stopped.
+    /// Uses other binaries of the same major version from the next start on. The server must be
+    /// stopped.
     pub fn swap_binaries(&mut self, binaries: PartDir) -> Result<(), LabError> {
         super::require_stopped(&self.service, &mut self.child)?;
         let file = self.data().join("PG_VERSION");
@@ -489,7 +435,8 @@ impl Postgres {
         super::running(&self.service, &mut self.child)?.check_alive()
     }
 
-    /// Frees what a crash left in the kernel. A later start does the same; this is for when there is none.
+    /// Frees what a crash left in the kernel. A later start does the same; this is for when there
+    /// is none.
     pub fn free_shared_memory(&mut self) {
         if !self.is_running() {
             free_shared_memory(&self.data());
@@ -516,7 +463,8 @@ impl Drop for Postgres {
     }
 }
 
-/// The server writes the id of its shared memory into `postmaster.pid`, which only an orderly end removes.
+/// The server writes the id of its shared memory into `postmaster.pid`, which only an orderly end
+/// removes.
 pub(crate) fn free_shared_memory(data: &Path) {
     let Ok(text) = std::fs::read_to_string(data.join("postmaster.pid")) else {
         return;

@@ -1,7 +1,8 @@
 //! PostgreSQL's own programs against a cluster: pg_dump, pg_restore, psql, ….
 //!
-//! They run as the server's user, in the cluster's `work` folder, with the password from a file: never on the
-//! command line, where every user of the machine could read it. Each writes a log of its own.
+//! They run as the server's user, in the cluster's `work` folder, with the password from a file:
+//! never on the command line, where every user of the machine could read it. Each writes a log of
+//! its own.
 
 use std::time::Duration;
 
@@ -28,7 +29,8 @@ pub struct ToolCall<'a> {
 }
 
 impl Postgres {
-    /// Runs a tool against this cluster and fails unless it succeeds. Dropping the future ends the tool.
+    /// Runs a tool against this cluster and fails unless it succeeds. Dropping the future ends the
+    /// tool.
     pub async fn tool(&self, call: ToolCall<'_>) -> Result<RunEnd, LabError> {
         let address = self.address(call.login, call.database);
         let binaries = call.binaries.unwrap_or(self.binaries());

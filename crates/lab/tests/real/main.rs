@@ -1,7 +1,8 @@
-//! Claims about real processes: servers from the cache of this machine, started, killed and ended for real.
+//! Claims about real processes: servers from the cache of this machine, started, killed and ended
+//! for real.
 //!
-//! One binary, one test at a time: whoever holds a [`support::Place`] has the machine. The first run fetches
-//! what the cache lacks.
+//! One binary, one test at a time: whoever holds a [`support::Place`] has the machine. The first
+//! run fetches what the cache lacks.
 
 #![expect(
     clippy::unwrap_used,

@@ -1,14 +1,14 @@
-//! Claims about fetching: what is missing, damaged or unreachable is told by code and exit code, and nothing half
-//! done counts. The fetch runs in a process of its own, because the environment is the input. No network: wheels
-//! come from a folder.
+//! Claims about fetching: what is missing, damaged or unreachable is told by code and exit code,
+//! and nothing half done counts. The fetch runs in a process of its own, because the environment is
+//! the input. No network: wheels come from a folder.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cutover_lab::spawn::{self, Launch};
 use cutover_lab::{Component, Home, Part, catalog, fetch};
-use cutover_model::{EventSink, Failure};
+use cutover_model::{EventKind, EventSink, Failure};
 
 use crate::support::Place;
 
@@ -75,7 +75,8 @@ async fn outcome(place: &Place, name: &str, env: &[(&str, &str)]) -> String {
 /// Names of programs, and the shell script that each of them is.
 type Fakes<'a> = &'a [(&'a str, &'a str)];
 
-/// A folder with fake programs, to be used as the whole `PATH` (with the shell for the fakes themselves).
+/// A folder with fake programs, to be used as the whole `PATH` (with the shell for the fakes
+/// themselves).
 fn programs(place: &Place, fakes: Fakes<'_>) -> String {
     use std::os::unix::fs::PermissionsExt;
     let folder = place.root().join("bin");
@@ -220,4 +221,31 @@ async fn interrupted_fetch_is_made_anew() {
         outcome(&place, "postgres-16.2", &env).await,
         "RESULT ok 16.2"
     );
+}
+
+#[tokio::test]
+#[ignore = "downloads every part; run by hand to measure"]
+async fn every_part_is_fetched_into_an_empty_cache() {
+    let place = Place::new();
+    let home = Home::locate(
+        Some(place.root().join("cache")),
+        Some(place.root().join("state")),
+    )
+    .unwrap();
+    let started = Instant::now();
+    let all: Vec<&Part> = catalog::parts().unwrap().iter().collect();
+    let events = EventSink::new(|kind| {
+        if let EventKind::Note { text } = kind {
+            println!("{text}");
+        }
+    });
+    let parts = fetch::ensure_all(&home, &all, &events).await.unwrap();
+    assert_eq!(parts.len(), all.len());
+    println!("every part: {:.1} s", started.elapsed().as_secs_f64());
+    let again = Instant::now();
+    fetch::ensure_all(&home, &all, &EventSink::none())
+        .await
+        .unwrap();
+    println!("again: {:.2} s", again.elapsed().as_secs_f64());
+    assert!(again.elapsed() < Duration::from_secs(2));
 }

@@ -16,7 +16,8 @@ fn pid_in(path: &Path) -> Option<u32> {
     std::fs::read_to_string(path).ok()?.trim().parse().ok()
 }
 
-/// Not a test: the process that the next test starts and kills. It owns a child, tells its pid, and waits.
+/// Not a test: the process that the next test starts and kills. It owns a child, tells its pid, and
+/// waits.
 #[test]
 #[ignore = "started by children_end_when_their_parent_is_killed_with_signal_9"]
 fn parent_that_gets_killed() {

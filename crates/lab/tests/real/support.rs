@@ -1,4 +1,5 @@
-//! What the real-process tests share: the warm cache of this machine, and a state folder of their own.
+//! What the real-process tests share: the warm cache of this machine, and a state folder of their
+//! own.
 
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -135,6 +135,8 @@ impl Step {
             Step::FreezeWrites => Some("new sessions are read-only; no writer transaction is open"),
             Step::StopConnector => Some("state STOPPED, no task, the slot has no reader"),
             Step::NoteCut => Some("two looks at the end offsets agree"),
+            Step::StopServer => Some("it ended without being forced; nobody answers there any more"),
+            Step::SwapBinaries { .. } => Some("start-server sees the version that answers"),
             Step::StartServer { .. } => Some("the server answers and is the planned version"),
             Step::VerifySlot => Some(
                 "same incarnation; the slot is there and not lost; the stored offset is not behind \
@@ -214,6 +216,8 @@ impl Step {
             Step::DrainProof => drain::prove(cutover).await,
             Step::StopConnector => connector::prove_stopped(cutover).await,
             Step::NoteCut => hands.note_cut().await,
+            Step::StopServer => server::prove_stopped(cutover).await,
+            Step::SwapBinaries { .. } => Ok("left to start-server".into()),
             Step::StartServer { version } => {
                 server::prove_started(cutover, version.as_deref()).await
             }

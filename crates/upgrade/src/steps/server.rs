@@ -25,6 +25,13 @@ pub(super) async fn start<H: Hands>(
     Ok(format!("answers after {seconds:.2} s"))
 }
 
+pub(super) async fn prove_stopped(cutover: &Cutover) -> Result<String, UpgradeError> {
+    match connect_admin(&cutover.old).await {
+        Ok(_) => Err(UpgradeError::Disproved("a server still answers at the old address".into())),
+        Err(_) => Ok("nobody answers at its address any more".into()),
+    }
+}
+
 pub(super) async fn prove_started(
     cutover: &Cutover,
     version: Option<&str>,
