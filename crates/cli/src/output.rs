@@ -1,5 +1,9 @@
 //! Everything that is printed, and the exit code.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this file is the program's voice")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "this file is the program's voice"
+)]
 
 use std::process::ExitCode as ProcessExit;
 
@@ -56,7 +60,11 @@ fn safe_lines(text: &str) -> String {
 pub fn usage(error: &clap::Error) -> ProcessExit {
     // The message may not reach a closed terminal; there is nobody left to tell.
     let _ = error.print();
-    let code = if error.use_stderr() { ExitCode::Usage } else { ExitCode::Pass };
+    let code = if error.use_stderr() {
+        ExitCode::Usage
+    } else {
+        ExitCode::Pass
+    };
     ProcessExit::from(code.number())
 }
 

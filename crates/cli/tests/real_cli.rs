@@ -1,4 +1,10 @@
 //! The real binary with real servers. One file, because its tests must not run beside each other.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test that cannot go on has failed; the binary under test is not a lab service"
+)]
 
 #[path = "real_cli/interruption.rs"]
 mod interruption;

@@ -351,54 +351,61 @@ impl Classified for LabError {
     }
 
     fn remedy(&self) -> Option<String> {
-        match self {
-            LabError::Missing { need, .. } => Some(need.remedy().to_owned()),
-            LabError::JavaTooOld { needed, .. } => Some(format!(
-                "Install a JDK {needed} (Debian: apt-get install openjdk-{needed}-jdk-headless) or point \
-                 JAVA_HOME to one."
-            )),
-            LabError::UnknownPart { .. } => Some("Name one of the versions listed.".to_owned()),
-            LabError::NotWritable { what, .. } => Some(format!(
-                "Make it writable, or choose another folder with CUTOVER_{}.",
-                what.to_uppercase()
-            )),
-            LabError::NotReachable { path, .. } => Some(format!(
-                "Run chmod o+x {}, or choose another folder with CUTOVER_CACHE or CUTOVER_STATE.",
-                path.display()
-            )),
-            LabError::NoAccount => Some("Create a user postgres, or run as an ordinary user.".to_owned()),
-            LabError::DiskFull { .. } | LabError::TooLittleSpace { .. } => {
-                Some("Free some space (cutover lab down --purge removes lab data) and run again.".to_owned())
+        let text = match self {
+            LabError::JavaTooOld { needed, .. } => {
+                return Some(format!(
+                    "Install a JDK {needed} (Debian: apt-get install \
+                     openjdk-{needed}-jdk-headless) or point JAVA_HOME to one."
+                ));
             }
-            LabError::Fetch { .. } => Some(
-                "Check the network and the tool's own settings (proxy, mirror, index), then run again; what \
-                 has arrived is kept."
-                    .to_owned(),
-            ),
-            LabError::Corrupt { .. } => Some(
-                "The file was removed: run again. If it happens twice, the mirror serves another file."
-                    .to_owned(),
-            ),
+            LabError::NotWritable { what, .. } => {
+                let what = what.to_uppercase();
+                return Some(format!(
+                    "Make it writable, or choose another folder with CUTOVER_{what}."
+                ));
+            }
+            LabError::NotReachable { path, .. } => {
+                return Some(format!(
+                    "Run chmod o+x {}, or choose another folder with CUTOVER_CACHE or \
+                     CUTOVER_STATE.",
+                    path.display()
+                ));
+            }
+            LabError::Pg { source, .. } => return source.remedy(),
+            LabError::Missing { need, .. } => need.remedy(),
+            LabError::UnknownPart { .. } => "Name one of the versions listed.",
+            LabError::NoAccount => "Create a user postgres, or run as an ordinary user.",
+            LabError::DiskFull { .. } | LabError::TooLittleSpace { .. } => {
+                "Free some space (cutover lab down --purge removes lab data) and run again."
+            }
+            LabError::Fetch { .. } => {
+                "Check the network and the tool's own settings (proxy, mirror, index), then run \
+                 again; what has arrived is kept."
+            }
+            LabError::Corrupt { .. } => {
+                "The file was removed: run again. If it happens twice, the mirror serves another \
+                 file."
+            }
             LabError::Broken { .. } => {
-                Some("Run again to fetch the part anew; it needs an x86_64 Linux with glibc 2.28 or later."
-                    .to_owned())
+                "Run again to fetch the part anew; it needs an x86_64 Linux with glibc 2.28 or \
+                 later."
             }
             LabError::NoMirror { .. } => {
-                Some("Use a Debian machine, or choose a PostgreSQL version that comes as a wheel.".to_owned())
+                "Use a Debian machine, or choose a PostgreSQL version that comes as a wheel."
             }
-            LabError::PortTaken { .. } => Some("Run again: other ports are chosen.".to_owned()),
-            LabError::NoPort { .. } => Some("Stop what occupies these ports.".to_owned()),
+            LabError::PortTaken { .. } => "Run again: other ports are chosen.",
+            LabError::NoPort { .. } => "Stop what occupies these ports.",
             LabError::OtherMajor { .. } => {
-                Some("Use pg_upgrade or dump and restore to change the major version.".to_owned())
+                "Use pg_upgrade or dump and restore to change the major version."
             }
-            LabError::Locked { .. } => Some("Wait for it, or stop it (cutover lab down).".to_owned()),
-            LabError::NoLab { .. } => Some("Start one with cutover lab up.".to_owned()),
+            LabError::Locked { .. } => "Wait for it, or stop it (cutover lab down).",
+            LabError::NoLab { .. } => "Start one with cutover lab up.",
             LabError::BadState { .. } => {
-                Some("Use the version of cutover that wrote it, or remove the file.".to_owned())
+                "Use the version of cutover that wrote it, or remove the file."
             }
-            LabError::Pg { source, .. } => source.remedy(),
-            _ => None,
-        }
+            _ => return None,
+        };
+        Some(text.to_owned())
     }
 
     fn code(&self) -> &'static str {

@@ -60,14 +60,15 @@ impl Need {
     pub fn remedy(self) -> &'static str {
         match self {
             Need::Java => {
-                "Install a JDK 17 or later (Debian: apt-get install openjdk-17-jdk-headless) or set JAVA_HOME."
+                "Install a JDK 17 or later (Debian: apt-get install openjdk-17-jdk-headless) or set \
+                 JAVA_HOME."
             }
             Need::Maven => "Install Maven (Debian: apt-get install maven).",
             Need::Python => "Install Python 3 (Debian: apt-get install python3).",
             Need::Pip => "Install pip (Debian: apt-get install python3-pip).",
             Need::Apt | Need::Dpkg => {
-                "This part comes from Debian packages: use a Debian machine, or choose a PostgreSQL version \
-                 that comes as a wheel."
+                "This part comes from Debian packages: use a Debian machine, or choose a \
+                 PostgreSQL version that comes as a wheel."
             }
             Need::Keyring => "Install it (Debian: apt-get install debian-archive-keyring).",
         }

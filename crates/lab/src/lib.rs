@@ -7,8 +7,8 @@
 //! -9`.
 //!
 //! ```text
-//! <cache>/ parts/<component>-<version>/{…,ready.toml}  wheels/ m2/ locks/ logs/     shared between runs
-//! <state>/ ports/<port>  folders/<name>/{lock,<service>/…}  lab.json lab.pid        one life each
+//! <cache>/ parts/<component>-<version>/{…,ready.toml} wheels/ m2/ locks/ logs/   shared by runs
+//! <state>/ ports/<port> folders/<name>/{lock,<service>/…} lab.json lab.pid       one life each
 //! ```
 
 pub mod catalog;

@@ -1,7 +1,7 @@
 //! The long-lived lab, seen from other processes.
 //!
 //! ```text
-//! <state>/ lab.pid   locked by the process that owns the lab, for as long as it lives; holds its pid
+//! <state>/ lab.pid   locked by the process that owns the lab while it lives; holds its pid
 //!          lab.json  what runs where (no passwords), readable by its owner only
 //! ```
 //! The lock is what tells whether there is a lab: a pid alone could be another process by now. For

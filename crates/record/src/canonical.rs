@@ -162,7 +162,8 @@ pub fn change_key_hash(
     )
 }
 
-/// Plain decimal text without an exponent: no trailing zeros after the point, no leading ones before it, no sign on zero.
+/// Plain decimal text without an exponent: no trailing zeros after the point, no leading ones before it, no
+/// sign on zero.
 pub fn decimal(text: &str) -> Option<String> {
     if matches!(text, "NaN" | "Infinity" | "-Infinity") {
         return Some(text.to_owned());

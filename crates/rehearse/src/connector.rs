@@ -107,16 +107,29 @@ pub async fn deploy(
 ) -> Result<(), RehearseError> {
     connect.put_config(&stream.connector, config).await?;
     let client = connect_admin(server).await?;
-    until("a streaming connector", STREAMING, Duration::from_millis(50), async || {
-        let status = connect.status(&stream.connector).await?;
-        if let Some(failure) = status.as_ref().and_then(Status::failure) {
-            return Err(RehearseError::Load(format!("the connector failed: {failure}")));
-        }
-        let active = slot(&client, &stream.slot).await?.is_some_and(|slot| slot.active);
-        let running = status.is_some_and(|status| status.running());
-        let seen = format!("task running: {running}, slot in use: {active}");
-        Ok(if running && active { Poll::Ready(()) } else { Poll::NotYet(seen) })
-    })
+    until(
+        "a streaming connector",
+        STREAMING,
+        Duration::from_millis(50),
+        async || {
+            let status = connect.status(&stream.connector).await?;
+            if let Some(failure) = status.as_ref().and_then(Status::failure) {
+                return Err(RehearseError::Load(format!(
+                    "the connector failed: {failure}"
+                )));
+            }
+            let active = slot(&client, &stream.slot)
+                .await?
+                .is_some_and(|slot| slot.active);
+            let running = status.is_some_and(|status| status.running());
+            let seen = format!("task running: {running}, slot in use: {active}");
+            Ok(if running && active {
+                Poll::Ready(())
+            } else {
+                Poll::NotYet(seen)
+            })
+        },
+    )
     .await
     .map_err(RehearseError::waited)
 }

@@ -11,8 +11,8 @@ use cutover_clients::pg::facts::current_lsn;
 use cutover_clients::pg::publication::create_publication;
 use cutover_clients::pg::slots::slot;
 use cutover_clients::wait::{Poll, until};
-use cutover_model::evidence::Fence;
 use cutover_model::event::EventKind;
+use cutover_model::evidence::Fence;
 use cutover_model::{Lsn, TableShape};
 use cutover_upgrade::engine::Engine;
 use cutover_upgrade::fence::MarkerWatch;
@@ -76,9 +76,13 @@ impl Drive<'_> {
         self.log.phase("stream");
         let shapes = self.start_stream().await?;
         self.log.phase("load before");
-        let load = self.hands.start_load(self.scenario, self.seed, self.log.sink()).await?;
+        let load = self
+            .hands
+            .start_load(self.scenario, self.seed, self.log.sink())
+            .await?;
         measured.load_started = true;
-        self.load_until(&load, self.scenario.load.changes_before).await?;
+        self.load_until(&load, self.scenario.load.changes_before)
+            .await?;
         self.log.phase("cutover");
         let offset = self.cut_over().await?;
         measured.server_restart_seconds = self.cutover.seen.server_seconds;
@@ -91,7 +95,9 @@ impl Drive<'_> {
         measured.refused_write_seconds = ended.refused_write_seconds;
         if ended.unresolved > 0 {
             let unresolved = ended.unresolved;
-            self.hands.problem(format!("{unresolved} transactions of the load stayed unresolved"));
+            self.hands.problem(format!(
+                "{unresolved} transactions of the load stayed unresolved"
+            ));
         }
         let fence = self.fence().await?;
         self.log.phase("record");
@@ -103,12 +109,21 @@ impl Drive<'_> {
         let stream = self.cutover.stream.clone();
         let client = connect_admin(&self.cutover.old).await?;
         create_publication(&client, &stream.publication, &stream.tables).await?;
-        let (_, shapes) = self.hands.witnesses.open(&self.cutover.old, &stream.tables).await?;
-        let config =
-            connector::config(&stream, &self.hands.connector_address(), self.scenario.connector);
+        let (_, shapes) = self
+            .hands
+            .witnesses
+            .open(&self.cutover.old, &stream.tables)
+            .await?;
+        let config = connector::config(
+            &stream,
+            &self.hands.connector_address(),
+            self.scenario.connector,
+        );
         connector::deploy(&self.cutover.connect, &self.cutover.old, &stream, &config).await?;
         let mut watch = MarkerWatch::send(self.cutover, &self.cutover.old).await?;
-        let seen = watch.arrive(self.cutover, self.cutover.deadlines.drain).await?;
+        let seen = watch
+            .arrive(self.cutover, self.cutover.deadlines.drain)
+            .await?;
         self.log.sink().note(format!("the stream delivers: {seen}"));
         Ok(shapes)
     }
@@ -121,7 +136,11 @@ impl Drive<'_> {
         until(&what, deadline, Duration::from_millis(250), async || {
             let done = self.tell_load(load, Some(changes)).await?;
             let seen = format!("{done} committed");
-            Ok(if done >= changes { Poll::Ready(()) } else { Poll::NotYet(seen) })
+            Ok(if done >= changes {
+                Poll::Ready(())
+            } else {
+                Poll::NotYet(seen)
+            })
         })
         .await
         .map_err(RehearseError::waited)
@@ -152,8 +171,12 @@ impl Drive<'_> {
 
     /// Drives the runbook. Returns the connector's stored offset from before.
     async fn cut_over(&mut self) -> Result<Option<Lsn>, RehearseError> {
-        let facts =
-            facts::read(&self.cutover.old, &self.cutover.connect, &self.cutover.stream).await?;
+        let facts = facts::read(
+            &self.cutover.old,
+            &self.cutover.connect,
+            &self.cutover.stream,
+        )
+        .await?;
         let runbook = &self.scenario.upgrade.runbook;
         let strategy = strategies::by_name(runbook)
             .ok_or_else(|| RehearseError::Load(format!("no runbook {runbook}")))?;
@@ -161,7 +184,12 @@ impl Drive<'_> {
         let journal = Journal::open(&self.hands.run.journal())?;
         let mut engine = Engine::new(journal, self.log.sink());
         engine.run(&plan, self.cutover, self.hands).await?;
-        Ok(self.cutover.seen.before.as_ref().and_then(|facts| offset_of(facts.offset.as_ref())))
+        Ok(self
+            .cutover
+            .seen
+            .before
+            .as_ref()
+            .and_then(|facts| offset_of(facts.offset.as_ref())))
     }
 
     /// Lets the load go on until the new server's log has passed the old offset, where the scenario asks.
@@ -176,7 +204,11 @@ impl Drive<'_> {
             let now = current_lsn(&client).await?;
             self.tell_load(load, None).await?;
             let seen = format!("at {now}");
-            Ok(if now > old { Poll::Ready(()) } else { Poll::NotYet(seen) })
+            Ok(if now > old {
+                Poll::Ready(())
+            } else {
+                Poll::NotYet(seen)
+            })
         })
         .await
         .map_err(RehearseError::waited)
@@ -200,13 +232,13 @@ impl Drive<'_> {
         })
     }
 
-    async fn record(
-        &mut self,
-        shapes: Vec<TableShape>,
-        fence: Fence,
-    ) -> Result<(), RehearseError> {
+    async fn record(&mut self, shapes: Vec<TableShape>, fence: Fence) -> Result<(), RehearseError> {
         self.hands.witnesses.finish().await?;
-        let connector = self.cutover.connect.config(&self.cutover.stream.connector).await?;
+        let connector = self
+            .cutover
+            .connect
+            .config(&self.cutover.stream.connector)
+            .await?;
         let recording = Recording {
             run: &self.hands.run,
             buckets: self.hands.buckets,

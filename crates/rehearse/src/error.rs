@@ -16,7 +16,7 @@ use cutover_workload::WorkloadError;
 #[derive(Debug, thiserror::Error)]
 pub enum RehearseError {
     /// No such scenario.
-    #[error("there is no scenario '{name}'{}", .nearest.as_ref().map_or_else(String::new, |name| format!("; did you mean '{name}'?")))]
+    #[error("there is no scenario '{name}'{}", did_you_mean(.nearest.as_deref()))]
     UnknownScenario {
         /// What was asked for.
         name: String,
@@ -101,6 +101,10 @@ pub enum RehearseError {
     Kafka(#[from] KafkaError),
 }
 
+fn did_you_mean(nearest: Option<&str>) -> String {
+    nearest.map_or_else(String::new, |name| format!("; did you mean '{name}'?"))
+}
+
 impl RehearseError {
     /// A wait that ran into its deadline, with the last state seen.
     pub fn waited(error: WaitError<RehearseError>) -> RehearseError {
@@ -128,7 +132,8 @@ impl RehearseError {
 
 impl Classified for RehearseError {
     fn permanence(&self) -> Permanence {
-        self.inner().map_or(Permanence::Definite, Classified::permanence)
+        self.inner()
+            .map_or(Permanence::Definite, Classified::permanence)
     }
 
     fn exit_code(&self) -> ExitCode {

@@ -34,7 +34,11 @@ struct Inner {
 
 impl EventLog {
     /// Makes the file.
-    pub fn create(path: &Path, scenario: &str, display: Display) -> Result<EventLog, RehearseError> {
+    pub fn create(
+        path: &Path,
+        scenario: &str,
+        display: Display,
+    ) -> Result<EventLog, RehearseError> {
         let file = File::create(path).map_err(|source| RehearseError::RunFolder {
             what: "create",
             path: path.display().to_string(),
@@ -49,7 +53,9 @@ impl EventLog {
             open: None,
             failed: false,
         };
-        Ok(EventLog { inner: Arc::new(Mutex::new(inner)) })
+        Ok(EventLog {
+            inner: Arc::new(Mutex::new(inner)),
+        })
     }
 
     /// Where producers put events.
@@ -63,7 +69,9 @@ impl EventLog {
         let mut inner = self.lock();
         inner.end_phase();
         inner.open = Some((name.to_owned(), Instant::now()));
-        inner.emit(EventKind::PhaseStarted { name: name.to_owned() });
+        inner.emit(EventKind::PhaseStarted {
+            name: name.to_owned(),
+        });
     }
 
     /// Ends the phase under way and returns those that ended since the last call, in order.
@@ -94,7 +102,10 @@ impl Inner {
             // The display is what is left to say so; the verdict does not depend on this file.
             self.failed = true;
             let text = format!("events.jsonl can no longer be written: {error}");
-            (self.display)(&RunEvent { kind: EventKind::Warning { text }, ..event.clone() });
+            (self.display)(&RunEvent {
+                kind: EventKind::Warning { text },
+                ..event.clone()
+            });
         }
         (self.display)(&event);
     }
@@ -108,7 +119,10 @@ impl Inner {
     fn end_phase(&mut self) {
         if let Some((name, started)) = self.open.take() {
             let seconds = started.elapsed().as_secs_f64();
-            self.phases.push(Phase { name: name.clone(), seconds });
+            self.phases.push(Phase {
+                name: name.clone(),
+                seconds,
+            });
             self.emit(EventKind::PhaseEnded { name, seconds });
         }
     }
@@ -130,11 +144,24 @@ mod tests {
         log.sink().note("hello");
         log.phase("load");
         let phases = log.take_phases();
-        assert_eq!(phases.iter().map(|phase| phase.name.as_str()).collect::<Vec<_>>(), ["start", "load"]);
+        assert_eq!(
+            phases
+                .iter()
+                .map(|phase| phase.name.as_str())
+                .collect::<Vec<_>>(),
+            ["start", "load"]
+        );
         let text = std::fs::read_to_string(&path).unwrap();
-        let lines: Vec<RunEvent> =
-            text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let lines: Vec<RunEvent> = text
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
         assert_eq!(lines, *seen.lock().unwrap());
-        assert!(lines.iter().zip(1..).all(|(event, index)| event.index == index));
+        assert!(
+            lines
+                .iter()
+                .zip(1..)
+                .all(|(event, index)| event.index == index)
+        );
     }
 }

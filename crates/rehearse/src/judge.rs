@@ -78,12 +78,16 @@ fn as_expected(manifest: &RunManifest, judgement: &Judgement) -> bool {
         && judgement.verdict == manifest.expected
         && judgement.proof_level >= manifest.expected_proof_level
         && must.iter().all(|kind| found.contains(kind))
-        && found.iter().all(|kind| must.contains(kind) || may.contains(kind))
+        && found
+            .iter()
+            .all(|kind| must.contains(kind) || may.contains(kind))
 }
 
 fn kinds(counts: &BTreeMap<String, u64>) -> Vec<FindingKind> {
     let occurred = counts.iter().filter(|(_, count)| **count > 0);
-    occurred.filter_map(|(name, _)| FindingKind::from_name(name)).collect()
+    occurred
+        .filter_map(|(name, _)| FindingKind::from_name(name))
+        .collect()
 }
 
 /// The outcome of the whole command. Scenarios that ended as expected count as a pass; of the others the
@@ -93,7 +97,11 @@ pub fn conclude(scenarios: Vec<ScenarioResult>) -> RunResult {
     let verdict = surprises
         .map(|scenario| scenario.verdict.max(Verdict::Unknown))
         .max()
-        .unwrap_or(if scenarios.is_empty() { Verdict::Unknown } else { Verdict::Pass });
+        .unwrap_or(if scenarios.is_empty() {
+            Verdict::Unknown
+        } else {
+            Verdict::Pass
+        });
     RunResult {
         format: RESULT_FORMAT.into(),
         verdict,
@@ -134,33 +142,49 @@ mod tests {
     }
 
     fn judgement(verdict: Verdict, found: &[(FindingKind, u64)]) -> Judgement {
-        let findings = found.iter().map(|(kind, count)| (kind.name().to_owned(), *count)).collect();
+        let findings = found
+            .iter()
+            .map(|(kind, count)| (kind.name().to_owned(), *count))
+            .collect();
         Judgement {
             verdict,
             proof_level: ProofLevel::P3,
             reasons: Vec::new(),
-            counts: Counts { findings, ..Counts::default() },
+            counts: Counts {
+                findings,
+                ..Counts::default()
+            },
             checks: Vec::new(),
             findings: Vec::new(),
         }
     }
 
     fn result(manifest: RunManifest, judgement: Judgement) -> RunResult {
-        conclude(vec![assemble(&RunFolder::at("/nowhere"), manifest, judgement)])
+        conclude(vec![assemble(
+            &RunFolder::at("/nowhere"),
+            manifest,
+            judgement,
+        )])
     }
 
     #[test]
     fn a_baseline_that_loses_as_expected_exits_zero() {
         let expected = manifest(Verdict::Fail, &[FindingKind::Lost]);
         let found = [(FindingKind::Lost, 3), (FindingKind::Divergent, 1)];
-        assert_eq!(result(expected, judgement(Verdict::Fail, &found)).exit_code, 0);
+        assert_eq!(
+            result(expected, judgement(Verdict::Fail, &found)).exit_code,
+            0
+        );
     }
 
     #[test]
     fn a_baseline_that_does_something_else_wrong_is_a_surprise() {
         let expected = manifest(Verdict::Fail, &[FindingKind::Lost]);
         let found = [(FindingKind::Lost, 3), (FindingKind::Duplicated, 1)];
-        assert_eq!(result(expected.clone(), judgement(Verdict::Fail, &found)).exit_code, 4);
+        assert_eq!(
+            result(expected.clone(), judgement(Verdict::Fail, &found)).exit_code,
+            4
+        );
         assert_eq!(result(expected, judgement(Verdict::Pass, &[])).exit_code, 5);
     }
 

@@ -68,10 +68,20 @@ pub struct LabParts {
 impl LabHands {
     /// Takes over a running old server.
     pub fn new(parts: LabParts) -> Result<LabHands, RehearseError> {
-        let LabParts { run, buckets, bootstrap, stream, kafka, servers } = parts;
+        let LabParts {
+            run,
+            buckets,
+            bootstrap,
+            stream,
+            kafka,
+            servers,
+        } = parts;
         let witnesses =
             Witnesses::create(&run, buckets, &stream.publication, &stream.marker_prefix)?;
-        let target = Target { address: servers.writer_address(Side::Old)?, incarnation: 0 };
+        let target = Target {
+            address: servers.writer_address(Side::Old)?,
+            incarnation: 0,
+        };
         Ok(LabHands {
             run,
             buckets,
@@ -117,7 +127,10 @@ impl LabHands {
 
     /// Index of the incarnation that is written to now.
     pub fn incarnation(&self) -> i32 {
-        self.target.borrow().as_ref().map_or(0, |target| target.incarnation)
+        self.target
+            .borrow()
+            .as_ref()
+            .map_or(0, |target| target.incarnation)
     }
 
     /// Lives of the database, as far as they were watched.
@@ -148,7 +161,10 @@ impl LabHands {
 
 impl Hands for LabHands {
     async fn stop_server(&mut self, side: Side) -> Result<f64, UpgradeError> {
-        self.servers.stop(side).await.map_err(|error| UpgradeError::hands("stop the server", error))
+        self.servers
+            .stop(side)
+            .await
+            .map_err(|error| UpgradeError::hands("stop the server", error))
     }
 
     async fn swap_binaries(&mut self, version: &str) -> Result<String, UpgradeError> {
@@ -168,28 +184,39 @@ impl Hands for LabHands {
     }
 
     async fn dump_database(&mut self) -> Result<String, UpgradeError> {
-        self.servers.dump().await.map_err(|error| UpgradeError::hands("pg_dump", error))
+        self.servers
+            .dump()
+            .await
+            .map_err(|error| UpgradeError::hands("pg_dump", error))
     }
 
     async fn restore_database(&mut self) -> Result<String, UpgradeError> {
-        self.servers.restore().await.map_err(|error| UpgradeError::hands("pg_restore", error))
+        self.servers
+            .restore()
+            .await
+            .map_err(|error| UpgradeError::hands("pg_restore", error))
     }
 
     async fn move_application(&mut self, side: Side) -> Result<String, UpgradeError> {
         let address = self.servers.writer_address(side);
-        let address = address.map_err(|error| UpgradeError::hands("move the application", error))?;
+        let address =
+            address.map_err(|error| UpgradeError::hands("move the application", error))?;
         let port = address.port;
         let incarnation = match side {
             Side::Old => 0,
             Side::New => 1,
         };
-        self.target.send_replace(Some(Target { address, incarnation }));
+        self.target.send_replace(Some(Target {
+            address,
+            incarnation,
+        }));
         Ok(format!("the application uses port {port}"))
     }
 
     async fn close_incarnation(&mut self) -> Result<String, UpgradeError> {
         let address = self.servers.admin_address(Side::Old);
-        let address = address.map_err(|error| UpgradeError::hands("read the witness out", error))?;
+        let address =
+            address.map_err(|error| UpgradeError::hands("read the witness out", error))?;
         let client = connect_admin(&address).await?;
         let token = format!("close-{:016x}", rand::random::<u64>());
         let lsn = emit_message(&client, &self.stream.marker_prefix, &token).await?;
@@ -227,15 +254,23 @@ impl LabHands {
             return Ok(());
         }
         let address = self.servers.admin_address(Side::Old);
-        let address = address.map_err(|error| UpgradeError::hands("look at the old slot", error))?;
+        let address =
+            address.map_err(|error| UpgradeError::hands("look at the old slot", error))?;
         let client = connect_admin(&address).await?;
-        until("the connector leaving the old server", SETTLE, LOOK, async || {
-            let reader = slot(&client, &self.stream.slot).await?.and_then(|slot| slot.active_pid);
-            Ok::<_, UpgradeError>(match reader {
-                Some(pid) => Poll::NotYet(format!("process {pid} reads the old slot")),
-                None => Poll::Ready(()),
-            })
-        })
+        until(
+            "the connector leaving the old server",
+            SETTLE,
+            LOOK,
+            async || {
+                let reader = slot(&client, &self.stream.slot)
+                    .await?
+                    .and_then(|slot| slot.active_pid);
+                Ok::<_, UpgradeError>(match reader {
+                    Some(pid) => Poll::NotYet(format!("process {pid} reads the old slot")),
+                    None => Poll::Ready(()),
+                })
+            },
+        )
         .await?;
         Ok(())
     }
@@ -250,7 +285,11 @@ impl LabHands {
             seen.retain(|before| *before == ends);
             seen.push(ends.clone());
             let state = format!("{} equal looks", seen.len());
-            Ok::<_, UpgradeError>(if seen.len() >= 3 { Poll::Ready(ends) } else { Poll::NotYet(state) })
+            Ok::<_, UpgradeError>(if seen.len() >= 3 {
+                Poll::Ready(ends)
+            } else {
+                Poll::NotYet(state)
+            })
         });
         Ok(settled.await?)
     }

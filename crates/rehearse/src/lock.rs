@@ -29,10 +29,19 @@ impl RunLock {
             let mut pid = String::new();
             file.read_to_string(&mut pid).map_err(failed)?;
             let pid = pid.trim();
-            let holder = if pid.is_empty() { String::new() } else { format!(" (process {pid})") };
-            return Err(RehearseError::Locked { path: path.display().to_string(), holder });
+            let holder = if pid.is_empty() {
+                String::new()
+            } else {
+                format!(" (process {pid})")
+            };
+            return Err(RehearseError::Locked {
+                path: path.display().to_string(),
+                holder,
+            });
         }
-        file.set_len(0).and_then(|()| file.rewind()).map_err(failed)?;
+        file.set_len(0)
+            .and_then(|()| file.rewind())
+            .map_err(failed)?;
         writeln!(file, "{}", std::process::id()).map_err(failed)?;
         Ok(RunLock { _file: file })
     }

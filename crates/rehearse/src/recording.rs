@@ -17,7 +17,9 @@ use cutover_model::evidence::{
 };
 use cutover_model::run_folder::LedgerKind;
 use cutover_model::{EventSink, RunFolder, TableShape};
-use cutover_record::topics::{ConverterModes, PartitionSpan, TopicsConfig, TopicsEnd, record_topics};
+use cutover_record::topics::{
+    ConverterModes, PartitionSpan, TopicsConfig, TopicsEnd, record_topics,
+};
 use cutover_upgrade::Stream;
 use serde_json::{Map, Value};
 
@@ -72,8 +74,17 @@ impl Recording<'_> {
         let spans = ends.into_iter().map(|((topic, partition), end)| {
             let at = |cut: &Cut| cut.get(&(topic.clone(), partition)).copied().unwrap_or(0);
             let mut cuts = vec![(0, 0)];
-            cuts.extend(self.cuts.iter().map(|(incarnation, cut)| (*incarnation, at(cut))));
-            PartitionSpan { topic, partition, end, cuts }
+            cuts.extend(
+                self.cuts
+                    .iter()
+                    .map(|(incarnation, cut)| (*incarnation, at(cut))),
+            );
+            PartitionSpan {
+                topic,
+                partition,
+                end,
+                cuts,
+            }
         });
         Ok(spans.collect())
     }
@@ -90,7 +101,8 @@ impl Recording<'_> {
             modes: ConverterModes::from_connector_config(&self.connector),
             spans,
         };
-        let mut writer = ChangeWriter::create(&self.run.ledger(LedgerKind::Published), self.buckets)?;
+        let mut writer =
+            ChangeWriter::create(&self.run.ledger(LedgerKind::Published), self.buckets)?;
         let events = events.clone();
         let read = move || -> Result<TopicsEnd, RehearseError> {
             let end = record_topics(&config, &mut writer, &events)?;
@@ -114,21 +126,33 @@ impl Recording<'_> {
 
     fn evidence(self, topics: TopicsEnd) -> Evidence {
         let not_compared = |relation: &str| {
-            let columns = topics.not_compared.iter().filter(|(table, _, _)| table == relation);
-            columns.map(|(_, column, reason)| (column.clone(), reason.clone())).collect()
+            let columns = topics
+                .not_compared
+                .iter()
+                .filter(|(table, _, _)| table == relation);
+            columns
+                .map(|(_, column, reason)| (column.clone(), reason.clone()))
+                .collect()
         };
-        let tables: Vec<TableEvidence> = self.shapes.iter().map(|shape| {
-            let relation = shape.relation.to_string();
-            TableEvidence {
-                not_compared: not_compared(&relation),
-                relation,
-                keyed: shape.has_key(),
-                stored: true,
-            }
-        }).collect();
+        let tables: Vec<TableEvidence> = self
+            .shapes
+            .iter()
+            .map(|shape| {
+                let relation = shape.relation.to_string();
+                TableEvidence {
+                    not_compared: not_compared(&relation),
+                    relation,
+                    keyed: shape.has_key(),
+                    stored: true,
+                }
+            })
+            .collect();
         let mut problems = self.problems;
         problems.extend(topics.problems);
-        let tombstones = self.connector.get("tombstones.on.delete").is_none_or(|on| on != "false");
+        let tombstones = self
+            .connector
+            .get("tombstones.on.delete")
+            .is_none_or(|on| on != "false");
         Evidence {
             format: EVIDENCE_FORMAT.into(),
             buckets: self.buckets,
@@ -179,7 +203,10 @@ pub async fn change_topic_ends(kafka: &Arc<Kafka>, stream: &Stream) -> Result<Cu
     for table in &stream.tables {
         let topic = format!("{}.{table}", stream.topic_prefix);
         let ends = cutover_upgrade::fence::ends(kafka, &topic).await?;
-        all.extend(ends.into_iter().map(|(partition, end)| ((topic.clone(), partition), end)));
+        all.extend(
+            ends.into_iter()
+                .map(|(partition, end)| ((topic.clone(), partition), end)),
+        );
     }
     Ok(all)
 }

@@ -25,7 +25,11 @@ struct Entry {
 impl Roster {
     /// This process must live from now on.
     pub fn add(&self, service: &str, pid: u32, log: PathBuf) {
-        self.lock().push(Entry { service: service.into(), pid, log });
+        self.lock().push(Entry {
+            service: service.into(),
+            pid,
+            log,
+        });
     }
 
     /// This service may end now.
@@ -35,12 +39,23 @@ impl Roster {
 
     /// The first service that should be alive and is not.
     pub fn dead(&self) -> Option<RehearseError> {
-        let dead = self.lock().iter().find(|entry| !alive(entry.pid)).cloned()?;
+        let dead = self
+            .lock()
+            .iter()
+            .find(|entry| !alive(entry.pid))
+            .cloned()?;
         let log = std::fs::read_to_string(&dead.log).unwrap_or_default();
         let lines: Vec<&str> = log.lines().rev().take(5).collect();
         let tail = lines.into_iter().rev().collect::<Vec<_>>().join(" | ");
-        let reason = format!("process {} is gone; end of {}: {tail}", dead.pid, dead.log.display());
-        Some(RehearseError::ServiceDied { service: dead.service, reason })
+        let reason = format!(
+            "process {} is gone; end of {}: {tail}",
+            dead.pid,
+            dead.log.display()
+        );
+        Some(RehearseError::ServiceDied {
+            service: dead.service,
+            reason,
+        })
     }
 
     /// Returns when a service has died.
@@ -64,10 +79,12 @@ fn alive(pid: u32) -> bool {
         return false;
     };
     // The name in parentheses may itself hold spaces and parentheses: the state follows the last one.
-    let state = stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().next());
+    let state = stat
+        .rsplit(')')
+        .next()
+        .and_then(|rest| rest.split_whitespace().next());
     !matches!(state, None | Some("Z" | "X" | "x"))
 }
-
 
 #[cfg(test)]
 mod tests {
@@ -83,7 +100,10 @@ mod tests {
         assert!(roster.dead().is_none());
         roster.add("broker", u32::MAX, log);
         let died = roster.dead().unwrap().to_string();
-        assert!(died.contains("broker") && died.contains("one | two"), "{died}");
+        assert!(
+            died.contains("broker") && died.contains("one | two"),
+            "{died}"
+        );
         roster.remove("broker");
         assert!(roster.dead().is_none());
     }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use cutover_lab::Home;
 use cutover_model::result::RunResult;
-use cutover_model::ExitCode;
+use cutover_model::{ExitCode, Verdict};
 use tokio::sync::watch;
 
 use crate::error::RehearseError;
@@ -58,36 +58,53 @@ pub async fn rehearse(options: Options) -> Result<Ended, RehearseError> {
     let mut stage = tokio::select! {
         stage = Stage::open(home, &root, &options.scenarios, (&log, &roster)) => stage?,
         code = interrupted(&mut interrupt) => {
-            return Ok(Ended { result: conclude(Vec::new()), exit: code, root });
+            let (result, exit) = close_result(conclude(Vec::new()), false, Some(code));
+            return Ok(Ended { result, exit, root });
         }
     };
     let mut shared = log.take_phases();
     let mut results = Vec::new();
-    let mut stopped = None;
     for scenario in &options.scenarios {
         let seed = options.seed.unwrap_or(scenario.load.seed);
-        let cast = Cast { scenario, seed, root: &root, display: &options.display };
+        let cast = Cast {
+            scenario,
+            seed,
+            root: &root,
+            display: &options.display,
+        };
         let mut scene = Scene::prepare(cast)?;
         scene.manifest.phases.append(&mut shared);
-        let played = scene.play(&mut stage, &mut interrupt).await;
-        match played {
+        match scene.play(&mut stage, &mut interrupt).await {
             Ok(played) => {
                 results.push(played.result);
-                stopped = played.signal;
+                if played.signal.is_some() {
+                    break;
+                }
             }
             Err(error) => {
                 stage.close().await?;
                 return Err(error);
             }
         }
-        if stopped.is_some() || roster.dead().is_some() {
-            break;
-        }
     }
     stage.close().await?;
-    let result = conclude(results);
-    let exit = stopped.unwrap_or_else(|| ExitCode::of(result.verdict));
+    let all_played = results.len() == options.scenarios.len();
+    let (result, exit) = close_result(conclude(results), all_played, *interrupt.borrow());
     Ok(Ended { result, exit, root })
+}
+
+/// Scenarios that were not played are not passed; a signal decides the exit code, whatever was judged before.
+fn close_result(
+    mut result: RunResult,
+    all_played: bool,
+    signal: Option<ExitCode>,
+) -> (RunResult, ExitCode) {
+    if !all_played {
+        result.verdict = result.verdict.max(Verdict::Unknown);
+    }
+    let exit = signal.unwrap_or_else(|| ExitCode::of(result.verdict));
+    result.exit_code = exit.number();
+    (result, exit)
 }
 
 /// Waits until the user wants the run to end.
@@ -109,9 +126,15 @@ fn make_run_root(runs: &Path) -> Result<PathBuf, RehearseError> {
     };
     let runs = std::path::absolute(runs).map_err(|source| failed(runs, source))?;
     std::fs::create_dir_all(&runs).map_err(|source| failed(&runs, source))?;
-    let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H-%M-%SZ").to_string();
+    let now = jiff::Timestamp::now()
+        .strftime("%Y-%m-%dT%H-%M-%SZ")
+        .to_string();
     for number in 1..100 {
-        let name = if number == 1 { now.clone() } else { format!("{now}-{number}") };
+        let name = if number == 1 {
+            now.clone()
+        } else {
+            format!("{now}-{number}")
+        };
         let root = runs.join(name);
         match std::fs::create_dir(&root) {
             Ok(()) => return Ok(root),
@@ -119,5 +142,26 @@ fn make_run_root(runs: &Path) -> Result<PathBuf, RehearseError> {
             Err(error) => return Err(failed(&root, error)),
         }
     }
-    Err(failed(&runs, std::io::Error::other("every name of this second is taken")))
+    Err(failed(
+        &runs,
+        std::io::Error::other("every name of this second is taken"),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_played_is_not_passed_and_a_signal_decides_the_exit() {
+        let nothing = || conclude(Vec::new());
+        let passed = || RunResult {
+            verdict: Verdict::Pass,
+            ..nothing()
+        };
+        assert_eq!(close_result(passed(), true, None).1, ExitCode::Pass);
+        assert_eq!(close_result(passed(), false, None).1, ExitCode::Unknown);
+        let (result, exit) = close_result(passed(), true, Some(ExitCode::Terminated));
+        assert_eq!((result.exit_code, exit), (143, ExitCode::Terminated));
+    }
 }

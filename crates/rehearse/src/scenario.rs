@@ -116,8 +116,12 @@ pub const ALL: &[Shipped] = &[
 /// Finds a scenario by name, or reads it from a path (anything with a `/` or ending in `.toml`).
 pub fn find(name: &str) -> Result<Scenario, RehearseError> {
     if name.contains('/') || name.ends_with(".toml") {
-        let text = std::fs::read_to_string(Path::new(name))
-            .map_err(|source| RehearseError::ScenarioFile { path: name.into(), source })?;
+        let text = std::fs::read_to_string(Path::new(name)).map_err(|source| {
+            RehearseError::ScenarioFile {
+                path: name.into(),
+                source,
+            }
+        })?;
         return parse(name, &text);
     }
     match ALL.iter().find(|shipped| shipped.name == name) {
@@ -133,7 +137,9 @@ pub fn find(name: &str) -> Result<Scenario, RehearseError> {
 /// The scenarios of the main job.
 pub fn main_job() -> Result<Vec<Scenario>, RehearseError> {
     let shipped = ALL.iter().filter(|shipped| shipped.main_job);
-    shipped.map(|shipped| parse(shipped.name, shipped.text)).collect()
+    shipped
+        .map(|shipped| parse(shipped.name, shipped.text))
+        .collect()
 }
 
 impl Scenario {
@@ -161,10 +167,15 @@ pub fn parse(origin: &str, text: &str) -> Result<Scenario, RehearseError> {
         if let Some(suggestion) = suggestion(error.message()) {
             reason.push_str(&suggestion);
         }
-        RehearseError::Scenario { origin: origin.into(), reason }
+        RehearseError::Scenario {
+            origin: origin.into(),
+            reason,
+        }
     })?;
-    check(&scenario)
-        .map_err(|reason| RehearseError::Scenario { origin: origin.into(), reason })?;
+    check(&scenario).map_err(|reason| RehearseError::Scenario {
+        origin: origin.into(),
+        reason,
+    })?;
     Ok(scenario)
 }
 
@@ -184,10 +195,11 @@ fn check(scenario: &Scenario) -> Result<(), String> {
     }
     let runbook = &scenario.upgrade.runbook;
     if cutover_upgrade::strategies::by_name(runbook).is_none() {
-        let known = cutover_upgrade::strategies::ALL.iter().map(|known| known.name);
-        let hint = nearest(runbook, known).map_or_else(String::new, |name| {
-            format!("; did you mean '{name}'?")
-        });
+        let known = cutover_upgrade::strategies::ALL
+            .iter()
+            .map(|known| known.name);
+        let hint = nearest(runbook, known)
+            .map_or_else(String::new, |name| format!("; did you mean '{name}'?"));
         return Err(format!("upgrade.runbook '{runbook}' is not known{hint}"));
     }
     Ok(())
@@ -195,7 +207,11 @@ fn check(scenario: &Scenario) -> Result<(), String> {
 
 /// serde says "unknown field `x`, expected one of `a`, `b`"; this adds the nearest of them.
 fn suggestion(message: &str) -> Option<String> {
-    let mut quoted = message.strip_prefix("unknown field ")?.split('`').skip(1).step_by(2);
+    let mut quoted = message
+        .strip_prefix("unknown field ")?
+        .split('`')
+        .skip(1)
+        .step_by(2);
     let wrong = quoted.next()?;
     nearest(wrong, quoted).map(|name| format!("\ndid you mean '{name}'?"))
 }
@@ -215,11 +231,22 @@ mod tests {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios");
         let mut files: Vec<String> = std::fs::read_dir(folder)
             .unwrap()
-            .map(|entry| entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned())
+            .map(|entry| {
+                entry
+                    .unwrap()
+                    .path()
+                    .file_stem()
+                    .unwrap()
+                    .to_str()
+                    .unwrap()
+                    .to_owned()
+            })
             .collect();
         files.sort();
-        let mut names: Vec<String> =
-            ALL.iter().map(|shipped| find(shipped.name).unwrap().name).collect();
+        let mut names: Vec<String> = ALL
+            .iter()
+            .map(|shipped| find(shipped.name).unwrap().name)
+            .collect();
         names.sort();
         assert_eq!(files, names);
     }
@@ -228,7 +255,10 @@ mod tests {
     fn a_misspelt_key_is_named_with_the_right_one() {
         let text = ALL[0].text.replace("changes_before", "change_before");
         let error = parse("mine.toml", &text).unwrap_err().to_string();
-        assert!(error.contains("change_before") && error.contains("'changes_before'"), "{error}");
+        assert!(
+            error.contains("change_before") && error.contains("'changes_before'"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -75,7 +75,12 @@ impl<'a> Scene<'a> {
         let log = EventLog::create(&run.events(), &cast.scenario.name, cast.display.clone())?;
         let manifest = manifest(cast.scenario, cast.seed);
         write_manifest(&run, &manifest)?;
-        Ok(Scene { cast, run, log, manifest })
+        Ok(Scene {
+            cast,
+            run,
+            log,
+            manifest,
+        })
     }
 
     /// Plays it. An error means that it could not even begin; once the load is on, whatever happens becomes
@@ -86,7 +91,10 @@ impl<'a> Scene<'a> {
         interrupt: &mut Interrupt,
     ) -> Result<Played, RehearseError> {
         let title = self.cast.scenario.title.clone();
-        self.log.sink().emit(EventKind::ScenarioStarted { title, seed: self.cast.seed });
+        self.log.sink().emit(EventKind::ScenarioStarted {
+            title,
+            seed: self.cast.seed,
+        });
         self.log.phase("servers");
         let mut hands = None;
         let mut measured = Measured::default();
@@ -104,16 +112,22 @@ impl<'a> Scene<'a> {
         self.log.phase("servers down");
         if stage.roster().dead().is_none() {
             // A connector whose server is gone would try for ever and disturb the next scenario.
-            let deleted = stage.connect().delete(&stream(&self.cast.scenario.name).connector).await;
+            let deleted = stage
+                .connect()
+                .delete(&stream(&self.cast.scenario.name).connector)
+                .await;
             if let Err(error) = deleted {
-                self.log.sink().warning(format!("deleting the connector: {error}"));
+                self.log
+                    .sink()
+                    .warning(format!("deleting the connector: {error}"));
             }
         }
-        self.take_down(hands, measured.load_started, ended.is_ok()).await?;
+        self.take_down(hands, measured.load_started, ended.is_ok())
+            .await?;
         self.manifest.refused_write_seconds = measured.refused_write_seconds;
         self.manifest.server_restart_seconds = measured.server_restart_seconds;
         match ended {
-            Ok(()) => self.finished().await,
+            Ok(()) => self.finished(interrupt).await,
             Err(Cut::Error(error)) if !measured.load_started => {
                 self.close(RunStatus::Failed, Some(Failure::of(&error).message))?;
                 Err(error)
@@ -121,10 +135,7 @@ impl<'a> Scene<'a> {
             Err(Cut::Error(error)) => {
                 self.broken(RunStatus::Failed, Failure::of(&error).message, None)
             }
-            Err(Cut::Signal(code)) => {
-                let cause = format!("ended by the user (exit {})", code.number());
-                self.broken(RunStatus::Interrupted, cause, Some(code))
-            }
+            Err(Cut::Signal(code)) => self.interrupted(code),
         }
     }
 
@@ -183,26 +194,47 @@ impl<'a> Scene<'a> {
         load_started: bool,
         complete: bool,
     ) -> Result<(), RehearseError> {
-        let Some(mut hands) = hands else { return Ok(()) };
+        let Some(mut hands) = hands else {
+            return Ok(());
+        };
         if load_started && !complete && read_evidence(&self.run).is_err() {
             let problems = vec!["the run broke off before its ledgers were complete".to_owned()];
-            write_evidence(&self.run, &broken_off(BUCKETS, hands.incarnations(), problems))?;
+            write_evidence(
+                &self.run,
+                &broken_off(BUCKETS, hands.incarnations(), problems),
+            )?;
         }
         if let Err(error) = hands.take_down().await {
-            self.log.sink().warning(format!("stopping the servers: {error}"));
+            self.log
+                .sink()
+                .warning(format!("stopping the servers: {error}"));
         }
         Ok(())
     }
 
-    async fn finished(mut self) -> Result<Played, RehearseError> {
+    async fn finished(mut self, interrupt: &mut Interrupt) -> Result<Played, RehearseError> {
         self.close(RunStatus::Finished, None)?;
         self.log.phase("judge");
-        let judged = judge_run(&self.run).await?;
+        let judged = tokio::select! {
+            judged = judge_run(&self.run) => judged?,
+            code = interrupted(interrupt) => return self.interrupted(code),
+        };
         // Once more, now with the time that judging took.
         self.close(RunStatus::Finished, None)?;
-        let result = ScenarioResult { phases: self.manifest.phases.clone(), ..judged };
+        let result = ScenarioResult {
+            phases: self.manifest.phases.clone(),
+            ..judged
+        };
         self.tell(&result, "finished");
-        Ok(Played { result, signal: None })
+        Ok(Played {
+            result,
+            signal: None,
+        })
+    }
+
+    fn interrupted(self, code: ExitCode) -> Result<Played, RehearseError> {
+        let cause = format!("ended by the user (exit {})", code.number());
+        self.broken(RunStatus::Interrupted, cause, Some(code))
     }
 
     fn broken(
@@ -213,7 +245,11 @@ impl<'a> Scene<'a> {
     ) -> Result<Played, RehearseError> {
         self.close(status, Some(cause.clone()))?;
         let result = unjudged(&self.run, self.manifest.clone(), &cause);
-        let word = if signal.is_some() { "interrupted" } else { "failed" };
+        let word = if signal.is_some() {
+            "interrupted"
+        } else {
+            "failed"
+        };
         self.tell(&result, word);
         Ok(Played { result, signal })
     }
@@ -225,7 +261,9 @@ impl<'a> Scene<'a> {
             proof_level: result.proof_level,
             reasons: result.reasons.clone(),
         });
-        sink.emit(EventKind::ScenarioEnded { status: status.into() });
+        sink.emit(EventKind::ScenarioEnded {
+            status: status.into(),
+        });
     }
 
     fn close(&mut self, status: RunStatus, cause: Option<String>) -> Result<(), RehearseError> {

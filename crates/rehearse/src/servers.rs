@@ -65,17 +65,31 @@ impl Servers {
         version: &str,
     ) -> Result<Servers, RehearseError> {
         let mut inside = stack.lock().await;
-        let cluster = inside.add_postgres(version, PostgresSpec::new("old", DATABASE)).await?;
+        let cluster = inside
+            .add_postgres(version, PostgresSpec::new("old", DATABASE))
+            .await?;
         let old = Addresses::of(cluster, "old");
         let dump = cluster.info().folder.join("database.dump");
         enlist(&roster, cluster);
         drop(inside);
         let admin = connect_admin(&old.admin).await?;
-        admin.batch_execute(cutover_workload::SCHEMA_SQL).await.map_err(|source| {
-            cutover_clients::pg::PgError::Sql { what: "make the load's tables".into(), source }
-        })?;
+        admin
+            .batch_execute(cutover_workload::SCHEMA_SQL)
+            .await
+            .map_err(|source| cutover_clients::pg::PgError::Sql {
+                what: "make the load's tables".into(),
+                source,
+            })?;
         let version = version.to_owned();
-        Ok(Servers { stack, roster, old, new: None, new_version: version.clone(), version, dump })
+        Ok(Servers {
+            stack,
+            roster,
+            old,
+            new: None,
+            new_version: version.clone(),
+            version,
+            dump,
+        })
     }
 
     /// Lets the old server's log grow, as if it had lived longer. No table changes; nobody decodes it.
@@ -84,7 +98,10 @@ impl Servers {
         for _ in 0..mebibytes {
             let text = "select pg_logical_emit_message(false, 'age', repeat('x', 1048576))";
             admin.batch_execute(text).await.map_err(|source| {
-                cutover_clients::pg::PgError::Sql { what: "let the log grow".into(), source }
+                cutover_clients::pg::PgError::Sql {
+                    what: "let the log grow".into(),
+                    source,
+                }
             })?;
         }
         Ok(())
@@ -117,7 +134,11 @@ impl Servers {
 
     /// Version of the server that serves now.
     pub fn version(&self) -> &str {
-        if self.new.is_some() { &self.new_version } else { &self.version }
+        if self.new.is_some() {
+            &self.new_version
+        } else {
+            &self.version
+        }
     }
 
     /// Stops a server fast; returns the seconds.
@@ -159,7 +180,10 @@ impl Servers {
     pub async fn create_new(&mut self, version: &str) -> Result<PgAddress, RehearseError> {
         let mut stack = self.stack.lock().await;
         let credentials = cluster(&mut stack, "old")?.credentials().clone();
-        let spec = PostgresSpec { credentials, ..PostgresSpec::new("new", DATABASE) };
+        let spec = PostgresSpec {
+            credentials,
+            ..PostgresSpec::new("new", DATABASE)
+        };
         let made = stack.add_postgres(version, spec).await?;
         enlist(&self.roster, made);
         let new = Addresses::of(made, "new");
@@ -182,7 +206,9 @@ impl Servers {
     /// Restores the dump into the new server.
     pub async fn restore(&self) -> Result<String, RehearseError> {
         let mut stack = self.stack.lock().await;
-        cluster(&mut stack, "new")?.restore(&["--exit-on-error"], &self.dump, COPY).await?;
+        cluster(&mut stack, "new")?
+            .restore(&["--exit-on-error"], &self.dump, COPY)
+            .await?;
         Ok("pg_restore ended without an error".into())
     }
 

@@ -117,7 +117,9 @@ impl Stage {
         match Arc::try_unwrap(self.stack) {
             Ok(stack) => Ok(stack.into_inner().down_and_purge().await?),
             // Somebody still holds the stack; dropping the last hold ends its processes.
-            Err(_) => Err(RehearseError::Load("the lab is still in use while it is closed".into())),
+            Err(_) => Err(RehearseError::Load(
+                "the lab is still in use while it is closed".into(),
+            )),
         }
     }
 }

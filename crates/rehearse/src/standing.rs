@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use cutover_clients::connect::Connect;
 use cutover_clients::pg::publication::create_publication;
 use cutover_clients::pg::{PgError, connect_admin};
+use cutover_lab::Home;
 use cutover_lab::services::postgres::{Login, PostgresSpec};
 use cutover_lab::stack::{Stack, StackSpec};
 use cutover_lab::state::{LIFE, Owner};
-use cutover_lab::Home;
 use cutover_model::EventSink;
 
 use crate::connector::{self, ConnectorPlan};
@@ -57,11 +57,17 @@ impl Standing {
         let mut spec = StackSpec::new(LIFE, logs);
         spec.kafka.clone_from(&versions.kafka);
         spec.debezium.clone_from(&versions.debezium);
-        spec.postgres = vec![(versions.postgres.clone(), PostgresSpec::new("main", DATABASE))];
+        spec.postgres = vec![(
+            versions.postgres.clone(),
+            PostgresSpec::new("main", DATABASE),
+        )];
         let stack = Stack::up(home, spec, events).await?;
         // Published before the connector is up, so that `down` finds the processes whatever happens next.
         owner.publish(&stack.services())?;
-        let standing = Standing { stack, _owner: owner };
+        let standing = Standing {
+            stack,
+            _owner: owner,
+        };
         standing.start_stream().await?;
         Ok(standing)
     }
@@ -73,7 +79,10 @@ impl Standing {
         let admin = cluster.address(Login::Admin, DATABASE);
         let client = connect_admin(&admin).await?;
         let made = client.batch_execute(cutover_workload::SCHEMA_SQL).await;
-        made.map_err(|source| PgError::Sql { what: "make the load's tables".into(), source })?;
+        made.map_err(|source| PgError::Sql {
+            what: "make the load's tables".into(),
+            source,
+        })?;
         create_publication(&client, &stream.publication, &stream.tables).await?;
         let address = cluster.tcp_address(Login::Debezium, DATABASE);
         let config = connector::config(&stream, &address, ConnectorPlan::default());

@@ -77,7 +77,9 @@ impl Witnesses {
             marker_prefix: self.marker_prefix.clone(),
         };
         let Some(writer) = self.writer.clone() else {
-            return Err(RehearseError::Load("the committed ledger is closed already".into()));
+            return Err(RehearseError::Load(
+                "the committed ledger is closed already".into(),
+            ));
         };
         let witness = Witness::start(config, writer)?;
         self.watched.push(Watched {
@@ -106,7 +108,9 @@ impl Witnesses {
                 return Err(cutover_record::RecordError::Witness(error));
             }
             let state = format!("received up to {}", status.received);
-            Ok(witness.saw_marker(&marker.token).map_or(Poll::NotYet(state), Poll::Ready))
+            Ok(witness
+                .saw_marker(&marker.token)
+                .map_or(Poll::NotYet(state), Poll::Ready))
         })
         .await;
         let end = stop(witness).await?;
@@ -128,13 +132,19 @@ impl Witnesses {
 
     /// An error of a witness that is still reading.
     pub fn error(&self) -> Option<String> {
-        let live = self.watched.iter().filter_map(|watched| watched.witness.as_ref());
+        let live = self
+            .watched
+            .iter()
+            .filter_map(|watched| watched.witness.as_ref());
         live.filter_map(|witness| witness.status().error).next()
     }
 
     /// Bytes of log between the last witness and a position.
     pub fn changes(&self) -> u64 {
-        let live = self.watched.iter().filter_map(|watched| watched.witness.as_ref());
+        let live = self
+            .watched
+            .iter()
+            .filter_map(|watched| watched.witness.as_ref());
         live.map(|witness| witness.status().changes).sum()
     }
 
@@ -170,11 +180,18 @@ impl Witnesses {
                 watched.through = stop(witness).await?.through;
             }
         }
-        let Some(writer) = self.writer.take() else { return Ok(()) };
-        let Ok(writer) = Arc::try_unwrap(writer) else {
-            return Err(RehearseError::Load("a witness still writes while its ledger is closed".into()));
+        let Some(writer) = self.writer.take() else {
+            return Ok(());
         };
-        writer.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner).finish()?;
+        let Ok(writer) = Arc::try_unwrap(writer) else {
+            return Err(RehearseError::Load(
+                "a witness still writes while its ledger is closed".into(),
+            ));
+        };
+        writer
+            .into_inner()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .finish()?;
         Ok(())
     }
 }

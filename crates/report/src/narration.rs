@@ -203,6 +203,7 @@ mod tests {
             [
                 "minor: PostgreSQL 16.2 to 16.14, seed 42",
                 "minor: step 2 drain-proof proved in 0.4 s: marker at 0/19A2B8",
+                "minor: step 2 drain-proof done in 0.1 s, unchecked: connector PAUSED",
                 "minor: step 2 drain-proof FAILED: no\\u{1b}[2Jmarker",
                 "minor: the server restarted in 1.4 s",
                 "minor: warning: the witness reconnected",

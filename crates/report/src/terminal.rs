@@ -288,15 +288,15 @@ pub(crate) fn lesson(scenario: &ScenarioResult) -> Option<String> {
     }
     let counts = &scenario.counts;
     let harm: Vec<String> = [
-        (counts.lost, "event", "lost"),
-        (counts.duplicated, "event", "repeated"),
-        (counts.phantom, "event", "invented"),
-        (counts.reordered, "event", "put out of order"),
-        (counts.divergent, "row", "left different from the database for"),
+        (counts.lost, "lost", "event", ""),
+        (counts.duplicated, "repeated", "event", ""),
+        (counts.phantom, "invented", "event", ""),
+        (counts.reordered, "put", "event", " out of order"),
+        (counts.divergent, "left", "row", " unlike the database"),
     ]
     .into_iter()
-    .filter(|(number, _, _)| *number > 0)
-    .map(|(number, noun, done)| format!("{done} {}", counted(number, noun)))
+    .filter(|(number, ..)| *number > 0)
+    .map(|(number, did, noun, how)| format!("{did} {}{how}", counted(number, noun)))
     .collect();
     let did = if harm.is_empty() {
         "did no harm that was seen this time".to_owned()

@@ -42,9 +42,14 @@ impl Engine {
             done.push((number, step));
             if let Err(error) = self.step(number, step, plan.class, (cutover, hands)).await {
                 let reason = error.to_string();
-                self.journal.write(number, step.name(), Entry::Failed, &reason)?;
+                self.journal
+                    .write(number, step.name(), Entry::Failed, &reason)?;
                 let step = step.name().to_owned();
-                self.events.emit(EventKind::StepFailed { number, step, reason });
+                self.events.emit(EventKind::StepFailed {
+                    number,
+                    step,
+                    reason,
+                });
                 self.take_back(&done, cutover, hands).await?;
                 return Err(error);
             }
@@ -61,12 +66,18 @@ impl Engine {
     ) -> Result<(), UpgradeError> {
         let name = step.name();
         let started = Instant::now();
-        self.events.emit(EventKind::StepStarted { number, step: name.into(), title: step.title() });
+        self.events.emit(EventKind::StepStarted {
+            number,
+            step: name.into(),
+            title: step.title(),
+        });
         let applied = if let Some(state) = step.already_done(cutover).await? {
-            self.journal.write(number, name, Entry::AlreadyDone, &state)?;
+            self.journal
+                .write(number, name, Entry::AlreadyDone, &state)?;
             state
         } else {
-            self.journal.write(number, name, Entry::Intent, &step.title())?;
+            self.journal
+                .write(number, name, Entry::Intent, &step.title())?;
             let applied = step.apply(cutover, hands).await?;
             self.journal.write(number, name, Entry::Applied, &applied)?;
             applied
@@ -75,13 +86,23 @@ impl Engine {
         if class == RunbookClass::Baseline {
             let seconds = started.elapsed().as_secs_f64();
             let step = name.into();
-            self.events.emit(EventKind::StepDone { number, step, what: applied, seconds });
+            self.events.emit(EventKind::StepDone {
+                number,
+                step,
+                what: applied,
+                seconds,
+            });
             return Ok(());
         }
         let proof = step.prove(cutover, hands).await?;
         self.journal.write(number, name, Entry::Proved, &proof)?;
         let seconds = started.elapsed().as_secs_f64();
-        self.events.emit(EventKind::StepProved { number, step: name.into(), proof, seconds });
+        self.events.emit(EventKind::StepProved {
+            number,
+            step: name.into(),
+            proof,
+            seconds,
+        });
         Ok(())
     }
 
@@ -96,11 +117,15 @@ impl Engine {
                 continue;
             }
             match step.undo(cutover, hands).await {
-                Ok(state) => self.journal.write(*number, step.name(), Entry::Undone, &state)?,
+                Ok(state) => self
+                    .journal
+                    .write(*number, step.name(), Entry::Undone, &state)?,
                 Err(error) => {
                     let reason = error.to_string();
-                    self.events.warning(format!("undo of {}: {reason}", step.name()));
-                    self.journal.write(*number, step.name(), Entry::UndoFailed, &reason)?;
+                    self.events
+                        .warning(format!("undo of {}: {reason}", step.name()));
+                    self.journal
+                        .write(*number, step.name(), Entry::UndoFailed, &reason)?;
                 }
             }
             if step.point_of_no_return() {

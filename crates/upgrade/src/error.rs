@@ -56,7 +56,10 @@ pub enum UpgradeError {
 impl UpgradeError {
     /// An action of the infrastructure that failed.
     pub fn hands(what: impl Into<String>, reason: impl std::fmt::Display) -> UpgradeError {
-        UpgradeError::Hands { what: what.into(), reason: reason.to_string() }
+        UpgradeError::Hands {
+            what: what.into(),
+            reason: reason.to_string(),
+        }
     }
 }
 
@@ -64,9 +67,15 @@ impl<E: std::error::Error + Into<UpgradeError> + 'static> From<WaitError<E>> for
     fn from(error: WaitError<E>) -> UpgradeError {
         match error {
             WaitError::Failed(inner) => inner.into(),
-            WaitError::TimedOut { what, seconds, last } => {
-                UpgradeError::NotSeen { what, seconds, last }
-            }
+            WaitError::TimedOut {
+                what,
+                seconds,
+                last,
+            } => UpgradeError::NotSeen {
+                what,
+                seconds,
+                last,
+            },
         }
     }
 }

@@ -48,7 +48,9 @@ impl Facts {
         let slot = self.slot.as_ref().map_or_else(
             || "no slot".to_owned(),
             |slot| {
-                let at = slot.confirmed_flush.map_or_else(|| "-".into(), |lsn| lsn.to_string());
+                let at = slot
+                    .confirmed_flush
+                    .map_or_else(|| "-".into(), |lsn| lsn.to_string());
                 format!("slot confirmed to {at}")
             },
         );

@@ -80,7 +80,14 @@ impl MarkerWatch {
         let marker = Marker { token, lsn };
         let arrival = Arrival::default();
         let server = server.clone();
-        Ok(MarkerWatch { marker, arrival, server, client, cursor, sent: Instant::now() })
+        Ok(MarkerWatch {
+            marker,
+            arrival,
+            server,
+            client,
+            cursor,
+            sent: Instant::now(),
+        })
     }
 
     /// Seconds since the marker was written.
@@ -106,7 +113,11 @@ impl MarkerWatch {
         Ok(format!(
             "marker {} {} in Kafka, stored offset {}, slot confirmed to {}",
             self.marker.lsn,
-            if self.arrival.in_topic { "seen" } else { "not seen" },
+            if self.arrival.in_topic {
+                "seen"
+            } else {
+                "not seen"
+            },
             text(stored),
             text(confirmed)
         ))
@@ -122,7 +133,11 @@ impl MarkerWatch {
         let seen = until(what, deadline, cutover.deadlines.poll, async || {
             let seen = self.look(cutover).await?;
             let arrived = self.arrival.everywhere();
-            Ok::<_, UpgradeError>(if arrived { Poll::Ready(seen) } else { Poll::NotYet(seen) })
+            Ok::<_, UpgradeError>(if arrived {
+                Poll::Ready(seen)
+            } else {
+                Poll::NotYet(seen)
+            })
         })
         .await?;
         Ok(format!("{seen}, after {:.2} s", self.seconds()))
@@ -138,7 +153,11 @@ impl MarkerWatch {
         let waited = until(what, deadline, cutover.deadlines.poll, async || {
             let seen = self.look(cutover).await?;
             let arrived = self.arrival.everywhere();
-            Ok::<_, UpgradeError>(if arrived { Poll::Ready(seen) } else { Poll::NotYet(seen) })
+            Ok::<_, UpgradeError>(if arrived {
+                Poll::Ready(seen)
+            } else {
+                Poll::NotYet(seen)
+            })
         })
         .await;
         match waited {
@@ -159,7 +178,12 @@ impl MarkerWatch {
             if high <= from {
                 continue;
             }
-            let search = Search { topic: topic.clone(), partition, from, to: high };
+            let search = Search {
+                topic: topic.clone(),
+                partition,
+                from,
+                to: high,
+            };
             if search.contains(&cutover.kafka, needle.clone()).await? {
                 return Ok(true);
             }
@@ -192,8 +216,14 @@ impl Search {
             };
             let mut look = |record: &Record<'_>| {
                 let value = record.value.unwrap_or_default();
-                found |= value.windows(needle.len()).any(|bytes| bytes == needle.as_bytes());
-                if found { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+                found |= value
+                    .windows(needle.len())
+                    .any(|bytes| bytes == needle.as_bytes());
+                if found {
+                    ControlFlow::Break(())
+                } else {
+                    ControlFlow::Continue(())
+                }
             };
             kafka.read_range(&range, &mut look)?;
             Ok(found)
@@ -206,7 +236,10 @@ impl Search {
 pub async fn ends(kafka: &Arc<Kafka>, topic: &str) -> Result<BTreeMap<i32, i64>, UpgradeError> {
     let (kafka, topic) = (Arc::clone(kafka), topic.to_owned());
     let read = move || -> Result<BTreeMap<i32, i64>, KafkaError> {
-        let known = kafka.topics()?.into_iter().find(|known| known.name == topic);
+        let known = kafka
+            .topics()?
+            .into_iter()
+            .find(|known| known.name == topic);
         let partitions = known.map_or_else(Vec::new, |known| known.partitions);
         let end = |partition: i32| Ok((partition, kafka.watermarks(&topic, partition)?.1));
         partitions.into_iter().map(end).collect()
@@ -222,6 +255,8 @@ where
 {
     match tokio::task::spawn_blocking(call).await {
         Ok(result) => Ok(result?),
-        Err(panic) => Err(UpgradeError::Disproved(format!("the Kafka client failed: {panic}"))),
+        Err(panic) => Err(UpgradeError::Disproved(format!(
+            "the Kafka client failed: {panic}"
+        ))),
     }
 }

@@ -17,7 +17,10 @@ pub enum Side {
 }
 
 /// Actions outside PostgreSQL's SQL, Kafka and Connect's REST.
-#[expect(async_fn_in_trait, reason = "the engine runs on one task; no implementation needs Send")]
+#[expect(
+    async_fn_in_trait,
+    reason = "the engine runs on one task; no implementation needs Send"
+)]
 pub trait Hands {
     /// Stops a server in its fast mode. Returns the seconds it took.
     async fn stop_server(&mut self, side: Side) -> Result<f64, UpgradeError>;

@@ -64,8 +64,14 @@ impl Journal {
     pub fn open(path: &Path) -> Result<Journal, UpgradeError> {
         let file = OpenOptions::new().create(true).append(true).open(path);
         match file {
-            Ok(file) => Ok(Journal { path: path.to_owned(), file }),
-            Err(source) => Err(UpgradeError::Journal { path: path.display().to_string(), source }),
+            Ok(file) => Ok(Journal {
+                path: path.to_owned(),
+                file,
+            }),
+            Err(source) => Err(UpgradeError::Journal {
+                path: path.display().to_string(),
+                source,
+            }),
         }
     }
 
@@ -103,7 +109,10 @@ impl Journal {
 pub fn read(path: &Path) -> std::io::Result<Vec<JournalLine>> {
     let text = std::fs::read_to_string(path)?;
     let complete = text.rfind('\n').map_or("", |end| &text[..end]);
-    complete.lines().map(|line| serde_json::from_str(line).map_err(Into::into)).collect()
+    complete
+        .lines()
+        .map(|line| serde_json::from_str(line).map_err(Into::into))
+        .collect()
 }
 
 #[cfg(test)]
@@ -115,8 +124,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("journal.jsonl");
         let mut journal = Journal::open(&path).unwrap();
-        journal.write(1, "freeze-writes", Entry::Intent, "").unwrap();
-        journal.write(1, "freeze-writes", Entry::Proved, "no open transaction").unwrap();
+        journal
+            .write(1, "freeze-writes", Entry::Intent, "")
+            .unwrap();
+        journal
+            .write(1, "freeze-writes", Entry::Proved, "no open transaction")
+            .unwrap();
         let mut file = OpenOptions::new().append(true).open(&path).unwrap();
         file.write_all(b"{\"format\":\"cutover.jour").unwrap();
         let lines = read(&path).unwrap();

@@ -38,17 +38,21 @@ impl Plan {
 
     /// The runbook as people read it.
     pub fn runbook(&self) -> Runbook {
-        let steps = self.steps.iter().zip(1..).map(|(step, number)| RunbookStep {
-            number,
-            step: step.name().into(),
-            title: step.title(),
-            proof: match self.class {
-                RunbookClass::Proven => step.proof().map(Into::into),
-                RunbookClass::Baseline => None,
-            },
-            undo: step.undo_title().map(Into::into),
-            point_of_no_return: step.point_of_no_return(),
-        });
+        let steps = self
+            .steps
+            .iter()
+            .zip(1..)
+            .map(|(step, number)| RunbookStep {
+                number,
+                step: step.name().into(),
+                title: step.title(),
+                proof: match self.class {
+                    RunbookClass::Proven => step.proof().map(Into::into),
+                    RunbookClass::Baseline => None,
+                },
+                undo: step.undo_title().map(Into::into),
+                point_of_no_return: step.point_of_no_return(),
+            });
         Runbook {
             name: self.runbook.clone(),
             title: self.title.clone(),

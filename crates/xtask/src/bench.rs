@@ -74,7 +74,12 @@ impl Bench {
         let started = Instant::now();
         self.run(&["lab", "down", "--purge"], &[])?;
         let down = started.elapsed().as_secs_f64();
-        let figure = |what, value, bar| Figure { what, value, bar, unit: "s" };
+        let figure = |what, value, bar| Figure {
+            what,
+            value,
+            bar,
+            unit: "s",
+        };
         Ok(vec![
             figure("warm `lab up` until the connector streams", up, 6.0),
             figure("`lab down` until no process and no port is left", down, 5.0),
@@ -95,11 +100,31 @@ impl Bench {
         let changes = scenario["counts"]["committed"].as_f64().unwrap_or(f64::NAN);
         say(&format!("rehearse minor: {changes} changes committed"));
         let beyond = number("refused_write_seconds") - number("server_restart_seconds");
-        let figure = |what, value, bar, unit| Figure { what, value, bar, unit };
+        let figure = |what, value, bar, unit| Figure {
+            what,
+            value,
+            bar,
+            unit,
+        };
         Ok(vec![
-            figure("`rehearse minor`, from start to verdict", seconds, 60.0, "s"),
-            figure("refused writes beyond the server's own restart", beyond, 3.0, "s"),
-            figure("peak memory of our own process during it", peak, 512.0, "MiB"),
+            figure(
+                "`rehearse minor`, from start to verdict",
+                seconds,
+                60.0,
+                "s",
+            ),
+            figure(
+                "refused writes beyond the server's own restart",
+                beyond,
+                3.0,
+                "s",
+            ),
+            figure(
+                "peak memory of our own process during it",
+                peak,
+                512.0,
+                "MiB",
+            ),
         ])
     }
 
@@ -108,20 +133,34 @@ impl Bench {
         command.args(arguments).stdin(Stdio::null());
         command.env("CUTOVER_STATE", self.folder.join("state"));
         command.env("CUTOVER_RUNS", self.folder.join("runs"));
-        command.envs(environment.iter().map(|(name, path)| (*name, path.as_os_str())));
+        command.envs(
+            environment
+                .iter()
+                .map(|(name, path)| (*name, path.as_os_str())),
+        );
         command
     }
 
     fn run(&self, arguments: &[&str], environment: &[(&str, &Path)]) -> Result<()> {
         say(&format!("$ cutover {}", arguments.join(" ")));
-        let status = self.command(arguments, environment).status().context("start cutover")?;
-        if status.success() { Ok(()) } else { bail!("cutover {} failed", arguments.join(" ")) }
+        let status = self
+            .command(arguments, environment)
+            .status()
+            .context("start cutover")?;
+        if status.success() {
+            Ok(())
+        } else {
+            bail!("cutover {} failed", arguments.join(" "))
+        }
     }
 }
 
 /// Runs a command to its end; returns its stdout and the peak of its resident memory in MiB.
 fn watched(command: &mut Command) -> Result<(Vec<u8>, f64)> {
-    #[expect(clippy::disallowed_methods, reason = "its memory is read while it runs")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "its memory is read while it runs"
+    )]
     let mut child = command.spawn().context("start cutover")?;
     let reader = child.stdout.take().context("its stdout")?;
     let reading = std::thread::spawn(move || {
@@ -151,8 +190,17 @@ fn peak_of(child: &Child) -> f64 {
 
 fn table(figures: &[Figure]) -> String {
     let row = |figure: &Figure| {
-        let met = if figure.value <= figure.bar { "yes" } else { "**no**" };
-        let Figure { what, value, bar, unit } = figure;
+        let met = if figure.value <= figure.bar {
+            "yes"
+        } else {
+            "**no**"
+        };
+        let Figure {
+            what,
+            value,
+            bar,
+            unit,
+        } = figure;
         format!("| {what} | {value:.1} {unit} | ≤ {bar} {unit} | {met} |\n")
     };
     let rows: String = figures.iter().map(row).collect();

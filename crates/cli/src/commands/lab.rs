@@ -29,8 +29,17 @@ pub async fn run(action: LabAction, settings: Settings) -> Outcome {
         Err(error) => return error.into(),
     };
     match action {
-        LabAction::Up { postgres, kafka, debezium, foreground } => {
-            let versions = Versions { postgres, kafka, debezium };
+        LabAction::Up {
+            postgres,
+            kafka,
+            debezium,
+            foreground,
+        } => {
+            let versions = Versions {
+                postgres,
+                kafka,
+                debezium,
+            };
             if foreground {
                 own(&home, &versions, settings).await
             } else {
@@ -54,11 +63,15 @@ async fn up(home: &Home, versions: &Versions, settings: Settings) -> Outcome {
         (Component::Kafka, &versions.kafka),
         (Component::Debezium, &versions.debezium),
     ];
-    let found: Result<Vec<&'static Part>, LabError> =
-        parts.iter().map(|(component, version)| catalog::find(*component, version)).collect();
+    let found: Result<Vec<&'static Part>, LabError> = parts
+        .iter()
+        .map(|(component, version)| catalog::find(*component, version))
+        .collect();
     let progress = settings.progress();
     let fetched = match found {
-        Ok(found) => fetch::ensure_all(home, &found, &sink(&progress)).await.map(|_| ()),
+        Ok(found) => fetch::ensure_all(home, &found, &sink(&progress))
+            .await
+            .map(|_| ()),
         Err(error) => Err(error),
     };
     progress.finish();
@@ -73,15 +86,24 @@ async fn up(home: &Home, versions: &Versions, settings: Settings) -> Outcome {
                 let text = if settings.json {
                     status_json(Some(&status))
                 } else {
-                    format!("{}the connector streams, {seconds:.1} s after the start\n", table(&status))
+                    format!(
+                        "{}the connector streams, {seconds:.1} s after the start\n",
+                        table(&status)
+                    )
                 };
                 Outcome::text(text)
             }
-            Ok(None) => broken("the lab started and is gone again".into(), ExitCode::Unknown),
+            Ok(None) => broken(
+                "the lab started and is gone again".into(),
+                ExitCode::Unknown,
+            ),
             Err(error) => error.into(),
         },
         Ok(Err(failure)) => Outcome::Failed(failure),
-        Err(error) => broken(format!("start the lab's owner: {error}"), ExitCode::Internal),
+        Err(error) => broken(
+            format!("start the lab's owner: {error}"),
+            ExitCode::Internal,
+        ),
     }
 }
 
@@ -89,10 +111,20 @@ async fn up(home: &Home, versions: &Versions, settings: Settings) -> Outcome {
 fn start_owner(home: &Home, versions: &Versions) -> std::io::Result<Result<(), Failure>> {
     let log = std::fs::File::create(home.state().join("lab-owner.log"))?;
     let mut command = Command::new(std::env::current_exe()?);
-    command.args(["lab", "up", "--foreground", "--quiet", "--postgres", &versions.postgres]);
+    command.args([
+        "lab",
+        "up",
+        "--foreground",
+        "--quiet",
+        "--postgres",
+        &versions.postgres,
+    ]);
     command.args(["--kafka", &versions.kafka, "--debezium", &versions.debezium]);
     command.env("CUTOVER_LAB_OWNER", "1").process_group(0);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(log);
     #[expect(
         clippy::disallowed_methods,
         reason = "the spawner's children end with us, and the owner must outlive this command"
@@ -114,9 +146,19 @@ fn failure_of(line: &str, home: &Home) -> Failure {
     let (code, message, remedy, exit) = parsed.unwrap_or_else(|| {
         let log = home.state().join("lab-owner.log");
         let message = format!("the lab ended before it was ready; see {}", log.display());
-        ("LAB-OWNER-001".into(), message, None, ExitCode::Unknown.number())
+        (
+            "LAB-OWNER-001".into(),
+            message,
+            None,
+            ExitCode::Unknown.number(),
+        )
     });
-    Failure { code, message, remedy, exit: exit_code(exit) }
+    Failure {
+        code,
+        message,
+        remedy,
+        exit: exit_code(exit),
+    }
 }
 
 fn exit_code(number: u8) -> ExitCode {
@@ -129,7 +171,10 @@ fn exit_code(number: u8) -> ExitCode {
         ExitCode::Interrupted,
         ExitCode::Terminated,
     ];
-    known.into_iter().find(|code| code.number() == number).unwrap_or(ExitCode::Unknown)
+    known
+        .into_iter()
+        .find(|code| code.number() == number)
+        .unwrap_or(ExitCode::Unknown)
 }
 
 /// Owns the lab until a signal, or until a service ends by itself.
@@ -142,7 +187,9 @@ async fn own(home: &Home, versions: &Versions, settings: Settings) -> Outcome {
     let progress = settings.progress();
     let events = sink(&progress);
     let started = tokio::select! {
-        started = Standing::up(home, versions, &events) => started.map_err(|error| Failure::of(&error)),
+        started = Standing::up(home, versions, &events) => {
+            started.map_err(|error| Failure::of(&error))
+        }
         code = cutover_rehearse::runner::interrupted(&mut interrupt) => {
             return Outcome::Done(String::new(), code);
         }
@@ -150,7 +197,12 @@ async fn own(home: &Home, versions: &Versions, settings: Settings) -> Outcome {
     let mut standing = match started {
         Ok(standing) => standing,
         Err(failure) if detached => {
-            let line = (failure.code, failure.message, failure.remedy, failure.exit.number());
+            let line = (
+                failure.code,
+                failure.message,
+                failure.remedy,
+                failure.exit.number(),
+            );
             let line = serde_json::to_string(&line).unwrap_or_default();
             return Outcome::Done(line, failure.exit);
         }
@@ -178,7 +230,10 @@ async fn own(home: &Home, versions: &Versions, settings: Settings) -> Outcome {
 async fn watch(standing: &mut Standing) -> Failure {
     let what = "a service that ended by itself";
     let watching = cutover_rehearse::standing::watch(standing, Duration::from_millis(500)).await;
-    Failure { message: format!("{what}: {}", Failure::of(&watching).message), ..Failure::of(&watching) }
+    Failure {
+        message: format!("{what}: {}", Failure::of(&watching).message),
+        ..Failure::of(&watching)
+    }
 }
 
 async fn fetch_parts(home: &Home, names: &[String], settings: Settings) -> Outcome {
@@ -190,12 +245,17 @@ async fn fetch_parts(home: &Home, names: &[String], settings: Settings) -> Outco
     for name in names {
         let Some((component, version)) = name.split_once('-') else {
             return broken(
-                format!("'{name}' is no part; parts are called like {}", all[0].name()),
+                format!(
+                    "'{name}' is no part; parts are called like {}",
+                    all[0].name()
+                ),
                 ExitCode::Usage,
             );
         };
         let known = [Component::Postgres, Component::Kafka, Component::Debezium];
-        let named = known.into_iter().find(|known| known.to_string() == component);
+        let named = known
+            .into_iter()
+            .find(|known| known.to_string() == component);
         let part = named.map_or_else(
             || Err(format!("there is no component '{component}'")),
             |component| catalog::find(component, version).map_err(|error| error.to_string()),
@@ -214,11 +274,14 @@ async fn fetch_parts(home: &Home, names: &[String], settings: Settings) -> Outco
     progress.finish();
     match fetched {
         Ok(parts) => {
-            let lines = parts.iter().map(|part| {
-                format!("{:<18} {}\n", part.part.name(), part.root.display())
-            });
+            let lines = parts
+                .iter()
+                .map(|part| format!("{:<18} {}\n", part.part.name(), part.root.display()));
             let seconds = started.elapsed().as_secs_f64();
-            Outcome::text(format!("{}ready after {seconds:.1} s\n", lines.collect::<String>()))
+            Outcome::text(format!(
+                "{}ready after {seconds:.1} s\n",
+                lines.collect::<String>()
+            ))
         }
         Err(error) => error.into(),
     }
@@ -239,14 +302,30 @@ fn table(status: &LabStatus) -> String {
     } else {
         "the lab is down\n".to_owned()
     };
-    let rows = status.record.services.iter().zip(&status.memory).map(|(service, memory)| {
-        let ports: Vec<String> = service.ports.iter().map(ToString::to_string).collect();
-        let state = memory.map_or_else(
-            || "not running".to_owned(),
-            |bytes| format!("pid {:<8} {:>4} MiB", service.pid.unwrap_or(0), bytes / 1_048_576),
-        );
-        format!("  {:<14} {:<16} {state}  ports {}\n", service.name, service.part, ports.join(","))
-    });
+    let rows = status
+        .record
+        .services
+        .iter()
+        .zip(&status.memory)
+        .map(|(service, memory)| {
+            let ports: Vec<String> = service.ports.iter().map(ToString::to_string).collect();
+            let state = memory.map_or_else(
+                || "not running".to_owned(),
+                |bytes| {
+                    format!(
+                        "pid {:<8} {:>4} MiB",
+                        service.pid.unwrap_or(0),
+                        bytes / 1_048_576
+                    )
+                },
+            );
+            format!(
+                "  {:<14} {:<16} {state}  ports {}\n",
+                service.name,
+                service.part,
+                ports.join(",")
+            )
+        });
     owner + &rows.collect::<String>()
 }
 
@@ -271,12 +350,14 @@ fn status_json(status: Option<&LabStatus>) -> String {
 
 fn show_log(home: &Home, service: &str, lines: usize) -> Outcome {
     let services = match state::status(home) {
-        Ok(status) => status.map(|status| status.record.services).unwrap_or_default(),
+        Ok(status) => status
+            .map(|status| status.record.services)
+            .unwrap_or_default(),
         Err(error) => return error.into(),
     };
-    let found = services.iter().find(|known| {
-        known.name == service || known.name.strip_suffix("-main") == Some(service)
-    });
+    let found = services
+        .iter()
+        .find(|known| known.name == service || known.name.strip_suffix("-main") == Some(service));
     let Some(found) = found else {
         let known: Vec<String> = services.iter().map(|known| known.name.clone()).collect();
         let message = format!("the lab has no service '{service}'");
@@ -284,7 +365,10 @@ fn show_log(home: &Home, service: &str, lines: usize) -> Outcome {
             code: "LAB-LOG-001".into(),
             message,
             remedy: Some(if known.is_empty() {
-                format!("start a lab first; older logs are in {}", logs(home).display())
+                format!(
+                    "start a lab first; older logs are in {}",
+                    logs(home).display()
+                )
             } else {
                 format!("its services: {}", known.join(", "))
             }),
@@ -295,10 +379,16 @@ fn show_log(home: &Home, service: &str, lines: usize) -> Outcome {
         Ok(text) => {
             let all: Vec<&str> = text.lines().collect();
             let tail = &all[all.len().saturating_sub(lines)..];
-            let safe: Vec<String> = tail.iter().map(|line| cutover_report::text::safe(line)).collect();
+            let safe: Vec<String> = tail
+                .iter()
+                .map(|line| cutover_report::text::safe(line))
+                .collect();
             Outcome::text(safe.join("\n"))
         }
-        Err(error) => broken(format!("read {}: {error}", found.log.display()), ExitCode::Refused),
+        Err(error) => broken(
+            format!("read {}: {error}", found.log.display()),
+            ExitCode::Refused,
+        ),
     }
 }
 
@@ -309,8 +399,15 @@ fn down_text(report: &state::DownReport, purge: bool) -> Outcome {
         format!("; had to be killed: {}", report.killed.join(", "))
     };
     let data = if purge { ", data removed" } else { "" };
-    let order = if report.in_order { "in order" } else { "its owner was gone already" };
-    Outcome::text(format!("the lab is down after {:.1} s ({order}{data}){killed}", report.seconds))
+    let order = if report.in_order {
+        "in order"
+    } else {
+        "its owner was gone already"
+    };
+    Outcome::text(format!(
+        "the lab is down after {:.1} s ({order}{data}){killed}",
+        report.seconds
+    ))
 }
 
 fn sink(progress: &SharedProgress) -> EventSink {
@@ -329,5 +426,10 @@ fn sink(progress: &SharedProgress) -> EventSink {
 }
 
 fn broken(message: String, exit: ExitCode) -> Outcome {
-    Outcome::Failed(Failure { code: "LAB-CLI-001".into(), message, remedy: None, exit })
+    Outcome::Failed(Failure {
+        code: "LAB-CLI-001".into(),
+        message,
+        remedy: None,
+        exit,
+    })
 }

@@ -16,9 +16,17 @@ use crate::output::Outcome;
 
 /// Runs the command.
 pub async fn run(arguments: Arguments) -> Outcome {
-    let settings = Settings { json: arguments.output == crate::args::Output::Json, quiet: arguments.quiet };
+    let settings = Settings {
+        json: arguments.output == crate::args::Output::Json,
+        quiet: arguments.quiet,
+    };
     match arguments.command {
-        Command::Rehearse { scenarios, plan_only, seed, runs } => {
+        Command::Rehearse {
+            scenarios,
+            plan_only,
+            seed,
+            runs,
+        } => {
             if plan_only {
                 return rehearse::plan_only(&scenarios, settings);
             }
@@ -61,10 +69,16 @@ struct SharedProgress(Arc<Mutex<Progress>>);
 
 impl SharedProgress {
     fn consume(&self, event: &RunEvent) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).consume(event);
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .consume(event);
     }
 
     fn finish(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).finish();
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .finish();
     }
 }

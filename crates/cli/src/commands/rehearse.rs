@@ -24,14 +24,20 @@ pub fn plan_only(names: &[String], settings: Settings) -> Outcome {
         Ok(scenarios) => scenarios,
         Err(error) => return error.into(),
     };
-    let runbooks: Vec<_> = scenarios.iter().map(|scenario| scenario.runbook()).collect();
+    let runbooks: Vec<_> = scenarios
+        .iter()
+        .map(|scenario| scenario.runbook())
+        .collect();
     if settings.json {
         let object = serde_json::json!({ "format": "cutover.runbooks/1", "runbooks": runbooks });
         return Outcome::text(format!("{object:#}"));
     }
     let titled = scenarios.iter().zip(&runbooks).map(|(scenario, runbook)| {
         let runbook = cutover_report::runbook::numbered(runbook);
-        format!("scenario {}: {}\n\n{runbook}", scenario.name, scenario.title)
+        format!(
+            "scenario {}: {}\n\n{runbook}",
+            scenario.name, scenario.title
+        )
     });
     Outcome::text(titled.collect::<Vec<_>>().join("\n"))
 }

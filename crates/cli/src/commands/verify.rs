@@ -14,7 +14,11 @@ pub async fn run(folder: &Path, settings: Settings) -> Outcome {
     let mut results = Vec::new();
     let folders = scenario_folders(folder);
     if folders.is_empty() {
-        let what = if folder.is_dir() { "holds no run.toml" } else { "does not exist" };
+        let what = if folder.is_dir() {
+            "holds no run.toml"
+        } else {
+            "does not exist"
+        };
         return Outcome::Failed(Failure {
             code: "RUN-FOLDER-001".into(),
             message: format!("{} is no run folder: it {what}", folder.display()),

@@ -24,7 +24,11 @@ fn a_terminated_run_says_so_and_a_second_run_is_refused_meanwhile() {
     assert_eq!(second.status.code(), Some(8), "{}", text(&second));
     running.signal("TERM");
     assert_eq!(running.wait().code(), Some(143), "{}", site.talk());
-    assert!(manifest(&site).contains("status = \"interrupted\""), "{}", manifest(&site));
+    assert!(
+        manifest(&site).contains("status = \"interrupted\""),
+        "{}",
+        manifest(&site)
+    );
     site.assert_nothing_left();
     let folder = site.scenario_folder().unwrap();
     let verified = site.run(&["verify", folder.to_str().unwrap()]);

@@ -27,7 +27,9 @@ fn the_main_job_passes_the_proven_runbook_and_shows_what_the_baseline_loses() {
     let result = parse(&output);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output));
     site.assert_nothing_left();
-    let [minor, baseline] = &result.scenarios[..] else { panic!("{:?}", result.scenarios) };
+    let [minor, baseline] = &result.scenarios[..] else {
+        panic!("{:?}", result.scenarios)
+    };
     proven(minor);
     loses(baseline);
     for scenario in [minor, baseline] {
@@ -60,7 +62,9 @@ fn loses(baseline: &ScenarioResult) {
     assert_eq!(counts.committed - counts.published, counts.lost);
     let lost = |run_dir: &str| {
         let findings = cutover_ledger::read_findings(&RunFolder::at(run_dir).findings()).unwrap();
-        findings.filter(|finding| finding.as_ref().unwrap().kind == FindingKind::Lost).count()
+        findings
+            .filter(|finding| finding.as_ref().unwrap().kind == FindingKind::Lost)
+            .count()
     };
     assert_eq!(lost(&baseline.run_dir) as u64, counts.lost);
 }
@@ -74,11 +78,31 @@ struct Planted {
 }
 
 const PLANTED: [Planted; 5] = [
-    Planted { name: "drop", kind: FindingKind::Lost, plant: drop_one },
-    Planted { name: "duplicate", kind: FindingKind::Duplicated, plant: duplicate_one },
-    Planted { name: "swap", kind: FindingKind::Reordered, plant: swap_two_of_one_key },
-    Planted { name: "alter", kind: FindingKind::Divergent, plant: alter_one },
-    Planted { name: "resurrect", kind: FindingKind::Resurrected, plant: resurrect_one },
+    Planted {
+        name: "drop",
+        kind: FindingKind::Lost,
+        plant: drop_one,
+    },
+    Planted {
+        name: "duplicate",
+        kind: FindingKind::Duplicated,
+        plant: duplicate_one,
+    },
+    Planted {
+        name: "swap",
+        kind: FindingKind::Reordered,
+        plant: swap_two_of_one_key,
+    },
+    Planted {
+        name: "alter",
+        kind: FindingKind::Divergent,
+        plant: alter_one,
+    },
+    Planted {
+        name: "resurrect",
+        kind: FindingKind::Resurrected,
+        plant: resurrect_one,
+    },
 ];
 
 fn planted_errors_are_found(site: &Site, clean: &RunFolder) {
@@ -89,7 +113,11 @@ fn planted_errors_are_found(site: &Site, clean: &RunFolder) {
         .collect();
     for planted in PLANTED {
         let folder = site.path(planted.name);
-        let status = std::process::Command::new("cp").arg("-r").arg(clean.root()).arg(&folder).status();
+        let status = std::process::Command::new("cp")
+            .arg("-r")
+            .arg(clean.root())
+            .arg(&folder)
+            .status();
         assert!(status.unwrap().success());
         let run = RunFolder::at(&folder);
         let ledger = run.ledger(LedgerKind::Published);
@@ -100,12 +128,22 @@ fn planted_errors_are_found(site: &Site, clean: &RunFolder) {
         changed.iter().for_each(|row| writer.append(row).unwrap());
         writer.finish().unwrap();
         let (code, result) = verify(site, &folder);
-        assert_eq!(code, Some(4), "{}: {:?}", planted.name, result.scenarios[0].reasons);
+        assert_eq!(
+            code,
+            Some(4),
+            "{}: {:?}",
+            planted.name,
+            result.scenarios[0].reasons
+        );
         let named = result.scenarios[0]
             .findings
             .iter()
             .any(|finding| finding.kind == planted.kind && finding.lsn == Some(lsn));
-        assert!(named, "{} of {lsn}: {:?}", planted.name, result.scenarios[0].findings);
+        assert!(
+            named,
+            "{} of {lsn}: {:?}",
+            planted.name, result.scenarios[0].findings
+        );
     }
 }
 
@@ -129,6 +167,7 @@ fn duplicate_one(rows: &mut Vec<ChangeRow>) -> i64 {
     lsn
 }
 
+#[expect(clippy::ptr_arg, reason = "the planted errors share one signature")]
 fn swap_two_of_one_key(rows: &mut Vec<ChangeRow>) -> i64 {
     let second = middle(rows, Op::Update);
     let same = |row: &ChangeRow| {
@@ -137,7 +176,12 @@ fn swap_two_of_one_key(rows: &mut Vec<ChangeRow>) -> i64 {
             && row.relation == rows[second].relation
             && row.record_offset < rows[second].record_offset
     };
-    let before = rows.iter().filter(|row| same(row)).map(|row| row.record_offset).max().unwrap();
+    let before = rows
+        .iter()
+        .filter(|row| same(row))
+        .map(|row| row.record_offset)
+        .max()
+        .unwrap();
     let first = rows
         .iter()
         .position(|row| row.record_offset == before && row.relation == rows[second].relation)
@@ -148,6 +192,7 @@ fn swap_two_of_one_key(rows: &mut Vec<ChangeRow>) -> i64 {
     rows[first].lsn.unwrap()
 }
 
+#[expect(clippy::ptr_arg, reason = "the planted errors share one signature")]
 fn alter_one(rows: &mut Vec<ChangeRow>) -> i64 {
     let at = middle(rows, Op::Update);
     rows[at].after = rows[at].after.map(|hash| hash ^ 1);

@@ -22,7 +22,11 @@ impl Site {
 
     /// The folder of the only scenario of the only run.
     pub fn scenario_folder(&self) -> Option<PathBuf> {
-        let run = std::fs::read_dir(self.path("runs")).ok()?.flatten().next()?.path();
+        let run = std::fs::read_dir(self.path("runs"))
+            .ok()?
+            .flatten()
+            .next()?
+            .path();
         let folder = run.join("short");
         folder.exists().then_some(folder)
     }
@@ -31,7 +35,10 @@ impl Site {
     pub fn wait_for_event(&self, text: &str) {
         self.wait(&format!("event {text}"), || {
             let events = self.scenario_folder()?.join("events.jsonl");
-            std::fs::read_to_string(events).ok()?.contains(text).then_some(())
+            std::fs::read_to_string(events)
+                .ok()?
+                .contains(text)
+                .then_some(())
         });
     }
 
@@ -42,7 +49,11 @@ impl Site {
             if let Some(value) = probe() {
                 return value;
             }
-            assert!(Instant::now() < deadline, "no {what}; it said: {}", self.talk());
+            assert!(
+                Instant::now() < deadline,
+                "no {what}; it said: {}",
+                self.talk()
+            );
             std::thread::park_timeout(Duration::from_millis(20));
         }
     }
@@ -67,8 +78,13 @@ impl Site {
 
     /// Process id of a service, by a word of its command line.
     pub fn service(&self, word: &str) -> i32 {
-        let found = self.processes().into_iter().find(|(_, line)| line.contains(word));
-        found.unwrap_or_else(|| panic!("no process with {word}: {:?}", self.processes())).0
+        let found = self
+            .processes()
+            .into_iter()
+            .find(|(_, line)| line.contains(word));
+        found
+            .unwrap_or_else(|| panic!("no process with {word}: {:?}", self.processes()))
+            .0
     }
 
     /// Nothing of this site may be left; the kernel gets a moment to bury the dead.
@@ -76,7 +92,11 @@ impl Site {
         let own = std::process::id().cast_signed();
         let deadline = Instant::now() + Duration::from_secs(5);
         loop {
-            let left: Vec<_> = self.processes().into_iter().filter(|(pid, _)| *pid != own).collect();
+            let left: Vec<_> = self
+                .processes()
+                .into_iter()
+                .filter(|(pid, _)| *pid != own)
+                .collect();
             if left.is_empty() {
                 return;
             }
@@ -117,6 +137,8 @@ impl Drop for Running {
 
 /// `kill -SIGNAL PID`.
 pub fn kill(signal: &str, pid: i32) {
-    let status = Command::new("kill").args([&format!("-{signal}"), &pid.to_string()]).status();
+    let status = Command::new("kill")
+        .args([&format!("-{signal}"), &pid.to_string()])
+        .status();
     assert!(status.unwrap().success());
 }

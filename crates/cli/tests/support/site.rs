@@ -11,7 +11,10 @@ pub struct Site {
 impl Site {
     /// In a folder that the servers' user can reach.
     pub fn new() -> Site {
-        let folder = tempfile::Builder::new().prefix("cutover-test-").tempdir_in("/var/tmp").unwrap();
+        let folder = tempfile::Builder::new()
+            .prefix("cutover-test-")
+            .tempdir_in("/var/tmp")
+            .unwrap();
         let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         std::fs::set_permissions(folder.path(), open).unwrap();
         Site { folder }
@@ -25,7 +28,10 @@ impl Site {
     /// The binary with this site's folders.
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_cutover"));
-        command.args(args).env("CUTOVER_STATE", self.path("state")).env("CUTOVER_RUNS", self.path("runs"));
+        command
+            .args(args)
+            .env("CUTOVER_STATE", self.path("state"))
+            .env("CUTOVER_RUNS", self.path("runs"));
         command.env("NO_COLOR", "1").stdin(Stdio::null());
         command
     }

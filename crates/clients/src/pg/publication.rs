@@ -77,7 +77,8 @@ pub async fn set_replica_identity_full(client: &Client, table: &Relation) -> Res
 }
 
 const SHAPES: &str = "
-SELECT n.nspname::text, c.relname::text, c.relreplident::text, a.attname::text, a.atttypid, a.atttypmod,
+SELECT n.nspname::text, c.relname::text, c.relreplident::text, a.attname::text, a.atttypid,
+       a.atttypmod,
        coalesce(a.attnum = ANY (i.indkey::int2[]), false)
 FROM unnest($1::text[], $2::text[]) AS wanted (nsp, rel)
 JOIN pg_namespace n ON n.nspname = wanted.nsp

@@ -258,7 +258,8 @@ mod tests {
             "deb http://no.example/debian x main\n",
         )
         .unwrap();
-        let list = "# deb http://no.example/debian x\ndeb [signed-by=/k] http://c.example/debian-security x main\n";
+        let list = "# deb http://no.example/debian x\n\
+                    deb [signed-by=/k] http://c.example/debian-security x main\n";
         std::fs::write(etc.path().join("sources.list"), list).unwrap();
         let found = mirrors(etc.path());
         assert_eq!(

@@ -20,7 +20,7 @@ use cutover_clients::wait::{self, Poll};
 use cutover_model::EventSink;
 use serde::{Deserialize, Serialize};
 
-use crate::catalog::{Component, Part, Repair, Source};
+use crate::catalog::{Part, Repair, Source};
 use crate::error::LabError;
 use crate::home::{self, Home};
 use crate::spawn::Launch;
@@ -306,17 +306,10 @@ fn write_stamp<T: Serialize>(path: &Path, value: &T) -> Result<(), LabError> {
     write().map_err(LabError::io("write", path))
 }
 
-/// The parts of one component and version list, for callers that only have names.
-pub fn parts_of(component: Component, versions: &[&str]) -> Result<Vec<&'static Part>, LabError> {
-    versions
-        .iter()
-        .map(|version| crate::catalog::find(component, version))
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalog::Component;
 
     #[test]
     fn half_written_stamp_is_no_stamp() {

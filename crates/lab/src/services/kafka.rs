@@ -1,7 +1,8 @@
 //! One Kafka broker that is its own controller (KRaft).
 //!
 //! ```text
-//! <life>/kafka/ server.properties log4j2.xml tmp/ data/{meta.properties,bootstrap.checkpoint,<topic>-<n>/…}
+//! <life>/kafka/ server.properties log4j2.xml tmp/
+//!              data/{meta.properties,bootstrap.checkpoint,<topic>-<n>/…}
 //! ```
 //! Formatted without a Java process: two ids of our own and the checkpoint that the real format
 //! tool wrote when the part was fetched. The settings keep one node from waiting for others that

@@ -141,9 +141,9 @@ async fn lab_is_seen_and_ended_from_another_process() {
             .iter()
             .all(|memory| memory.is_some_and(|bytes| bytes > 0))
     );
-    assert!(
-        matches!(Owner::claim(&place.home), Err(LabError::Locked { pid, .. }) if pid == owner.pid().to_string())
-    );
+    let claimed = Owner::claim(&place.home);
+    let holder = owner.pid().to_string();
+    assert!(matches!(claimed, Err(LabError::Locked { pid, .. }) if pid == holder));
     let report = state::down(&place.home, true).await.unwrap();
     println!("down {:.2} s", report.seconds);
     assert!(

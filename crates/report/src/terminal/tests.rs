@@ -29,10 +29,9 @@ dump-restore-baseline: pg_dump from 16 into 18, connector repointed with its old
   writes refused   none
   phases           cutover 2 min 31 s (in all 2 min 31 s)
   run folder       /home/me/runs/20261123T180412Z-minor/dump-restore-baseline
-  lesson           This runbook lost 1,200 events and published with other content 1 event, of
-                   20,300 committed: a logical dump carries rows but no slot, so the connector skips
-                   every change committed between its stored offset and the new slot's consistent
-                   point.
+  lesson           This runbook lost 1,200 events and left 1 row unlike the database, of 20,300
+                   committed: a logical dump carries rows but no slot, so the connector skips every
+                   change committed between its stored offset and the new slot's consistent point.
   first findings (2 of 1,201; all of them in findings.parquet of the run folder)
     lost public.orders key {\"id\":\"42\"} op u revision 3 lsn 0/19A2B8 xid 812: committed, never
       published [complete]

@@ -15,7 +15,10 @@ pub(super) async fn freeze(cutover: &Cutover) -> Result<String, UpgradeError> {
     let address = cutover.current();
     let client = connect_admin(address).await?;
     freeze_writes(&client, &address.database, &cutover.stream.writer_role).await?;
-    Ok(format!("database {} refuses writes of new sessions; old sessions ended", address.database))
+    Ok(format!(
+        "database {} refuses writes of new sessions; old sessions ended",
+        address.database
+    ))
 }
 
 pub(super) async fn prove_frozen(cutover: &Cutover) -> Result<String, UpgradeError> {

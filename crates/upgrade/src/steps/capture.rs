@@ -8,7 +8,6 @@ pub(super) async fn apply(cutover: &mut Cutover) -> Result<String, UpgradeError>
     let facts = facts::read(&cutover.old, &cutover.connect, &cutover.stream).await?;
     let summary = facts.summary();
     cutover.seen.before = Some(facts);
-    cutover.seen.connector_config =
-        cutover.connect.config(&cutover.stream.connector).await?;
+    cutover.seen.connector_config = cutover.connect.config(&cutover.stream.connector).await?;
     Ok(summary)
 }

@@ -27,15 +27,29 @@ pub(super) async fn stop(cutover: &Cutover) -> Result<String, UpgradeError> {
 pub(super) async fn prove_stopped(cutover: &Cutover) -> Result<String, UpgradeError> {
     let client = connect_admin(cutover.current()).await?;
     let poll = cutover.deadlines.poll;
-    let proof = until("a stopped connector", cutover.deadlines.connector, poll, async || {
-        let status = cutover.connect.status(&cutover.stream.connector).await?;
-        let slot = slot(&client, &cutover.stream.slot).await?;
-        let active = slot.is_some_and(|slot| slot.active);
-        let state = status.as_ref().map_or("absent", |status| status.connector_state.as_str());
-        let seen = format!("connector {state}, slot {}", if active { "in use" } else { "free" });
-        let done = status.as_ref().is_some_and(is_stopped) && !active;
-        Ok::<_, UpgradeError>(if done { Poll::Ready(seen) } else { Poll::NotYet(seen) })
-    });
+    let proof = until(
+        "a stopped connector",
+        cutover.deadlines.connector,
+        poll,
+        async || {
+            let status = cutover.connect.status(&cutover.stream.connector).await?;
+            let slot = slot(&client, &cutover.stream.slot).await?;
+            let active = slot.is_some_and(|slot| slot.active);
+            let state = status
+                .as_ref()
+                .map_or("absent", |status| status.connector_state.as_str());
+            let seen = format!(
+                "connector {state}, slot {}",
+                if active { "in use" } else { "free" }
+            );
+            let done = status.as_ref().is_some_and(is_stopped) && !active;
+            Ok::<_, UpgradeError>(if done {
+                Poll::Ready(seen)
+            } else {
+                Poll::NotYet(seen)
+            })
+        },
+    );
     Ok(proof.await?)
 }
 
@@ -44,15 +58,24 @@ pub(super) async fn pause(cutover: &Cutover) -> Result<String, UpgradeError> {
     cutover.connect.pause(connector).await?;
     let poll = cutover.deadlines.poll;
     // Nobody goes on before the interface shows PAUSED; that is all a runbook ever waits for.
-    let state = until("a paused connector", cutover.deadlines.connector, poll, async || {
-        let status = cutover.connect.status(connector).await?;
-        let paused = status.as_ref().is_some_and(|status| {
-            status.connector_state == "PAUSED"
-                && status.tasks.iter().all(|task| task.state == "PAUSED")
-        });
-        let seen = format!("{status:?}");
-        Ok::<_, UpgradeError>(if paused { Poll::Ready("PAUSED") } else { Poll::NotYet(seen) })
-    });
+    let state = until(
+        "a paused connector",
+        cutover.deadlines.connector,
+        poll,
+        async || {
+            let status = cutover.connect.status(connector).await?;
+            let paused = status.as_ref().is_some_and(|status| {
+                status.connector_state == "PAUSED"
+                    && status.tasks.iter().all(|task| task.state == "PAUSED")
+            });
+            let seen = format!("{status:?}");
+            Ok::<_, UpgradeError>(if paused {
+                Poll::Ready("PAUSED")
+            } else {
+                Poll::NotYet(seen)
+            })
+        },
+    );
     Ok(format!("connector {}", state.await?))
 }
 
@@ -64,24 +87,37 @@ pub(super) async fn resume(cutover: &Cutover) -> Result<String, UpgradeError> {
 pub(super) async fn prove_running(cutover: &Cutover) -> Result<String, UpgradeError> {
     let client = connect_admin(cutover.current()).await?;
     let poll = cutover.deadlines.poll;
-    let proof = until("a running connector", cutover.deadlines.connector, poll, async || {
-        let status = cutover.connect.status(&cutover.stream.connector).await?;
-        if let Some(failure) = status.as_ref().and_then(Status::failure) {
-            return Err(UpgradeError::Disproved(format!("the connector failed: {failure}")));
-        }
-        let slot = slot(&client, &cutover.stream.slot).await?;
-        let active = slot.is_some_and(|slot| slot.active);
-        let running = status.is_some_and(|status| status.running());
-        let seen = format!("task running: {running}, slot in use: {active}");
-        Ok(if running && active { Poll::Ready(seen) } else { Poll::NotYet(seen) })
-    });
+    let proof = until(
+        "a running connector",
+        cutover.deadlines.connector,
+        poll,
+        async || {
+            let status = cutover.connect.status(&cutover.stream.connector).await?;
+            if let Some(failure) = status.as_ref().and_then(Status::failure) {
+                return Err(UpgradeError::Disproved(format!(
+                    "the connector failed: {failure}"
+                )));
+            }
+            let slot = slot(&client, &cutover.stream.slot).await?;
+            let active = slot.is_some_and(|slot| slot.active);
+            let running = status.is_some_and(|status| status.running());
+            let seen = format!("task running: {running}, slot in use: {active}");
+            Ok(if running && active {
+                Poll::Ready(seen)
+            } else {
+                Poll::NotYet(seen)
+            })
+        },
+    );
     Ok(proof.await?)
 }
 
 pub(super) async fn repoint(cutover: &mut Cutover) -> Result<String, UpgradeError> {
     let name = cutover.stream.connector.clone();
     let Some(mut config) = cutover.connect.config(&name).await? else {
-        return Err(UpgradeError::Refused(format!("connector {name} does not exist")));
+        return Err(UpgradeError::Refused(format!(
+            "connector {name} does not exist"
+        )));
     };
     let address = cutover.current();
     // Debezium speaks TCP only; a unix socket address of ours means the same server on loopback.
@@ -92,13 +128,19 @@ pub(super) async fn repoint(cutover: &mut Cutover) -> Result<String, UpgradeErro
     config.insert("database.hostname".into(), host.into());
     config.insert("database.port".into(), address.port.to_string().into());
     cutover.connect.put_config(&name, &config).await?;
-    Ok(format!("connector {name} now points to port {}", address.port))
+    Ok(format!(
+        "connector {name} now points to port {}",
+        address.port
+    ))
 }
 
 pub(super) async fn restore_config(cutover: &Cutover) -> Result<String, UpgradeError> {
     let Some(config) = &cutover.seen.connector_config else {
         return Ok("the configuration was not changed".into());
     };
-    cutover.connect.put_config(&cutover.stream.connector, config).await?;
+    cutover
+        .connect
+        .put_config(&cutover.stream.connector, config)
+        .await?;
     Ok("old configuration written back".into())
 }

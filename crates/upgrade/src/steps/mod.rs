@@ -135,7 +135,9 @@ impl Step {
             Step::FreezeWrites => Some("new sessions are read-only; no writer transaction is open"),
             Step::StopConnector => Some("state STOPPED, no task, the slot has no reader"),
             Step::NoteCut => Some("two looks at the end offsets agree"),
-            Step::StopServer => Some("it ended without being forced; nobody answers there any more"),
+            Step::StopServer => {
+                Some("it ended without being forced; nobody answers there any more")
+            }
             Step::SwapBinaries { .. } => Some("start-server sees the version that answers"),
             Step::StartServer { .. } => Some("the server answers and is the planned version"),
             Step::VerifySlot => Some(

@@ -28,7 +28,10 @@ pub(super) async fn set_up(cutover: &Cutover) -> Result<String, UpgradeError> {
     }
     let slot = match slot(&client, &stream.slot).await? {
         Some(_) => "slot found".into(),
-        None => format!("slot made at {}", create_slot(&client, &stream.slot, "pgoutput").await?),
+        None => format!(
+            "slot made at {}",
+            create_slot(&client, &stream.slot, "pgoutput").await?
+        ),
     };
     Ok(format!("{publication}; replica identity full; {slot}"))
 }
@@ -49,12 +52,20 @@ pub(super) async fn verify_slot(cutover: &Cutover) -> Result<String, UpgradeErro
         return Err(UpgradeError::Disproved(format!("slot {name} is gone")));
     };
     if slot.wal_status.as_deref() == Some("lost") {
-        return Err(UpgradeError::Disproved(format!("slot {name} is invalidated")));
+        return Err(UpgradeError::Disproved(format!(
+            "slot {name} is invalidated"
+        )));
     }
     let offset = cutover.connect.offsets(&cutover.stream.connector).await?;
     let offset = offset.as_ref().and_then(StoredOffset::lsn);
-    let resumes = Resume { slot: &slot, offset, drained: cutover.seen.drained };
-    let state = resumes.check(facts.current_lsn).map_err(UpgradeError::Disproved)?;
+    let resumes = Resume {
+        slot: &slot,
+        offset,
+        drained: cutover.seen.drained,
+    };
+    let state = resumes
+        .check(facts.current_lsn)
+        .map_err(UpgradeError::Disproved)?;
     Ok(format!("{before}; {state}"))
 }
 
@@ -99,7 +110,10 @@ impl Resume<'_> {
             String::new()
         };
         let name = &self.slot.name;
-        Ok(format!("goes on at the stored offset {} of slot {name}{fell_back}", text(offset)))
+        Ok(format!(
+            "goes on at the stored offset {} of slot {name}{fell_back}",
+            text(offset)
+        ))
     }
 }
 
@@ -121,7 +135,12 @@ mod tests {
 
     fn check(slot: &Slot, offset: u64, drained: u64, server: u64) -> Result<String, String> {
         let (offset, drained) = (Some(Lsn(offset)), Some(Lsn(drained)));
-        Resume { slot, offset, drained }.check(Lsn(server))
+        Resume {
+            slot,
+            offset,
+            drained,
+        }
+        .check(Lsn(server))
     }
 
     #[test]

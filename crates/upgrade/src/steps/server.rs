@@ -27,7 +27,9 @@ pub(super) async fn start<H: Hands>(
 
 pub(super) async fn prove_stopped(cutover: &Cutover) -> Result<String, UpgradeError> {
     match connect_admin(&cutover.old).await {
-        Ok(_) => Err(UpgradeError::Disproved("a server still answers at the old address".into())),
+        Ok(_) => Err(UpgradeError::Disproved(
+            "a server still answers at the old address".into(),
+        )),
         Err(_) => Ok("nobody answers at its address any more".into()),
     }
 }
@@ -43,7 +45,10 @@ pub(super) async fn prove_started(
             "the server says {}, planned was {planned}",
             facts.version
         ))),
-        _ => Ok(format!("PostgreSQL {} answers at {}", facts.version, facts.current_lsn)),
+        _ => Ok(format!(
+            "PostgreSQL {} answers at {}",
+            facts.version, facts.current_lsn
+        )),
     }
 }
 

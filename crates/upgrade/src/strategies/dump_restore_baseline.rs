@@ -26,7 +26,9 @@ fn outline(target: &str) -> Plan {
         Step::CaptureState,
         Step::PauseConnector,
         Step::StopApplication,
-        Step::CreateServer { version: target.into() },
+        Step::CreateServer {
+            version: target.into(),
+        },
         Step::DumpDatabase,
         Step::RestoreDatabase,
         Step::SetUpReplication,
@@ -56,7 +58,17 @@ mod tests {
     fn the_baseline_keeps_the_old_offset_and_checks_nothing() {
         let runbook = outline("18.4").runbook();
         assert!(runbook.steps.iter().all(|step| step.proof.is_none()));
-        assert!(runbook.steps.iter().any(|step| step.step == "resume-connector"));
-        assert!(!runbook.steps.iter().any(|step| step.step.contains("offset")));
+        assert!(
+            runbook
+                .steps
+                .iter()
+                .any(|step| step.step == "resume-connector")
+        );
+        assert!(
+            !runbook
+                .steps
+                .iter()
+                .any(|step| step.step.contains("offset"))
+        );
     }
 }

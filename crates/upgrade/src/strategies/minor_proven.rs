@@ -28,8 +28,12 @@ fn outline(target: &str) -> Plan {
         Step::StopConnector,
         Step::NoteCut,
         Step::StopServer,
-        Step::SwapBinaries { version: target.into() },
-        Step::StartServer { version: Some(target.into()) },
+        Step::SwapBinaries {
+            version: target.into(),
+        },
+        Step::StartServer {
+            version: Some(target.into()),
+        },
         Step::VerifySlot,
         Step::ReleaseWrites,
         Step::ResumeConnector,
@@ -41,19 +45,27 @@ fn outline(target: &str) -> Plan {
 fn accepts(facts: &Facts, target: &str) -> Result<(), String> {
     let from = &facts.server.version;
     if major(from) != major(target) {
-        return Err(format!("{from} → {target} is not a minor upgrade (another major version)"));
+        return Err(format!(
+            "{from} → {target} is not a minor upgrade (another major version)"
+        ));
     }
     if facts.server.in_recovery {
         return Err("the server is a standby".into());
     }
-    let slot = facts.slot.as_ref().ok_or("the connector's slot does not exist")?;
+    let slot = facts
+        .slot
+        .as_ref()
+        .ok_or("the connector's slot does not exist")?;
     if slot.wal_status.as_deref() == Some("lost") {
         return Err("the connector's slot is invalidated (wal_status lost)".into());
     }
     if !facts.connector_running {
         return Err("the connector or a task of it is not RUNNING".into());
     }
-    facts.publication.as_ref().ok_or("the publication does not exist")?;
+    facts
+        .publication
+        .as_ref()
+        .ok_or("the publication does not exist")?;
     Ok(())
 }
 

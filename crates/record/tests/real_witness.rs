@@ -27,7 +27,8 @@ use server::Server;
 use tokio_postgres::Client;
 
 const TABLES: &str = "
-CREATE TABLE keyed (id bigint PRIMARY KEY, name text, amount numeric(12,2), at timestamptz, body bytea,
+CREATE TABLE keyed (id bigint PRIMARY KEY, name text, amount numeric(12,2), at timestamptz,
+                    body bytea,
                     score float8, revision bigint, big text);
 ALTER TABLE keyed REPLICA IDENTITY FULL;
 ALTER TABLE keyed ALTER COLUMN big SET STORAGE EXTERNAL;
@@ -270,7 +271,9 @@ async fn copied_rows_and_large_untouched_values_have_the_images_that_the_tables_
         return;
     };
     let witness = bench.witness();
-    bench.run("COPY keyed FROM PROGRAM 'seq 1 2000 | sed \"s/$/\\tcopied\\t1.10\\t\\\\\\\\N\\t\\\\\\\\N\\t1e-7\\t1\\t\\\\\\\\N/\"'").await;
+    let rows = "'seq 1 2000 | sed \"s/$/\\tcopied\\t1.10\\t\\\\\\\\N\\t\\\\\\\\N\\t1e-7\\t1\\t\\\\\\\\N/\"'";
+    let copy = format!("COPY keyed FROM PROGRAM {rows}");
+    bench.run(&copy).await;
     bench
         .run("INSERT INTO keyed (id, big) VALUES (5000, repeat('large ', 20000))")
         .await;
