@@ -60,8 +60,8 @@ impl Need {
     pub fn remedy(self) -> &'static str {
         match self {
             Need::Java => {
-                "Install a JDK 17 or later (Debian: apt-get install openjdk-17-jdk-headless) or set \
-                 JAVA_HOME."
+                "Install a JDK 17 or later (Debian: apt-get install openjdk-17-jdk-headless) or \
+                 set JAVA_HOME."
             }
             Need::Maven => "Install Maven (Debian: apt-get install maven).",
             Need::Python => "Install Python 3 (Debian: apt-get install python3).",

@@ -207,8 +207,8 @@ fn arm(command: &mut Command, death: Option<Signal>) {
     };
     #[expect(
         unsafe_code,
-        reason = "the only way to run code between fork and exec; it makes three system calls, takes \
-                  no lock and allocates nothing, and runs after the change of user, as it must"
+        reason = "the only way to run code between fork and exec; it makes three system calls, \
+                  takes no lock and allocates nothing, and runs after the change of user"
     )]
     // SAFETY: see the reason; every call in `in_child` is async-signal-safe.
     unsafe {

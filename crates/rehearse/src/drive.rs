@@ -18,7 +18,7 @@ use cutover_upgrade::engine::Engine;
 use cutover_upgrade::fence::MarkerWatch;
 use cutover_upgrade::journal::Journal;
 use cutover_upgrade::{Cutover, facts, strategies};
-use cutover_workload::Load;
+use cutover_workload::{Load, LoadStats};
 
 use crate::connector;
 use crate::error::RehearseError;
@@ -80,6 +80,7 @@ impl Drive<'_> {
             .hands
             .start_load(self.scenario, self.seed, self.log.sink())
             .await?;
+        let started = Instant::now();
         measured.load_started = true;
         self.load_until(&load, self.scenario.load.changes_before)
             .await?;
@@ -92,6 +93,7 @@ impl Drive<'_> {
         self.load_until(&load, more).await?;
         self.log.phase("fence");
         let ended = load.stop().await?;
+        self.tell_load_end(&ended.stats, started.elapsed().as_secs_f64());
         measured.refused_write_seconds = ended.refused_write_seconds;
         if ended.unresolved > 0 {
             let unresolved = ended.unresolved;
@@ -144,6 +146,17 @@ impl Drive<'_> {
         })
         .await
         .map_err(RehearseError::waited)
+    }
+
+    fn tell_load_end(&self, stats: &LoadStats, seconds: f64) {
+        let committed = stats.committed_transactions;
+        self.log.sink().note(format!(
+            "the load committed {committed} transactions in {seconds:.1} s, {:.0} per second, the \
+             refused time included; {} were rolled back, {} attempts refused",
+            committed as f64 / seconds.max(0.001),
+            stats.failed_transactions,
+            stats.refused
+        ));
     }
 
     async fn tell_load(&self, load: &Load, total: Option<u64>) -> Result<u64, RehearseError> {

@@ -111,3 +111,8 @@ pub async fn watch(standing: &mut Standing, every: std::time::Duration) -> Rehea
         cutover_clients::wait::pause(every).await;
     }
 }
+
+/// The pause between two looks at a lab that is coming up.
+pub async fn moment() {
+    cutover_clients::wait::pause(std::time::Duration::from_millis(20)).await;
+}

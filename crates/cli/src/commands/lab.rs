@@ -4,18 +4,17 @@
 //! when that one says that the connector streams. The owner ends on SIGTERM (`down`), and the kernel ends its
 //! children if it is killed.
 
-use std::io::{BufRead, BufReader};
-use std::os::unix::process::CommandExt;
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cutover_lab::catalog::{self, Component, Part};
+use cutover_lab::spawn::{self, Launch};
 use cutover_lab::state::{self, LabStatus};
 use cutover_lab::{Home, LabError, fetch};
 use cutover_model::event::{EVENT_FORMAT, EventSink, RunEvent};
 use cutover_model::{ExitCode, Failure};
 use cutover_rehearse::standing::{Standing, Versions, logs};
+use nix::sys::signal::Signal;
 
 use super::{Settings, SharedProgress};
 use crate::args::LabAction;
@@ -79,69 +78,82 @@ async fn up(home: &Home, versions: &Versions, settings: Settings) -> Outcome {
         return error.into();
     }
     let started = Instant::now();
-    match start_owner(home, versions) {
-        Ok(Ok(_)) => match state::status(home) {
-            Ok(Some(status)) => {
-                let seconds = started.elapsed().as_secs_f64();
-                let text = if settings.json {
-                    status_json(Some(&status))
-                } else {
-                    format!(
-                        "{}the connector streams, {seconds:.1} s after the start\n",
-                        table(&status)
-                    )
-                };
-                Outcome::text(text)
-            }
-            Ok(None) => broken(
-                "the lab started and is gone again".into(),
-                ExitCode::Unknown,
-            ),
-            Err(error) => error.into(),
-        },
-        Ok(Err(failure)) => Outcome::Failed(failure),
-        Err(error) => broken(
-            format!("start the lab's owner: {error}"),
-            ExitCode::Internal,
+    if let Err(failure) = start_owner(home, versions).await {
+        return Outcome::Failed(failure);
+    }
+    match state::status(home) {
+        Ok(Some(status)) if settings.json => Outcome::text(status_json(Some(&status))),
+        Ok(Some(status)) => {
+            let seconds = started.elapsed().as_secs_f64();
+            let table = table(&status);
+            Outcome::text(format!(
+                "{table}the connector streams, {seconds:.1} s after the start\n"
+            ))
+        }
+        Ok(None) => broken(
+            "the lab started and is gone again".into(),
+            ExitCode::Unknown,
         ),
+        Err(error) => error.into(),
     }
 }
 
-/// Starts this program again as owner, and reads its one line: `ready`, or a failure as JSON.
-fn start_owner(home: &Home, versions: &Versions) -> std::io::Result<Result<(), Failure>> {
-    let log = std::fs::File::create(home.state().join("lab-owner.log"))?;
-    let mut command = Command::new(std::env::current_exe()?);
-    command.args([
-        "lab",
-        "up",
-        "--foreground",
-        "--quiet",
-        "--postgres",
-        &versions.postgres,
-    ]);
-    command.args(["--kafka", &versions.kafka, "--debezium", &versions.debezium]);
-    command.env("CUTOVER_LAB_OWNER", "1").process_group(0);
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(log);
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the spawner's children end with us, and the owner must outlive this command"
-    )]
-    let mut owner = command.spawn()?;
-    let mut line = String::new();
-    if let Some(stdout) = owner.stdout.take() {
-        BufReader::new(stdout).read_line(&mut line)?;
+/// Starts this program again as owner and waits for its one line: `ready`, or a failure as JSON.
+async fn start_owner(home: &Home, versions: &Versions) -> Result<(), Failure> {
+    let log = home.state().join("lab-owner.log");
+    // The log of an earlier owner would be read as an answer of this one.
+    if let Err(error) = std::fs::write(&log, "") {
+        return Err(failure(
+            format!("write {}: {error}", log.display()),
+            ExitCode::Refused,
+        ));
     }
-    if line.trim() == "ready" {
-        return Ok(Ok(()));
+    let program = match std::env::current_exe() {
+        Ok(program) => program,
+        Err(error) => return Err(failure(format!("find myself: {error}"), ExitCode::Internal)),
+    };
+    let launch = Launch::new("lab-owner", &program, home.state(), &log)
+        .args([
+            "lab",
+            "up",
+            "--foreground",
+            "--quiet",
+            "--postgres",
+            &versions.postgres,
+        ])
+        .args(["--kafka", &versions.kafka, "--debezium", &versions.debezium])
+        .pass_tool_settings()
+        .env("CUTOVER_LAB_OWNER", "1")
+        .env("CUTOVER_CACHE", home.cache())
+        .env("CUTOVER_STATE", home.state())
+        .outlives_us();
+    let interrupt = signals::listen();
+    let interrupt = interrupt.map_err(|error| failure(error.to_string(), ExitCode::Internal))?;
+    let mut owner = spawn::spawn(&launch).map_err(|error| Failure::of(&error))?;
+    loop {
+        if let Some(code) = *interrupt.borrow() {
+            let stopped = owner.stop(Signal::SIGTERM, Duration::from_secs(15)).await;
+            stopped.map_err(|error| Failure::of(&error))?;
+            return Err(failure(
+                "ended by the user before the lab was up".into(),
+                code,
+            ));
+        }
+        let ended = owner.try_wait().is_some();
+        let said = std::fs::read_to_string(&log).unwrap_or_default();
+        if said.lines().any(|line| line == "ready") {
+            return Ok(());
+        }
+        if ended {
+            return Err(failure_of(&said, home));
+        }
+        cutover_rehearse::standing::moment().await;
     }
-    owner.wait()?;
-    Ok(Err(failure_of(&line, home)))
 }
 
-fn failure_of(line: &str, home: &Home) -> Failure {
+/// The failure that an owner wrote as its last line.
+fn failure_of(said: &str, home: &Home) -> Failure {
+    let line = said.lines().next_back().unwrap_or_default();
     let parsed: Option<(String, String, Option<String>, u8)> = serde_json::from_str(line).ok();
     let (code, message, remedy, exit) = parsed.unwrap_or_else(|| {
         let log = home.state().join("lab-owner.log");
@@ -426,10 +438,14 @@ fn sink(progress: &SharedProgress) -> EventSink {
 }
 
 fn broken(message: String, exit: ExitCode) -> Outcome {
-    Outcome::Failed(Failure {
+    Outcome::Failed(failure(message, exit))
+}
+
+fn failure(message: String, exit: ExitCode) -> Failure {
+    Failure {
         code: "LAB-CLI-001".into(),
         message,
         remedy: None,
         exit,
-    })
+    }
 }

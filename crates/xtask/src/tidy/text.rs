@@ -22,6 +22,9 @@ const UNFINISHED: [&str; 6] = [
     concat!("#[ig", "nore"),
 ];
 
+/// A process that another test starts and kills is written as a test that is left out; that is no unfinished work.
+const ROLE: &str = concat!("nore = \"started ", "by ");
+
 /// Hosts of package registries: parts come through package managers, whose settings name the hosts.
 const REGISTRIES: [&str; 14] = [
     concat!("crates", ".io"),
@@ -57,7 +60,7 @@ pub fn complaints(file: &SourceFile) -> Vec<String> {
         complaints.extend(
             UNFINISHED
                 .iter()
-                .filter(|mark| line.contains(**mark))
+                .filter(|mark| line.contains(**mark) && !line.contains(ROLE))
                 .map(|mark| {
                     file.at(
                         number,

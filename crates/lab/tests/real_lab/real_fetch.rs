@@ -4,11 +4,11 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use cutover_lab::spawn::{self, Launch};
 use cutover_lab::{Component, Home, Part, catalog, fetch};
-use cutover_model::{EventKind, EventSink, Failure};
+use cutover_model::{EventSink, Failure};
 
 use crate::support::Place;
 
@@ -221,31 +221,4 @@ async fn interrupted_fetch_is_made_anew() {
         outcome(&place, "postgres-16.2", &env).await,
         "RESULT ok 16.2"
     );
-}
-
-#[tokio::test]
-#[ignore = "downloads every part; run by hand to measure"]
-async fn every_part_is_fetched_into_an_empty_cache() {
-    let place = Place::new();
-    let home = Home::locate(
-        Some(place.root().join("cache")),
-        Some(place.root().join("state")),
-    )
-    .unwrap();
-    let started = Instant::now();
-    let all: Vec<&Part> = catalog::parts().unwrap().iter().collect();
-    let events = EventSink::new(|kind| {
-        if let EventKind::Note { text } = kind {
-            println!("{text}");
-        }
-    });
-    let parts = fetch::ensure_all(&home, &all, &events).await.unwrap();
-    assert_eq!(parts.len(), all.len());
-    println!("every part: {:.1} s", started.elapsed().as_secs_f64());
-    let again = Instant::now();
-    fetch::ensure_all(&home, &all, &EventSink::none())
-        .await
-        .unwrap();
-    println!("again: {:.2} s", again.elapsed().as_secs_f64());
-    assert!(again.elapsed() < Duration::from_secs(2));
 }
