@@ -2,8 +2,7 @@
 //!
 //! The rules (`docs/guarantees.md` §5): the worst counts; what is missing is `unknown` with a
 //! reason that names it; a finding that rests on something being *absent* from the topics convicts
-//! only if the topics are known to have been read to the end. A fence that never arrived does not
-//! excuse a loss, but no run passes without it.
+//! only if the fence arrived and the topics were read to the end. Before that, late is not lost.
 //!
 //! Proof levels as decided here. P1 and P2 stand for themselves, P3 needs P2, P4 needs P3:
 //! - P0: counts only.
@@ -185,6 +184,15 @@ impl Grounds<'_> {
             .collect()
     }
 
+    /// Without the fence in Kafka and in the stored offset, what is missing may still be on its way: late is
+    /// not lost.
+    fn arrival_gap(&self) -> Option<String> {
+        let arrived =
+            |fence: &cutover_model::evidence::Fence| fence.seen_in_topic && fence.offset_stored;
+        let gap = !self.evidence.fence.as_ref().is_some_and(arrived);
+        gap.then(|| "the fence did not arrive, so what is missing may still come".to_owned())
+    }
+
     fn fold_obstacle(&self) -> Option<String> {
         if let Some(failure) = self.failures.first() {
             return Some(failure.clone());
@@ -193,6 +201,12 @@ impl Grounds<'_> {
             return Some(format!(
                 "{} was truncated: where that stands among its rows is undecidable (I14)",
                 self.relations("truncate")
+            ));
+        }
+        if self.amount("keyless-state") > 0 {
+            return Some(format!(
+                "{} has no key, and records or rows of it have no image to fold by",
+                self.relations("keyless-state")
             ));
         }
         let unread = |table: &&cutover_model::evidence::TableEvidence| !table.stored;
@@ -269,6 +283,9 @@ impl Grounds<'_> {
         if check.reads.contains(&LedgerKind::Published) {
             doubts.extend(self.reading_gaps());
         }
+        if missing > 0 {
+            doubts.extend(self.arrival_gap());
+        }
         // More things missing than records unread: some of them are missing for certain.
         let certain = doubts.is_empty() && missing > self.evidence.payload.undecoded;
         if present || certain {
@@ -324,6 +341,10 @@ impl Grounds<'_> {
             (
                 "content",
                 "changes were published without comparable row image in",
+            ),
+            (
+                "old-content",
+                "changes have their old row on one side only in",
             ),
             (
                 "keyless-state",

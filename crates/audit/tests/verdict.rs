@@ -148,14 +148,15 @@ fn columns_that_were_not_compared_lower_the_level_but_not_the_verdict() {
 }
 
 #[test]
-fn a_loss_convicts_even_if_the_fence_never_arrived() {
+fn what_is_missing_is_late_and_not_lost_while_the_fence_has_not_arrived() {
     let mut run = clean();
     run.published.pop();
+    assert_eq!(run.judge().0.verdict, Verdict::Fail);
     run.evidence.fence.as_mut().unwrap().seen_in_topic = false;
     let (judgement, _) = run.judge();
     assert_eq!(
         (judgement.verdict, judgement.counts.lost),
-        (Verdict::Fail, 1)
+        (Verdict::Unknown, 1)
     );
     assert!(
         judgement

@@ -80,11 +80,11 @@ fn a_run_of_a_newer_format_is_refused_and_a_torn_one_too() {
         &["cutover.run/9"],
     );
     std::fs::write(newer.join("run.toml"), "format = \"cutov").unwrap();
-    let output = site.run(&["verify", newer.to_str().unwrap()]);
-    assert!(
-        matches!(output.status.code(), Some(2 | 5)),
-        "{}",
-        text(&output)
+    refused(
+        &site,
+        &["verify", newer.to_str().unwrap()],
+        2,
+        &["run.toml"],
     );
 }
 

@@ -14,3 +14,5 @@ mod main_job;
 mod running;
 #[path = "support/site.rs"]
 mod site;
+#[path = "real_cli/standing_lab.rs"]
+mod standing_lab;

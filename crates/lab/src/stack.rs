@@ -181,6 +181,9 @@ impl Stack {
     /// Fails when a service that should run has ended by itself; says which, with the end of its
     /// log.
     pub fn check_alive(&mut self) -> Result<(), LabError> {
+        for cluster in &mut self.postgres {
+            cluster.check_alive()?;
+        }
         self.kafka.check_alive()?;
         self.connect.check_alive()
     }

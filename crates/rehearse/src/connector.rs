@@ -66,7 +66,7 @@ pub fn config(stream: &Stream, address: &PgAddress, plan: ConnectorPlan) -> Map<
         "status.update.interval.ms": "500",
         "retriable.restart.connector.wait.ms": "1000",
         // At a resume Debezium opens its stream twice; the second try often meets the first one's walsender
-        // and then waits this long (default 10 s; docs/anomalies.md A2).
+        // and then waits this long (default 10 s; docs/anomalies.md, A-002).
         "slot.retry.delay.ms": "250",
         "slot.max.retries": "40",
         "topic.creation.default.replication.factor": "1",

@@ -111,11 +111,7 @@ impl Drive<'_> {
         let stream = self.cutover.stream.clone();
         let client = connect_admin(&self.cutover.old).await?;
         create_publication(&client, &stream.publication, &stream.tables).await?;
-        let (_, shapes) = self
-            .hands
-            .witnesses
-            .open(&self.cutover.old, &stream.tables)
-            .await?;
+        let shapes = self.hands.watch_old(&self.cutover.old).await?;
         let config = connector::config(
             &stream,
             &self.hands.connector_address(),
@@ -210,6 +206,14 @@ impl Drive<'_> {
         let (Some(seconds), Some(old)) = (self.scenario.load.pass_offset_seconds, old) else {
             return Ok(());
         };
+        // The connector went on until it was paused, and its old task handed over its queue at the resume: the
+        // offset that counts is the one stored now. Nothing of the new server can have moved it yet.
+        let stored = self
+            .cutover
+            .connect
+            .offsets(&self.cutover.stream.connector)
+            .await?;
+        let old = offset_of(stored.as_ref()).map_or(old, |stored| stored.max(old));
         let client = connect_admin(self.cutover.current()).await?;
         let deadline = Duration::from_secs_f64(seconds);
         let what = format!("the new server's log beyond the old offset {old}");
@@ -264,7 +268,7 @@ impl Drive<'_> {
             incarnations: self.hands.incarnations(),
             cuts: self.hands.cuts(),
             fence: Some(fence),
-            problems: self.hands.problems(),
+            problems: [self.hands.problems(), self.hands.witnesses.problems()].concat(),
         };
         recording.finish(&self.log.sink()).await?;
         Ok(())

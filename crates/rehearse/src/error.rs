@@ -160,7 +160,7 @@ impl Classified for RehearseError {
             }
             RehearseError::ScenarioFile { .. } => "check the path".into(),
             RehearseError::Scenario { .. } => {
-                "compare with the files under scenarios/; CONTRIBUTING.md lists the keys".into()
+                "compare with the shipped files under scenarios/".into()
             }
             RehearseError::Locked { .. } => {
                 "wait for it, end it, or give this run another CUTOVER_STATE".into()
@@ -168,7 +168,7 @@ impl Classified for RehearseError {
             RehearseError::RunFolder { .. } => {
                 "make room or choose another place with --runs".into()
             }
-            _ => "read the logs in the run folder".into(),
+            _ => "read the logs in logs/ beside the scenario's folder".into(),
         })
     }
 

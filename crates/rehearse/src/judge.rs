@@ -75,6 +75,7 @@ fn as_expected(manifest: &RunManifest, judgement: &Judgement) -> bool {
     let must = &manifest.expected_findings;
     let may = &manifest.expected_consequences;
     manifest.status == RunStatus::Finished
+        && judgement.verdict != Verdict::Unknown
         && judgement.verdict == manifest.expected
         && judgement.proof_level >= manifest.expected_proof_level
         && must.iter().all(|kind| found.contains(kind))

@@ -7,13 +7,14 @@ use std::time::Duration;
 use cutover_clients::kafka::Kafka;
 use cutover_clients::pg::PgAddress;
 use cutover_clients::pg::connect_admin;
+use cutover_clients::pg::freeze::{OpenWriters, open_writers};
 use cutover_clients::pg::marker::emit_message;
 use cutover_clients::pg::slots::slot;
 use cutover_clients::wait::{Poll, until};
 use cutover_ledger::ChangeWriter;
 use cutover_model::evidence::IncarnationEvidence;
 use cutover_model::run_folder::LedgerKind;
-use cutover_model::{EventSink, RunFolder};
+use cutover_model::{EventSink, RunFolder, TableShape};
 use cutover_upgrade::fence::Marker;
 use cutover_upgrade::{Hands, Side, Stream, UpgradeError};
 use cutover_workload::{Load, LoadConfig, Target};
@@ -46,6 +47,8 @@ pub struct LabHands {
     servers: Servers,
     target: watch::Sender<Option<Target>>,
     cuts: Vec<(i32, Cut)>,
+    noted: Option<Cut>,
+    shapes: Vec<TableShape>,
     problems: Vec<String>,
 }
 
@@ -92,6 +95,8 @@ impl LabHands {
             servers,
             target: watch::channel(Some(target)).0,
             cuts: Vec::new(),
+            noted: None,
+            shapes: Vec::new(),
             problems: Vec::new(),
         })
     }
@@ -113,6 +118,16 @@ impl LabHands {
         };
         let ledger = ChangeWriter::create(&self.run.ledger(LedgerKind::Attempted), self.buckets)?;
         Ok(Load::start(config, self.target.subscribe(), ledger, events))
+    }
+
+    /// Begins to watch the old server.
+    pub async fn watch_old(
+        &mut self,
+        server: &PgAddress,
+    ) -> Result<Vec<TableShape>, RehearseError> {
+        let (_, shapes) = self.witnesses.open(server, &self.stream.tables).await?;
+        self.shapes.clone_from(&shapes);
+        Ok(shapes)
     }
 
     /// The connector's own address of the old server.
@@ -218,6 +233,17 @@ impl Hands for LabHands {
         let address =
             address.map_err(|error| UpgradeError::hands("read the witness out", error))?;
         let client = connect_admin(&address).await?;
+        let open = open_writers(&client, &address.database).await?;
+        if open.transactions + open.prepared > 0 {
+            let OpenWriters {
+                transactions,
+                prepared,
+            } = open;
+            self.problem(format!(
+                "{transactions} open and {prepared} prepared transactions could still be committed on the \
+                 old server after its witness ended"
+            ));
+        }
         let token = format!("close-{:016x}", rand::random::<u64>());
         let lsn = emit_message(&client, &self.stream.marker_prefix, &token).await?;
         let closed = self.witnesses.close(&Marker { token, lsn }).await;
@@ -228,8 +254,14 @@ impl Hands for LabHands {
         let address = self.servers.admin_address(Side::New);
         let address = address.map_err(|error| UpgradeError::hands("place the witness", error))?;
         let opened = self.witnesses.open(&address, &self.stream.tables).await;
-        let (incarnation, _) =
+        let (incarnation, shapes) =
             opened.map_err(|error| UpgradeError::hands("place the witness", error))?;
+        if shapes != self.shapes {
+            self.problem(
+                "the new server's tables, or their replica identity, differ from the old ones"
+                    .into(),
+            );
+        }
         // Filled by the cut, once the connector has let go of the old server.
         self.cuts.push((incarnation, Cut::new()));
         Ok("the witness is in place".into())
@@ -238,6 +270,13 @@ impl Hands for LabHands {
     async fn note_cut(&mut self) -> Result<String, UpgradeError> {
         self.old_reader_gone().await?;
         let ends = self.settled_ends().await?;
+        if let Some(before) = self.noted.replace(ends.clone())
+            && before != ends
+        {
+            return Err(UpgradeError::Disproved(
+                "the topics grew after their end offsets were noted".into(),
+            ));
+        }
         let records: i64 = ends.values().sum();
         let partitions = ends.len();
         if let Some((_, cut)) = self.cuts.last_mut() {

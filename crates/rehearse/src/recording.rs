@@ -29,7 +29,7 @@ use crate::error::RehearseError;
 pub type Cut = BTreeMap<(String, i32), i64>;
 
 /// What the recorders need to know of a run.
-#[derive(Debug)]
+// No Debug: the connector's configuration holds its password.
 pub struct Recording<'a> {
     /// Where to.
     pub run: &'a RunFolder,

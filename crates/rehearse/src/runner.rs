@@ -55,11 +55,15 @@ pub async fn rehearse(options: Options) -> Result<Ended, RehearseError> {
     let log = EventLog::create(&root.join("events.jsonl"), "lab", options.display.clone())?;
     let roster = Roster::default();
     let mut interrupt = options.interrupt.clone();
-    let mut stage = tokio::select! {
-        stage = Stage::open(home, &root, &options.scenarios, (&log, &roster)) => stage?,
-        code = interrupted(&mut interrupt) => {
-            let (result, exit) = close_result(conclude(Vec::new()), false, Some(code));
-            return Ok(Ended { result, exit, root });
+    let opened = tokio::select! {
+        stage = Stage::open(home, &root, &options.scenarios, (&log, &roster)) => stage,
+        code = interrupted(&mut interrupt) => return not_begun(&options, root, code),
+    };
+    let mut stage = match opened {
+        Ok(stage) => stage,
+        Err(error) => {
+            discard(&root);
+            return Err(error);
         }
     };
     let mut shared = log.take_phases();
@@ -91,6 +95,31 @@ pub async fn rehearse(options: Options) -> Result<Ended, RehearseError> {
     let all_played = results.len() == options.scenarios.len();
     let (result, exit) = close_result(conclude(results), all_played, *interrupt.borrow());
     Ok(Ended { result, exit, root })
+}
+
+/// The user ended the run before its first scenario: the run folder says so.
+fn not_begun(options: &Options, root: PathBuf, code: ExitCode) -> Result<Ended, RehearseError> {
+    let mut results = Vec::new();
+    if let Some(scenario) = options.scenarios.first() {
+        let seed = options.seed.unwrap_or(scenario.load.seed);
+        let cast = Cast {
+            scenario,
+            seed,
+            root: &root,
+            display: &options.display,
+        };
+        results.push(Scene::prepare(cast)?.interrupted(code)?.result);
+    }
+    let (result, exit) = close_result(conclude(results), false, Some(code));
+    Ok(Ended { result, exit, root })
+}
+
+/// Removes a run folder in which nothing began. With service logs in it, it stays: they say what went wrong.
+fn discard(root: &Path) {
+    if !root.join("logs").exists() {
+        // What cannot be removed does no harm; the error that brought us here is what matters.
+        let _ = std::fs::remove_dir_all(root);
+    }
 }
 
 /// Scenarios that were not played are not passed; a signal decides the exit code, whatever was judged before.

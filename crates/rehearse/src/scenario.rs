@@ -181,6 +181,15 @@ pub fn parse(origin: &str, text: &str) -> Result<Scenario, RehearseError> {
 
 fn check(scenario: &Scenario) -> Result<(), String> {
     let load = &scenario.load;
+    match scenario.expect.verdict {
+        Verdict::Unknown => {
+            return Err("expect.verdict must be pass or fail: unknown proves nothing".into());
+        }
+        Verdict::Fail if scenario.expect.findings.is_empty() => {
+            return Err("expect.findings must name what an expected failure consists of".into());
+        }
+        _ => {}
+    }
     if load.sessions == 0 || load.sessions > 64 {
         return Err("load.sessions must be 1 to 64".into());
     }
@@ -259,6 +268,16 @@ mod tests {
             error.contains("change_before") && error.contains("'changes_before'"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn an_expectation_that_proves_nothing_is_refused() {
+        for wrong in ["\"unknown\"", "\"fail\""] {
+            let text = ALL[0]
+                .text
+                .replace("verdict = \"pass\"", &format!("verdict = {wrong}"));
+            assert!(parse("x", &text).is_err(), "{wrong}");
+        }
     }
 
     #[test]

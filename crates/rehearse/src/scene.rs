@@ -2,9 +2,11 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use cutover_clients::connect::Connect;
 use cutover_clients::kafka::Kafka;
+use cutover_clients::wait::within;
 use cutover_ledger::{read_evidence, write_evidence, write_manifest};
 use cutover_model::event::EventKind;
 use cutover_model::result::ScenarioResult;
@@ -65,8 +67,7 @@ impl<'a> Scene<'a> {
     /// Makes the run folder; it says "running" until the scene has ended.
     pub fn prepare(cast: Cast<'a>) -> Result<Scene<'a>, RehearseError> {
         let run = RunFolder::at(cast.root.join(&cast.scenario.name));
-        let made = std::fs::create_dir_all(run.ledgers())
-            .and_then(|()| std::fs::create_dir_all(run.logs()));
+        let made = std::fs::create_dir_all(run.ledgers());
         made.map_err(|source| RehearseError::RunFolder {
             what: "make the run folder",
             path: run.root().display().to_string(),
@@ -111,16 +112,7 @@ impl<'a> Scene<'a> {
         };
         self.log.phase("servers down");
         if stage.roster().dead().is_none() {
-            // A connector whose server is gone would try for ever and disturb the next scenario.
-            let deleted = stage
-                .connect()
-                .delete(&stream(&self.cast.scenario.name).connector)
-                .await;
-            if let Err(error) = deleted {
-                self.log
-                    .sink()
-                    .warning(format!("deleting the connector: {error}"));
-            }
+            self.delete_connector(stage).await;
         }
         self.take_down(hands, measured.load_started, ended.is_ok())
             .await?;
@@ -136,6 +128,23 @@ impl<'a> Scene<'a> {
                 self.broken(RunStatus::Failed, Failure::of(&error).message, None)
             }
             Err(Cut::Signal(code)) => self.interrupted(code),
+        }
+    }
+
+    /// A connector whose server is gone would try for ever and disturb the next scenario. A worker that does not
+    /// answer gets five seconds; it is stopped at the end of the run anyway.
+    async fn delete_connector(&self, stage: &Stage) {
+        let (connect, name) = (stage.connect(), stream(&self.cast.scenario.name).connector);
+        match within(Duration::from_secs(5), connect.delete(&name)).await {
+            Some(Ok(_)) => {}
+            Some(Err(error)) => self
+                .log
+                .sink()
+                .warning(format!("deleting the connector: {error}")),
+            None => self
+                .log
+                .sink()
+                .warning("deleting the connector: no answer within 5 s"),
         }
     }
 
@@ -232,7 +241,8 @@ impl<'a> Scene<'a> {
         })
     }
 
-    fn interrupted(self, code: ExitCode) -> Result<Played, RehearseError> {
+    /// Ends it by the user's wish.
+    pub fn interrupted(self, code: ExitCode) -> Result<Played, RehearseError> {
         let cause = format!("ended by the user (exit {})", code.number());
         self.broken(RunStatus::Interrupted, cause, Some(code))
     }

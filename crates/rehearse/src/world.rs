@@ -38,6 +38,7 @@ pub struct Witnesses {
     marker_prefix: String,
     writer: Option<Arc<Mutex<ChangeWriter>>>,
     watched: Vec<Watched>,
+    problems: Vec<String>,
 }
 
 impl Witnesses {
@@ -54,6 +55,7 @@ impl Witnesses {
             marker_prefix: marker_prefix.into(),
             writer: Some(Arc::new(Mutex::new(writer))),
             watched: Vec::new(),
+            problems: Vec::new(),
         })
     }
 
@@ -107,7 +109,8 @@ impl Witnesses {
             if let Some(error) = status.error {
                 return Err(cutover_record::RecordError::Witness(error));
             }
-            let state = format!("received up to {}", status.received);
+            let waiting = status.waiting.unwrap_or_default();
+            let state = format!("received up to {} {waiting}", status.received);
             Ok(witness
                 .saw_marker(&marker.token)
                 .map_or(Poll::NotYet(state), Poll::Ready))
@@ -116,6 +119,12 @@ impl Witnesses {
         let end = stop(witness).await?;
         watched.through = end.through;
         watched.complete = seen.is_ok();
+        if end.out_of_scope > 0 {
+            let count = end.out_of_scope;
+            self.problems.push(format!(
+                "the publication carried {count} changes of tables that nobody recorded"
+            ));
+        }
         // The witness must never be why an upgrade is refused, nor keep WAL after the run.
         let client = connect_admin(&watched.address).await?;
         drop_slot(&client, WITNESS_SLOT).await?;
@@ -139,13 +148,9 @@ impl Witnesses {
         live.filter_map(|witness| witness.status().error).next()
     }
 
-    /// Bytes of log between the last witness and a position.
-    pub fn changes(&self) -> u64 {
-        let live = self
-            .watched
-            .iter()
-            .filter_map(|watched| watched.witness.as_ref());
-        live.map(|witness| witness.status().changes).sum()
+    /// What the witnesses could not record, in plain words.
+    pub fn problems(&self) -> Vec<String> {
+        self.problems.clone()
     }
 
     /// What the evidence says of the incarnations.

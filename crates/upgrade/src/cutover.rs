@@ -61,7 +61,6 @@ impl Default for Deadlines {
 }
 
 /// One cutover.
-#[derive(Debug)]
 pub struct Cutover {
     /// Names.
     pub stream: Stream,
@@ -80,7 +79,8 @@ pub struct Cutover {
 }
 
 /// Values that later steps (and their undo) need from earlier ones.
-#[derive(Debug, Default)]
+// No Debug: the connector's configuration holds its password.
+#[derive(Default)]
 pub struct Seen {
     /// Facts before anything was changed.
     pub before: Option<Facts>,

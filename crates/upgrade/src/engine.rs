@@ -39,20 +39,21 @@ impl Engine {
     ) -> Result<(), UpgradeError> {
         let mut done: Vec<(u32, &Step)> = Vec::new();
         for (step, number) in plan.steps.iter().zip(1..) {
-            done.push((number, step));
             if let Err(error) = self.step(number, step, plan.class, (cutover, hands)).await {
                 let reason = error.to_string();
-                self.journal
-                    .write(number, step.name(), Entry::Failed, &reason)?;
-                let step = step.name().to_owned();
+                self.note(number, step, Entry::Failed, &reason);
+                let name = step.name().to_owned();
                 self.events.emit(EventKind::StepFailed {
                     number,
-                    step,
+                    step: name,
                     reason,
                 });
-                self.take_back(&done, cutover, hands).await?;
+                // The step that failed may have been applied in part; its own undo comes first.
+                self.undo_one(number, step, (cutover, hands)).await;
+                self.take_back(&done, cutover, hands).await;
                 return Err(error);
             }
+            done.push((number, step));
         }
         Ok(())
     }
@@ -106,32 +107,234 @@ impl Engine {
         Ok(())
     }
 
+    /// Undoes steps in reverse order, up to the last point of no return among them.
     async fn take_back<H: Hands>(
         &mut self,
         done: &[(u32, &Step)],
         cutover: &mut Cutover,
         hands: &mut H,
-    ) -> Result<(), UpgradeError> {
+    ) {
         for (number, step) in done.iter().rev() {
-            if step.undo_title().is_none() {
-                continue;
-            }
-            match step.undo(cutover, hands).await {
-                Ok(state) => self
-                    .journal
-                    .write(*number, step.name(), Entry::Undone, &state)?,
-                Err(error) => {
-                    let reason = error.to_string();
-                    self.events
-                        .warning(format!("undo of {}: {reason}", step.name()));
-                    self.journal
-                        .write(*number, step.name(), Entry::UndoFailed, &reason)?;
-                }
-            }
             if step.point_of_no_return() {
                 break;
             }
+            self.undo_one(*number, step, (cutover, hands)).await;
         }
-        Ok(())
+    }
+
+    async fn undo_one<H: Hands>(
+        &mut self,
+        number: u32,
+        step: &Step,
+        (cutover, hands): (&mut Cutover, &mut H),
+    ) {
+        if step.undo_title().is_none() {
+            return;
+        }
+        match step.undo(cutover, hands).await {
+            Ok(state) => self.note(number, step, Entry::Undone, &state),
+            Err(error) => {
+                let reason = error.to_string();
+                self.events
+                    .warning(format!("undo of {}: {reason}", step.name()));
+                self.note(number, step, Entry::UndoFailed, &reason);
+            }
+        }
+    }
+
+    /// A journal that can no longer be written must not keep anything from being taken back: told, not returned.
+    fn note(&mut self, number: u32, step: &Step, entry: Entry, detail: &str) {
+        if let Err(error) = self.journal.write(number, step.name(), entry, detail) {
+            self.events.warning(error.to_string());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use cutover_clients::connect::Connect;
+    use cutover_clients::kafka::Kafka;
+    use cutover_clients::pg::facts::ServerFacts;
+    use cutover_clients::pg::{PgAddress, PgHost};
+    use cutover_clients::secret::Secret;
+    use cutover_model::{Incarnation, Lsn};
+
+    use super::*;
+    use crate::cutover::{Deadlines, Seen, Stream};
+    use crate::facts::Facts;
+    use crate::hands::Side;
+    use crate::journal;
+
+    /// Writes down what it is asked to do; `fails` cannot be done.
+    struct Notes {
+        calls: Vec<String>,
+        fails: &'static str,
+    }
+
+    impl Notes {
+        fn call(&mut self, what: String) -> Result<String, UpgradeError> {
+            let failed = what == self.fails;
+            self.calls.push(what.clone());
+            if failed {
+                Err(UpgradeError::hands(what, "told to fail"))
+            } else {
+                Ok(what)
+            }
+        }
+    }
+
+    impl Hands for Notes {
+        async fn stop_server(&mut self, _: Side) -> Result<f64, UpgradeError> {
+            self.call("stop".into()).map(|_| 0.0)
+        }
+        async fn swap_binaries(&mut self, version: &str) -> Result<String, UpgradeError> {
+            self.call(format!("swap {version}"))
+        }
+        async fn start_server(&mut self, _: Side) -> Result<f64, UpgradeError> {
+            self.call("start".into()).map(|_| 0.0)
+        }
+        async fn create_server(&mut self, version: &str) -> Result<PgAddress, UpgradeError> {
+            self.call(format!("create {version}")).map(|_| address())
+        }
+        async fn dump_database(&mut self) -> Result<String, UpgradeError> {
+            self.call("dump".into())
+        }
+        async fn restore_database(&mut self) -> Result<String, UpgradeError> {
+            self.call("restore".into())
+        }
+        async fn move_application(&mut self, _: Side) -> Result<String, UpgradeError> {
+            self.call("move".into())
+        }
+        async fn close_incarnation(&mut self) -> Result<String, UpgradeError> {
+            self.call("close".into())
+        }
+        async fn open_incarnation(&mut self) -> Result<String, UpgradeError> {
+            self.call("open".into())
+        }
+        async fn note_cut(&mut self) -> Result<String, UpgradeError> {
+            self.call("note".into())
+        }
+    }
+
+    fn address() -> PgAddress {
+        PgAddress {
+            host: PgHost::Tcp("127.0.0.1".into()),
+            port: 1,
+            user: "u".into(),
+            password: Secret::new("p"),
+            database: "d".into(),
+        }
+    }
+
+    fn cutover() -> Cutover {
+        let incarnation = Incarnation {
+            system_id: 1,
+            timeline: 1,
+            database_oid: 1,
+        };
+        let server = ServerFacts {
+            version: "16.2".into(),
+            version_num: 160_002,
+            incarnation,
+            current_lsn: Lsn(1),
+            in_recovery: false,
+            wal_level: "logical".into(),
+        };
+        let before = Facts {
+            server,
+            slot: None,
+            publication: None,
+            offset: None,
+            connector_running: true,
+        };
+        Cutover {
+            stream: Stream {
+                connector: "c".into(),
+                topic_prefix: "t".into(),
+                slot: "s".into(),
+                publication: "p".into(),
+                tables: Vec::new(),
+                writer_role: "w".into(),
+                marker_prefix: "m".into(),
+            },
+            connect: Connect::new("http://127.0.0.1:1"),
+            kafka: Arc::new(Kafka::new("127.0.0.1:1").unwrap()),
+            old: address(),
+            new: None,
+            deadlines: Deadlines::default(),
+            seen: Seen {
+                before: Some(before),
+                ..Seen::default()
+            },
+        }
+    }
+
+    async fn run(steps: Vec<Step>, fails: &'static str, path: &Path) -> (Notes, UpgradeError) {
+        let plan = Plan::new("test", "test", RunbookClass::Baseline, steps);
+        let mut engine = Engine::new(Journal::open(path).unwrap(), EventSink::none());
+        let mut notes = Notes {
+            calls: Vec::new(),
+            fails,
+        };
+        let error = engine
+            .run(&plan, &mut cutover(), &mut notes)
+            .await
+            .unwrap_err();
+        (notes, error)
+    }
+
+    fn swap() -> Vec<Step> {
+        vec![
+            Step::StopServer,
+            Step::SwapBinaries {
+                version: "16.14".into(),
+            },
+            Step::DumpDatabase,
+        ]
+    }
+
+    #[tokio::test]
+    async fn a_step_that_fails_takes_the_steps_before_it_back_in_reverse() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal.jsonl");
+        let (notes, error) = run(swap(), "dump", &path).await;
+        assert!(error.to_string().contains("dump"), "{error}");
+        assert_eq!(
+            notes.calls,
+            ["stop", "swap 16.14", "dump", "stop", "swap 16.2", "start"]
+        );
+        let entries: Vec<Entry> = journal::read(&path)
+            .unwrap()
+            .iter()
+            .map(|line| line.entry)
+            .collect();
+        assert_eq!(
+            entries[entries.len() - 3..],
+            [Entry::Failed, Entry::Undone, Entry::Undone]
+        );
+    }
+
+    #[tokio::test]
+    async fn nothing_before_the_point_of_no_return_is_taken_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal.jsonl");
+        let steps = vec![Step::StopServer, Step::StartApplication, Step::DumpDatabase];
+        let (notes, _) = run(steps, "dump", &path).await;
+        assert_eq!(notes.calls, ["stop", "move", "dump"]);
+    }
+
+    #[tokio::test]
+    async fn without_a_journal_nothing_is_changed() {
+        let (notes, error) = run(swap(), "", Path::new("/dev/full")).await;
+        assert!(matches!(error, UpgradeError::Journal { .. }), "{error}");
+        // The undo of the step that was about to begin may start the server; nothing was stopped or swapped.
+        assert!(
+            !notes.calls.contains(&"stop".to_owned()),
+            "{:?}",
+            notes.calls
+        );
     }
 }

@@ -110,12 +110,12 @@ impl Classified for UpgradeError {
             UpgradeError::Connect(error) => error.remedy(),
             UpgradeError::Kafka(error) => error.remedy(),
             UpgradeError::NotSeen { .. } | UpgradeError::Disproved(_) => Some(
-                "read journal.jsonl and logs/connect.log of the run folder; what was undone is at \
+                "read journal.jsonl in the run folder and logs/connect.log beside it; what was undone is at \
                  the end of the journal"
                     .into(),
             ),
             UpgradeError::Refused(_) => None,
-            UpgradeError::Hands { .. } => Some("read the service's log in the run folder".into()),
+            UpgradeError::Hands { .. } => Some("read the service's log in logs/ beside the scenario's folder".into()),
             UpgradeError::Journal { .. } => Some("make room, or choose another run folder".into()),
         }
     }

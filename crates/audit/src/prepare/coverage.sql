@@ -3,7 +3,8 @@
 -- better.
 --
 -- what: attempted, committed, published (c u d t), snapshot (r), stored: rows of that ledger ·
---   content: matched changes whose row image one side lacks · keyless-state: records and rows of a
+--   content: matched changes whose row image one side lacks · old-content: matched updates and
+--   deletes whose old row only one side has · keyless-state: records and rows of a
 --   table without key that lack the image its state is folded by · stored-content: rows of keyed
 --   tables without image · no-xid: acknowledged changes that cannot be looked up · no-place:
 --   committed changes without commit LSN or ordinal.
@@ -24,6 +25,12 @@ select 'content' as what, relation, count(*) as amount
 from matches
 where state in ('matched', 'late') and op in ('c', 'u')
   and (committed_after is null or published_after is null)
+group by relation
+union all
+select 'old-content' as what, relation, count(*) as amount
+from matches
+where state in ('matched', 'late') and op in ('u', 'd')
+  and (committed_before is null) <> (published_before is null)
 group by relation
 union all
 select 'keyless-state' as what, relation, count(*) as amount

@@ -49,7 +49,7 @@ pub async fn run(action: LabAction, settings: Settings) -> Outcome {
         LabAction::Logs { service, lines } => show_log(&home, &service, lines),
         LabAction::Fetch { parts } => fetch_parts(&home, &parts, settings).await,
         LabAction::Down { purge } => match state::down(&home, purge).await {
-            Ok(report) => down_text(&report, purge),
+            Ok(report) => down_text(&report, purge, settings),
             Err(error) => error.into(),
         },
     }
@@ -285,6 +285,19 @@ async fn fetch_parts(home: &Home, names: &[String], settings: Settings) -> Outco
     let fetched = fetch::ensure_all(home, &wanted, &sink(&progress)).await;
     progress.finish();
     match fetched {
+        Ok(parts) if settings.json => {
+            let rows = parts.iter().map(|part| {
+                serde_json::json!({
+                    "part": part.part.name(), "version": part.version, "folder": part.root,
+                })
+            });
+            let object = serde_json::json!({
+                "format": "cutover.lab-parts/1",
+                "seconds": started.elapsed().as_secs_f64(),
+                "parts": rows.collect::<Vec<_>>(),
+            });
+            Outcome::text(format!("{object:#}"))
+        }
         Ok(parts) => {
             let lines = parts
                 .iter()
@@ -404,7 +417,17 @@ fn show_log(home: &Home, service: &str, lines: usize) -> Outcome {
     }
 }
 
-fn down_text(report: &state::DownReport, purge: bool) -> Outcome {
+fn down_text(report: &state::DownReport, purge: bool, settings: Settings) -> Outcome {
+    if settings.json {
+        let object = serde_json::json!({
+            "format": "cutover.lab-down/1",
+            "seconds": report.seconds,
+            "in_order": report.in_order,
+            "killed": report.killed,
+            "purged": purge,
+        });
+        return Outcome::text(format!("{object:#}"));
+    }
     let killed = if report.killed.is_empty() {
         String::new()
     } else {

@@ -47,6 +47,25 @@ fn ctrl_c_during_the_cutover_ends_everything() {
 }
 
 #[test]
+fn ctrl_c_while_the_broker_starts_says_so_in_the_run_folder() {
+    let site = Site::new();
+    let running = site.start(&["rehearse", SHORT]);
+    site.wait("a run folder", || {
+        let run = std::fs::read_dir(site.path("runs"))
+            .ok()?
+            .flatten()
+            .next()?
+            .path();
+        let events = std::fs::read_to_string(run.join("events.jsonl")).ok()?;
+        events.contains("broker and worker").then_some(())
+    });
+    running.signal("INT");
+    assert_eq!(running.wait().code(), Some(130), "{}", site.talk());
+    assert!(manifest(&site).contains("status = \"interrupted\""));
+    site.assert_nothing_left();
+}
+
+#[test]
 fn kill_9_leaves_no_process_behind() {
     let site = Site::new();
     let running = rehearse(&site);

@@ -42,6 +42,38 @@ fn the_main_job_passes_the_proven_runbook_and_shows_what_the_baseline_loses() {
     planted_errors_are_found(&site, &RunFolder::at(&minor.run_dir));
 }
 
+/// Flattened records show less: no old row, so updates of a table without key cannot be told apart. The run
+/// must say so and be unknown, with every keyed event found all the same.
+#[test]
+fn flattened_records_with_inline_schema_are_judged_as_far_as_they_reach() {
+    let site = Site::new();
+    let short = include_str!("../support/short.toml");
+    let flat = format!("{short}\n[connector]\npayload = \"flattened\"\ninline_schema = true\n");
+    let path = site.path("flat.toml");
+    std::fs::write(
+        &path,
+        flat.replace("changes_before = 3000", "changes_before = 800"),
+    )
+    .unwrap();
+    let output = site.run(&["rehearse", path.to_str().unwrap(), "--output", "json"]);
+    let result = parse(&output);
+    assert_eq!(output.status.code(), Some(5), "{}", text(&output));
+    let scenario = &result.scenarios[0];
+    assert_eq!(scenario.verdict, Verdict::Unknown);
+    assert!(
+        scenario
+            .reasons
+            .iter()
+            .any(|reason| reason.contains("order_events")),
+        "{scenario:?}"
+    );
+    assert_eq!(scenario.counts.committed, scenario.counts.published);
+    assert!(
+        scenario.counts.findings.values().all(|count| *count == 0),
+        "{scenario:?}"
+    );
+}
+
 fn proven(minor: &ScenarioResult) {
     assert_eq!(minor.verdict, Verdict::Pass, "{minor:?}");
     assert!(minor.proof_level >= ProofLevel::P3 && minor.as_expected);

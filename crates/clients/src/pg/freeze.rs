@@ -2,7 +2,7 @@
 //!
 //! The database's default becomes read only and every session of the writing role that may still have the old
 //! default is ended. What that leaves out: a client that asks for a read-write transaction by name, and roles
-//! other than the given one. Both show in [`Freeze`], and the witness slot sees what they commit.
+//! other than the given one. Both show in [`open_writers`], and the witness slot sees what they commit.
 
 use std::time::Duration;
 
@@ -12,26 +12,15 @@ use tokio_postgres::Client;
 use super::PgError;
 use crate::wait::{self, Poll};
 
-/// What freezing did and what it found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Freeze {
-    /// Sessions of the role that were ended.
-    pub sessions_ended: u64,
-    /// Prepared transactions of the database; COMMIT PREPARED would still write.
-    pub prepared_transactions: u64,
-    /// Sessions of other roles with a transaction that has written.
-    pub other_writers: u64,
-}
-
 const DEADLINE: Duration = Duration::from_secs(30);
 const STEP: Duration = Duration::from_millis(20);
 
 /// Makes the database read only by default, ends the sessions of `role`, and returns once none of them that
-/// could still write is left.
+/// could still write is left. Tells how many sessions were ended.
 ///
 /// # Errors
 /// A statement failed, or sessions were still there after 30 s.
-pub async fn freeze_writes(client: &Client, database: &str, role: &str) -> Result<Freeze, PgError> {
+pub async fn freeze_writes(client: &Client, database: &str, role: &str) -> Result<u64, PgError> {
     let set = format!(
         "ALTER DATABASE {} SET default_transaction_read_only = on",
         quote_identifier(database)
@@ -40,21 +29,36 @@ pub async fn freeze_writes(client: &Client, database: &str, role: &str) -> Resul
         .batch_execute(&set)
         .await
         .map_err(PgError::sql(format!("freezing writes on '{database}'")))?;
-    let sessions_ended = renew_sessions(client, database, role, true).await?;
+    renew_sessions(client, database, role, true).await
+}
+
+/// Whoever could still commit a change in a frozen database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OpenWriters {
+    /// Client transactions, of any role, that have written already.
+    pub transactions: u64,
+    /// Prepared transactions: COMMIT PREPARED would still write.
+    pub prepared: u64,
+}
+
+/// Looks who could still commit a change. Our own session does not count.
+///
+/// # Errors
+/// The statement failed.
+pub async fn open_writers(client: &Client, database: &str) -> Result<OpenWriters, PgError> {
     let row = client
         .query_one(
-            "SELECT (SELECT count(*) FROM pg_prepared_xacts WHERE database = $1),
-                    (SELECT count(*) FROM pg_stat_activity
-                     WHERE datname = $1 AND usename <> $2 AND backend_xid IS NOT NULL
-                       AND pid <> pg_backend_pid())",
-            &[&database, &role],
+            "SELECT (SELECT count(*) FROM pg_stat_activity
+                     WHERE datname = $1 AND backend_type = 'client backend'
+                       AND backend_xid IS NOT NULL AND pid <> pg_backend_pid()),
+                    (SELECT count(*) FROM pg_prepared_xacts WHERE database = $1)",
+            &[&database],
         )
         .await
         .map_err(PgError::sql("looking for writers that the freeze leaves"))?;
-    Ok(Freeze {
-        sessions_ended,
-        prepared_transactions: row.get::<_, i64>(0).unsigned_abs(),
-        other_writers: row.get::<_, i64>(1).unsigned_abs(),
+    Ok(OpenWriters {
+        transactions: row.get::<_, i64>(0).unsigned_abs(),
+        prepared: row.get::<_, i64>(1).unsigned_abs(),
     })
 }
 

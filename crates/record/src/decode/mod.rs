@@ -280,6 +280,7 @@ impl<'a> Decoder<'a> {
         let Found { index, facts, .. } = &found;
         let shape = &self.shapes[*index];
         let relation = &self.relations[*index];
+        rows_are_there(facts, shape, &mut self.notes)?;
         let encodings = self.encodings(found.schema.as_deref(), *index);
         let flat =
             matches!(facts.after, RowPlace::Whole) || matches!(facts.before, RowPlace::Whole);
@@ -475,6 +476,24 @@ fn topic_part(relation: &str) -> String {
     letters
         .map(|letter| if legal(letter) { letter } else { '_' })
         .collect()
+}
+
+/// Whether a record brings the rows that its operation must have. Nothing could be compared with one whose new
+/// row is gone; it must not pass for one whose content merely cannot be compared.
+fn rows_are_there(facts: &Facts<'_>, shape: &TableShape, notes: &mut Notes) -> Result<(), String> {
+    let brings_a_row = matches!(facts.op, Some(Op::Create | Op::Update | Op::Read));
+    if brings_a_row && matches!(facts.after, RowPlace::Absent) {
+        return Err("a record of a new row without the row".to_owned());
+    }
+    let has_old_row = matches!(facts.op, Some(Op::Update | Op::Delete));
+    let full = shape.replica_identity == ReplicaIdentity::Full;
+    if full && has_old_row && matches!(facts.before, RowPlace::Absent) {
+        let relation = &shape.relation;
+        notes.problem(format!(
+            "{relation}: updates or deletes came without their old row, although the replica identity is full"
+        ));
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -453,6 +453,17 @@ fn hostile_records_are_undecoded_with_a_reason_and_never_panic() {
         };
         assert!(!reason.is_empty());
     }
+    for op in ["c", "u", "r"] {
+        let source = r#"{"schema":"public","table":"t","lsn":5}"#;
+        let empty = envelope(&format!(
+            r#"{source},"op":"{op}","before":null,"after":null"#
+        ));
+        let decoded = decoder.decode(&record("p.public.t", Some(r#"{"id":1}"#), Some(&empty)), 0);
+        assert!(
+            matches!(decoded, Decoded::Undecoded(_)),
+            "{op} without its new row passed"
+        );
+    }
     let bad = r#"{"id":1,"n":{"scale":99999999,"value":"AA=="},"ts":"2024-é3-01T000000000é"}"#;
     let decoded = decoder.decode(&record("p.public.t", Some(r#"{"id":1}"#), Some(bad)), 0);
     assert!(matches!(decoded, Decoded::Change(change) if change.row.after.is_none()));

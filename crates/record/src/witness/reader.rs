@@ -91,7 +91,7 @@ impl Reader {
                 Err(error) if error.permanence() == Permanence::Definite => return Err(error),
                 Err(error) => self.shared.update(|status| {
                     status.connected = false;
-                    status.error = Some(error.to_string());
+                    status.waiting = Some(error.to_string());
                 }),
             }
             if self.shared.wait_for_stop(RECONNECT_EVERY) {
@@ -130,7 +130,7 @@ impl Reader {
         stream.start(&options(&self.config, self.durable))?;
         self.shared.update(|status| {
             status.connected = true;
-            status.error = None;
+            status.waiting = None;
         });
         Ok(stream)
     }

@@ -19,7 +19,9 @@ pub struct WitnessStatus {
     pub changes: u64,
     /// The last marker seen, and its position.
     pub last_marker: Option<(String, Lsn)>,
-    /// Why it is not reading just now, or why it has ended.
+    /// Why it is not reading just now; it tries again by itself.
+    pub waiting: Option<String>,
+    /// Why it has ended.
     pub error: Option<String>,
 }
 

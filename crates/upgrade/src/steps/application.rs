@@ -5,7 +5,8 @@
 //! transaction does not notice a changed default.
 
 use cutover_clients::pg::connect_admin;
-use cutover_clients::pg::freeze::{freeze_writes, release_writes, writes_frozen};
+use cutover_clients::pg::freeze::{freeze_writes, open_writers, release_writes, writes_frozen};
+use cutover_clients::wait::{Poll, until};
 
 use crate::cutover::Cutover;
 use crate::error::UpgradeError;
@@ -14,9 +15,9 @@ use crate::hands::{Hands, Side};
 pub(super) async fn freeze(cutover: &Cutover) -> Result<String, UpgradeError> {
     let address = cutover.current();
     let client = connect_admin(address).await?;
-    freeze_writes(&client, &address.database, &cutover.stream.writer_role).await?;
+    let ended = freeze_writes(&client, &address.database, &cutover.stream.writer_role).await?;
     Ok(format!(
-        "database {} refuses writes of new sessions; old sessions ended",
+        "database {} refuses writes of new sessions; {ended} old sessions ended",
         address.database
     ))
 }
@@ -30,7 +31,28 @@ pub(super) async fn prove_frozen(cutover: &Cutover) -> Result<String, UpgradeErr
             address.database
         )));
     }
-    Ok("writes refused; no transaction of the writers is open".into())
+    let poll = cutover.deadlines.poll;
+    let what = "the end of every transaction that has written";
+    let proof = until(what, cutover.deadlines.connector, poll, async || {
+        let open = open_writers(&client, &address.database).await?;
+        if open.prepared > 0 {
+            return Err(UpgradeError::Disproved(format!(
+                "{} prepared transactions could still be committed: see pg_prepared_xacts",
+                open.prepared
+            )));
+        }
+        let seen = format!(
+            "{} transactions have written and are open",
+            open.transactions
+        );
+        Ok(if open.transactions == 0 {
+            Poll::Ready(())
+        } else {
+            Poll::NotYet(seen)
+        })
+    });
+    proof.await?;
+    Ok("new sessions are read-only; no client transaction has written, none is prepared".into())
 }
 
 pub(super) async fn release(cutover: &Cutover) -> Result<String, UpgradeError> {

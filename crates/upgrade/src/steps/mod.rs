@@ -132,9 +132,11 @@ impl Step {
                 "the marker is in Kafka, the stored offset and the slot's confirmed_flush_lsn \
                  have reached it",
             ),
-            Step::FreezeWrites => Some("new sessions are read-only; no writer transaction is open"),
+            Step::FreezeWrites => Some(
+                "new sessions are read-only; no client transaction has written, none is prepared",
+            ),
             Step::StopConnector => Some("state STOPPED, no task, the slot has no reader"),
-            Step::NoteCut => Some("two looks at the end offsets agree"),
+            Step::NoteCut => Some("looks at the end offsets agree, before and after"),
             Step::StopServer => {
                 Some("it ended without being forced; nobody answers there any more")
             }
@@ -162,9 +164,9 @@ impl Step {
         }
     }
 
-    /// After this step there is no way back: new changes exist that the old side will never have.
+    /// After this step nothing is taken back by itself: writers are active on what is in place now.
     pub fn point_of_no_return(&self) -> bool {
-        matches!(self, Step::StartApplication)
+        matches!(self, Step::ReleaseWrites | Step::StartApplication)
     }
 
     /// Whether the step is in effect already; the text says what was found.

@@ -102,8 +102,16 @@ impl Resume<'_> {
                 text(offset)
             ));
         }
+        if self.slot.confirmed_flush > offset {
+            return Err(format!(
+                "the slot is confirmed to {}, ahead of the stored offset {}: what lies between would be \
+                 skipped",
+                text(self.slot.confirmed_flush),
+                text(offset)
+            ));
+        }
         let confirmed = text(self.slot.confirmed_flush);
-        // Below 17 a clean shutdown does not save an advance of confirmed_flush_lsn (docs/anomalies.md A1).
+        // Below 17 a clean shutdown does not save an advance of confirmed_flush_lsn (docs/anomalies.md, A-001).
         let fell_back = if self.slot.confirmed_flush < drained {
             format!(", which fell back to {confirmed} at the shutdown")
         } else {
@@ -154,5 +162,6 @@ mod tests {
         assert!(check(&slot(10, 100), 90, 100, 110).is_err());
         assert!(check(&slot(10, 100), 120, 100, 110).is_err());
         assert!(check(&slot(101, 101), 100, 100, 110).is_err());
+        assert!(check(&slot(10, 105), 100, 100, 110).is_err());
     }
 }

@@ -30,6 +30,10 @@ pub(super) async fn prove_stopped(cutover: &Cutover) -> Result<String, UpgradeEr
         Ok(_) => Err(UpgradeError::Disproved(
             "a server still answers at the old address".into(),
         )),
+        // A refusal with an SQLSTATE ("shutting down", "too many clients") comes from a server that lives.
+        Err(error) if error.sqlstate().is_some() => Err(UpgradeError::Disproved(format!(
+            "a server still answers at the old address: {error}"
+        ))),
         Err(_) => Ok("nobody answers at its address any more".into()),
     }
 }
