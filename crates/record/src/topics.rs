@@ -16,7 +16,7 @@ use cutover_model::{ChangeRow, EventKind, EventSink, Op, TableShape};
 pub use crate::decode::{Binary, ConverterModes, Decimal, TimePrecision};
 
 use crate::RecordError;
-use crate::decode::{Decoded, Decoder, Message};
+use crate::decode::{Decoded, Decoder};
 
 /// A partition that ends early is given this long to bring more.
 const IDLE: Duration = Duration::from_secs(20);
@@ -250,76 +250,6 @@ impl Recorder<'_> {
     fn append(&mut self, row: &ChangeRow) -> Result<(), RecordError> {
         self.writer.append(row).map_err(RecordError::from)
     }
-}
-
-/// Where a marker stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MarkerSeen {
-    /// Topic.
-    pub topic: String,
-    /// Partition.
-    pub partition: i32,
-    /// Offset.
-    pub offset: i64,
-    /// Position of the message in the log of the server, as published.
-    pub lsn: Option<i64>,
-}
-
-/// A marker to look for in the connector's message topic.
-#[derive(Debug, Clone)]
-pub struct MarkerSearch {
-    /// Bootstrap servers.
-    pub bootstrap: String,
-    /// The connector's `topic.prefix`.
-    pub prefix: String,
-    /// How the connector writes the content.
-    pub modes: ConverterModes,
-    /// Prefix given to `pg_logical_emit_message`.
-    pub marker_prefix: String,
-    /// Content given to it.
-    pub token: String,
-}
-
-/// Looks once through the message topic as it is now. `None` if the marker (or the topic) is not there yet.
-/// Blocks; call it again until a deadline (`clients::wait`).
-pub fn find_marker(search: &MarkerSearch) -> Result<Option<MarkerSeen>, RecordError> {
-    let kafka = Kafka::new(&search.bootstrap)?;
-    let name = format!("{}.message", search.prefix);
-    let topics = kafka.topics()?;
-    let Some(topic) = topics.iter().find(|topic| topic.name == name) else {
-        return Ok(None);
-    };
-    let mut decoder = Decoder::new(&search.prefix, &[], &search.modes);
-    let wanted = |message: &Message| {
-        message.prefix == search.marker_prefix && message.content == search.token.as_bytes()
-    };
-    for partition in &topic.partitions {
-        let (from, to) = kafka.watermarks(&name, *partition)?;
-        let range = ReadRange {
-            topic: &name,
-            partition: *partition,
-            from,
-            to,
-            timeout_idle: IDLE,
-        };
-        let mut seen = None;
-        kafka.read_range(&range, &mut |record| match decoder.decode(record, 0) {
-            Decoded::Message(message) if wanted(&message) => {
-                seen = Some(MarkerSeen {
-                    topic: name.clone(),
-                    partition: record.partition,
-                    offset: record.offset,
-                    lsn: message.lsn,
-                });
-                ControlFlow::Break(())
-            }
-            _ => ControlFlow::Continue(()),
-        })?;
-        if seen.is_some() {
-            return Ok(seen);
-        }
-    }
-    Ok(None)
 }
 
 /// Cuts as they are for a log that begins at `start`: the first one there, none before it.

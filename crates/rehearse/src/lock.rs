@@ -4,8 +4,6 @@ use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, Write};
 use std::path::Path;
 
-use fs4::FileExt;
-
 use crate::error::RehearseError;
 
 /// Held while a run is going; the operating system frees it however the process ends.
@@ -25,7 +23,7 @@ impl RunLock {
         let mut options = OpenOptions::new();
         let options = options.read(true).write(true).create(true).truncate(false);
         let mut file = options.open(path).map_err(failed)?;
-        if FileExt::try_lock(&file).is_err() {
+        if file.try_lock().is_err() {
             let mut pid = String::new();
             file.read_to_string(&mut pid).map_err(failed)?;
             let pid = pid.trim();

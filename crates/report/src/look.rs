@@ -46,15 +46,6 @@ impl Look {
         }
     }
 
-    /// The same look for a screen of `columns` columns; below 60 the layout would break, above 160 prose
-    /// is hard to read.
-    pub fn with_width(self, columns: usize) -> Look {
-        Look {
-            width: columns.clamp(60, 160),
-            ..self
-        }
-    }
-
     /// Text in bold, where colours are on.
     pub(crate) fn bold(self, text: &str) -> String {
         self.painted(text, "1")

@@ -129,17 +129,7 @@ impl MarkerWatch {
         cutover: &Cutover,
         deadline: Duration,
     ) -> Result<String, UpgradeError> {
-        let what = "the marker in Kafka, in the stored offset and in confirmed_flush_lsn";
-        let seen = until(what, deadline, cutover.deadlines.poll, async || {
-            let seen = self.look(cutover).await?;
-            let arrived = self.arrival.everywhere();
-            Ok::<_, UpgradeError>(if arrived {
-                Poll::Ready(seen)
-            } else {
-                Poll::NotYet(seen)
-            })
-        })
-        .await?;
+        let seen = self.wait(cutover, deadline).await?;
         Ok(format!("{seen}, after {:.2} s", self.seconds()))
     }
 
@@ -149,18 +139,7 @@ impl MarkerWatch {
         cutover: &Cutover,
         deadline: Duration,
     ) -> Result<String, UpgradeError> {
-        let what = "the marker";
-        let waited = until(what, deadline, cutover.deadlines.poll, async || {
-            let seen = self.look(cutover).await?;
-            let arrived = self.arrival.everywhere();
-            Ok::<_, UpgradeError>(if arrived {
-                Poll::Ready(seen)
-            } else {
-                Poll::NotYet(seen)
-            })
-        })
-        .await;
-        match waited {
+        match self.wait(cutover, deadline).await {
             Ok(seen) => Ok(seen),
             Err(WaitError::TimedOut { last, seconds, .. }) => {
                 Ok(format!("after {seconds:.0} s: {last}"))
@@ -169,10 +148,27 @@ impl MarkerWatch {
         }
     }
 
+    async fn wait(
+        &mut self,
+        cutover: &Cutover,
+        deadline: Duration,
+    ) -> Result<String, WaitError<UpgradeError>> {
+        let what = "the marker in Kafka, in the stored offset and in confirmed_flush_lsn";
+        until(what, deadline, cutover.deadlines.poll, async || {
+            let seen = self.look(cutover).await?;
+            let arrived = self.arrival.everywhere();
+            Ok(if arrived {
+                Poll::Ready(seen)
+            } else {
+                Poll::NotYet(seen)
+            })
+        })
+        .await
+    }
+
     async fn search_topic(&mut self, cutover: &Cutover) -> Result<bool, UpgradeError> {
         let topic = cutover.stream.message_topic();
-        // Debezium shows the message's bytes in base64 whatever the converter.
-        let needle = base64::engine::general_purpose::STANDARD.encode(&self.marker.token);
+        let needles = spellings(&self.marker.token);
         for (partition, high) in ends(&cutover.kafka, &topic).await? {
             let from = self.cursor.get(&partition).copied().unwrap_or(0);
             if high <= from {
@@ -184,7 +180,7 @@ impl MarkerWatch {
                 from,
                 to: high,
             };
-            if search.contains(&cutover.kafka, needle.clone()).await? {
+            if search.contains(&cutover.kafka, needles.clone()).await? {
                 return Ok(true);
             }
             self.cursor.insert(partition, high);
@@ -202,8 +198,12 @@ struct Search {
 }
 
 impl Search {
-    /// Whether a value in the stretch contains the text.
-    async fn contains(self, kafka: &Arc<Kafka>, needle: String) -> Result<bool, UpgradeError> {
+    /// Whether a value in the stretch contains one of the texts.
+    async fn contains(
+        self,
+        kafka: &Arc<Kafka>,
+        needles: Vec<String>,
+    ) -> Result<bool, UpgradeError> {
         let kafka = Arc::clone(kafka);
         let search = move || -> Result<bool, KafkaError> {
             let mut found = false;
@@ -216,9 +216,7 @@ impl Search {
             };
             let mut look = |record: &Record<'_>| {
                 let value = record.value.unwrap_or_default();
-                found |= value
-                    .windows(needle.len())
-                    .any(|bytes| bytes == needle.as_bytes());
+                found |= needles.iter().any(|needle| holds(value, needle.as_bytes()));
                 if found {
                     ControlFlow::Break(())
                 } else {
@@ -230,6 +228,23 @@ impl Search {
         };
         blocking(search).await
     }
+}
+
+fn holds(value: &[u8], needle: &[u8]) -> bool {
+    value.windows(needle.len()).any(|bytes| bytes == needle)
+}
+
+/// How a connector may write a message's bytes: `binary.handling.mode` is base64, base64-url-safe or hex; as
+/// plain bytes a converter without JSON would.
+fn spellings(token: &str) -> Vec<String> {
+    use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+    let hex = token.bytes().map(|byte| format!("{byte:02x}")).collect();
+    vec![
+        STANDARD.encode(token),
+        URL_SAFE.encode(token),
+        hex,
+        token.to_owned(),
+    ]
 }
 
 /// End offset of every partition of a topic; empty when the topic does not exist yet.
@@ -258,5 +273,24 @@ where
         Err(panic) => Err(UpgradeError::Disproved(format!(
             "the Kafka client failed: {panic}"
         ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_marker_is_found_however_the_connector_writes_bytes() {
+        let spelt = spellings("marker-00ff");
+        for text in ["bWFya2VyLTAwZmY=", "6d61726b65722d30306666", "marker-00ff"] {
+            let value = format!("{{\"content\":\"{text}\"}}");
+            let found = spelt
+                .iter()
+                .any(|needle| holds(value.as_bytes(), needle.as_bytes()));
+            assert!(found, "{text}");
+        }
+        let other = b"{\"content\":\"bWFya2VyLTAwZmU=\"}";
+        assert!(!spelt.iter().any(|needle| holds(other, needle.as_bytes())));
     }
 }

@@ -3,6 +3,7 @@
 
 use crate::running::{Running, kill};
 use crate::site::{Site, text};
+use crate::standing_lab::{files_with, password};
 
 const SHORT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/short.toml");
 
@@ -40,10 +41,34 @@ fn ctrl_c_during_the_cutover_ends_everything() {
     let site = Site::new();
     let running = rehearse(&site);
     site.wait_for_event("\"step\":\"freeze-writes\"");
+    // While Connect still answers: the password that must be found nowhere in what the run leaves behind.
+    let secret = password(listening_port(&site, "ConnectDistributed"), "cutover-short");
     running.signal("INT");
     assert_eq!(running.wait().code(), Some(130), "{}", site.talk());
     assert!(manifest(&site).contains("status = \"interrupted\""));
     site.assert_nothing_left();
+    let mut found = Vec::new();
+    files_with(&site.path("runs"), &secret, &mut found);
+    assert_eq!(found, Vec::<String>::new());
+    assert!(!site.talk().contains(&secret));
+}
+
+/// The REST port of the worker, as its own configuration file has it.
+fn listening_port(site: &Site, word: &str) -> u64 {
+    let (_, line) = site
+        .processes()
+        .into_iter()
+        .find(|(_, line)| line.contains(word))
+        .unwrap();
+    let file = line
+        .split_whitespace()
+        .find(|part| part.ends_with(".properties"))
+        .unwrap();
+    let text = std::fs::read_to_string(file).unwrap();
+    let port = text
+        .lines()
+        .find_map(|line| line.strip_prefix("rest.advertised.port="));
+    port.unwrap().trim().parse().unwrap()
 }
 
 #[test]

@@ -23,10 +23,10 @@ fn service<'a>(status: &'a Value, name: &str) -> &'a Value {
 }
 
 /// The connector's password, as Connect's own interface gives it away.
-fn password(connect_port: u64) -> String {
+pub fn password(connect_port: u64, connector: &str) -> String {
     let mut stream =
         TcpStream::connect(("127.0.0.1", u16::try_from(connect_port).unwrap())).unwrap();
-    let path = "/connectors/cutover-lab/config";
+    let path = format!("/connectors/{connector}/config");
     write!(
         stream,
         "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
@@ -39,7 +39,7 @@ fn password(connect_port: u64) -> String {
 }
 
 /// Every file below a folder that holds a text, the servers' own data left out.
-fn files_with(folder: &Path, needle: &str, found: &mut Vec<String>) {
+pub fn files_with(folder: &Path, needle: &str, found: &mut Vec<String>) {
     for entry in std::fs::read_dir(folder).unwrap().flatten() {
         let path = entry.path();
         let own_data = path.ends_with("data") || path.ends_with("folders");
@@ -72,7 +72,10 @@ fn a_lab_stays_until_it_is_taken_down_and_its_password_stands_in_no_log() {
     let logs = site.run(&["lab", "logs", "connect"]);
     assert!(logs.status.success() && !logs.stdout.is_empty());
 
-    let secret = password(service(&running, "connect")["ports"][0].as_u64().unwrap());
+    let secret = password(
+        service(&running, "connect")["ports"][0].as_u64().unwrap(),
+        "cutover-lab",
+    );
     assert!(secret.len() >= 16);
     let mut found = Vec::new();
     files_with(&site.path("state"), &secret, &mut found);

@@ -138,11 +138,6 @@ pub async fn ensure_all(
     Ok(all)
 }
 
-/// Is the part in the cache already? Fetches nothing.
-pub fn is_ready(home: &Home, part: &Part) -> bool {
-    read_ready(&home.part(part), part).is_some()
-}
-
 fn read_ready(root: &Path, part: &Part) -> Option<Ready> {
     let text = std::fs::read_to_string(root.join(READY)).ok()?;
     let ready: Ready = toml::from_str(&text).ok()?;
