@@ -45,15 +45,20 @@ pub(super) async fn prove_started(
     let client = connect_admin(cutover.current()).await?;
     let facts = server_facts(&client).await?;
     match version {
-        Some(planned) if planned != facts.version => Err(UpgradeError::Disproved(format!(
-            "the server says {}, planned was {planned}",
-            facts.version
-        ))),
+        Some(planned) if !is_version(&facts.version, planned) => Err(UpgradeError::Disproved(
+            format!("the server says {}, planned was {planned}", facts.version),
+        )),
         _ => Ok(format!(
             "PostgreSQL {} answers at {}",
             facts.version, facts.current_lsn
         )),
     }
+}
+
+/// A plan may name a major version only: `17` is met by `17.12`, `16.1` is not met by `16.14`.
+fn is_version(found: &str, planned: &str) -> bool {
+    let rest = found.strip_prefix(planned);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 pub(super) async fn swap_back<H: Hands>(
@@ -81,4 +86,15 @@ pub(super) async fn restore<H: Hands>(hands: &mut H) -> Result<String, UpgradeEr
     let restored = hands.restore_database().await?;
     let opened = hands.open_incarnation().await?;
     Ok(format!("{restored}; {opened}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_version;
+
+    #[test]
+    fn a_major_version_is_met_by_its_minors_and_by_nothing_else() {
+        assert!(is_version("17.12", "17") && is_version("16.14", "16.14"));
+        assert!(!is_version("16.14", "16.1") && !is_version("17.12", "1"));
+    }
 }
