@@ -262,8 +262,9 @@ impl Hands for LabHands {
                     .into(),
             );
         }
-        // Filled by the cut, once the connector has let go of the old server.
-        self.cuts.push((incarnation, Cut::new()));
+        // A stopped connector has its cut noted already; for a paused one it is filled in later.
+        self.cuts
+            .push((incarnation, self.noted.clone().unwrap_or_default()));
         Ok("the witness is in place".into())
     }
 

@@ -111,6 +111,11 @@ pub const ALL: &[Shipped] = &[
         text: include_str!("../../../scenarios/dump-restore-baseline.toml"),
         main_job: true,
     },
+    Shipped {
+        name: "dump-restore",
+        text: include_str!("../../../scenarios/dump-restore.toml"),
+        main_job: false,
+    },
 ];
 
 /// Finds a scenario by name, or reads it from a path (anything with a `/` or ending in `.toml`).

@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use cutover_clients::connect::StoredOffset;
 use cutover_clients::kafka::{Kafka, KafkaError, ReadRange, Record};
-use cutover_clients::pg::marker::emit_message;
+use cutover_clients::pg::marker::{emit_message, emit_transaction};
 use cutover_clients::pg::slots::slot;
 use cutover_clients::pg::{PgAddress, connect_admin};
 use cutover_clients::wait::{Poll, WaitError, until};
@@ -76,6 +76,9 @@ impl MarkerWatch {
         let cursor = ends(&cutover.kafka, &cutover.stream.message_topic()).await?;
         let client = connect_admin(server).await?;
         let token = format!("marker-{:016x}", rand::random::<u64>());
+        // A connector that was resumed looks for a COMMIT beyond its offset before it delivers anything; on an
+        // idle database a message alone would wait for ever (docs/anomalies.md, A-008).
+        emit_transaction(&client, &cutover.stream.marker_prefix, "wake").await?;
         let lsn = emit_message(&client, &cutover.stream.marker_prefix, &token).await?;
         let marker = Marker { token, lsn };
         let arrival = Arrival::default();

@@ -42,6 +42,19 @@ fn the_main_job_passes_the_proven_runbook_and_shows_what_the_baseline_loses() {
     planted_errors_are_found(&site, &RunFolder::at(&minor.run_dir));
 }
 
+#[test]
+fn the_proven_dump_and_restore_keeps_every_event_across_two_servers() {
+    let site = Site::new();
+    let output = site.run(&["rehearse", "dump-restore", "--output", "json"]);
+    let result = parse(&output);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    let scenario = &result.scenarios[0];
+    assert_eq!(scenario.verdict, Verdict::Pass, "{:?}", scenario.reasons);
+    assert_eq!(scenario.counts.committed, scenario.counts.published);
+    assert!(scenario.counts.committed > 10_000 && scenario.counts.snapshot == 0);
+    site.assert_nothing_left();
+}
+
 /// Flattened records show less: no old row, so updates of a table without key cannot be told apart. The run
 /// must say so and be unknown, with every keyed event found all the same.
 #[test]

@@ -22,3 +22,18 @@ pub async fn emit_message(client: &Client, prefix: &str, content: &str) -> Resul
         .map_err(PgError::sql("writing a marker into the log"))?;
     parse_lsn(row.get(0))
 }
+
+/// Commits a transaction whose only content is a message, so that every reader of the log sees a COMMIT.
+///
+/// # Errors
+/// The statement failed.
+pub async fn emit_transaction(client: &Client, prefix: &str, content: &str) -> Result<(), PgError> {
+    client
+        .query_one(
+            "SELECT pg_logical_emit_message(true, $1::text, $2::text)::text",
+            &[&prefix, &content],
+        )
+        .await
+        .map_err(PgError::sql("committing a message"))?;
+    Ok(())
+}

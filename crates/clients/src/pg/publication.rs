@@ -76,6 +76,18 @@ pub async fn set_replica_identity_full(client: &Client, table: &Relation) -> Res
         )))
 }
 
+/// Number of rows of a table.
+///
+/// # Errors
+/// The statement failed.
+pub async fn count_rows(client: &Client, relation: &Relation) -> Result<i64, PgError> {
+    let statement = format!("SELECT count(*) FROM {}", relation.quoted());
+    let row = client.query_one(&statement, &[]).await;
+    Ok(row
+        .map_err(PgError::sql(format!("counting the rows of {relation}")))?
+        .get(0))
+}
+
 const SHAPES: &str = "
 SELECT n.nspname::text, c.relname::text, c.relreplident::text, a.attname::text, a.atttypid,
        a.atttypmod,

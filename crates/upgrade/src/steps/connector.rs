@@ -134,6 +134,24 @@ pub(super) async fn repoint(cutover: &mut Cutover) -> Result<String, UpgradeErro
     ))
 }
 
+pub(super) async fn prove_repointed(cutover: &Cutover) -> Result<String, UpgradeError> {
+    let config = cutover
+        .connect
+        .config(&cutover.stream.connector)
+        .await?
+        .unwrap_or_default();
+    let port = config
+        .get("database.port")
+        .and_then(|port| port.as_str())
+        .unwrap_or("none");
+    if port == cutover.current().port.to_string() {
+        return Ok(format!("Connect shows port {port}"));
+    }
+    Err(UpgradeError::Disproved(format!(
+        "Connect still shows port {port}"
+    )))
+}
+
 pub(super) async fn restore_config(cutover: &Cutover) -> Result<String, UpgradeError> {
     let Some(config) = &cutover.seen.connector_config else {
         return Ok("the configuration was not changed".into());

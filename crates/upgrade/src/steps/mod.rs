@@ -5,6 +5,7 @@ mod application;
 mod capture;
 mod connector;
 mod drain;
+mod offset;
 mod replication;
 mod server;
 
@@ -65,6 +66,8 @@ pub enum Step {
     SetUpReplication,
     /// Points the connector to the new server.
     RepointConnector,
+    /// Writes the new slot's position over the stored offset, which belongs to the old server's log.
+    RewriteOffset,
     /// Lets the application use the new server.
     StartApplication,
 }
@@ -92,6 +95,7 @@ impl Step {
             Step::RestoreDatabase => "restore-database",
             Step::SetUpReplication => "set-up-replication",
             Step::RepointConnector => "repoint-connector",
+            Step::RewriteOffset => "rewrite-offset",
             Step::StartApplication => "start-application",
         }
     }
@@ -120,6 +124,7 @@ impl Step {
             Step::RestoreDatabase => "restore it into the new server (pg_restore)".into(),
             Step::SetUpReplication => "make slot, publication and replica identity again".into(),
             Step::RepointConnector => "point the connector to the new server".into(),
+            Step::RewriteOffset => "rewrite the stored offset to the new slot's position".into(),
             Step::StartApplication => "start the application on the new server".into(),
         }
     }
@@ -132,16 +137,24 @@ impl Step {
                 "the marker is in Kafka, the stored offset and the slot's confirmed_flush_lsn \
                  have reached it",
             ),
-            Step::FreezeWrites => Some(
+            Step::FreezeWrites | Step::StopApplication => Some(
                 "new sessions are read-only; no client transaction has written, none is prepared",
             ),
             Step::StopConnector => Some("state STOPPED, no task, the slot has no reader"),
+            Step::SetUpReplication => Some("the slot is there, nobody reads it, it is not lost"),
+            Step::RewriteOffset => Some(
+                "Connect shows the new position; it is the slot's; the server's log has reached it",
+            ),
+            Step::RestoreDatabase => Some("every captured table has as many rows as the old one"),
+            Step::RepointConnector => Some("Connect shows the new port"),
             Step::NoteCut => Some("looks at the end offsets agree, before and after"),
             Step::StopServer => {
                 Some("it ended without being forced; nobody answers there any more")
             }
             Step::SwapBinaries { .. } => Some("start-server sees the version that answers"),
-            Step::StartServer { .. } => Some("the server answers and is the planned version"),
+            Step::StartServer { .. } | Step::CreateServer { .. } => {
+                Some("the server answers and is the planned version")
+            }
             Step::VerifySlot => Some(
                 "same incarnation; the slot is there and not lost; the stored offset is not behind \
                  the drain marker, not ahead of the server, not before the slot's start",
@@ -160,6 +173,7 @@ impl Step {
             Step::StopServer => Some("start the server"),
             Step::SwapBinaries { .. } => Some("put the old programs back"),
             Step::RepointConnector => Some("write the old connector configuration back"),
+            Step::RewriteOffset => Some("write the old offset back"),
             _ => None,
         }
     }
@@ -203,6 +217,7 @@ impl Step {
             Step::RestoreDatabase => server::restore(hands).await,
             Step::SetUpReplication => replication::set_up(cutover).await,
             Step::RepointConnector => connector::repoint(cutover).await,
+            Step::RewriteOffset => offset::rewrite(cutover).await,
             Step::StartApplication => application::start_on_new(hands).await,
         }
     }
@@ -216,7 +231,12 @@ impl Step {
         match self {
             Step::CaptureState => cutover.before().map(|facts| facts.summary()),
             Step::RoundTrip => drain::round_trip(cutover).await,
-            Step::FreezeWrites => application::prove_frozen(cutover).await,
+            Step::FreezeWrites | Step::StopApplication => application::prove_frozen(cutover).await,
+            Step::CreateServer { version } => server::prove_started(cutover, Some(version)).await,
+            Step::RestoreDatabase => server::prove_restored(cutover).await,
+            Step::RepointConnector => connector::prove_repointed(cutover).await,
+            Step::SetUpReplication => replication::prove_set_up(cutover).await,
+            Step::RewriteOffset => offset::prove(cutover).await,
             Step::DrainProof => drain::prove(cutover).await,
             Step::StopConnector => connector::prove_stopped(cutover).await,
             Step::NoteCut => hands.note_cut().await,
@@ -244,6 +264,7 @@ impl Step {
             Step::StopServer => server::start(cutover, hands).await,
             Step::SwapBinaries { .. } => server::swap_back(cutover, hands).await,
             Step::RepointConnector => connector::restore_config(cutover).await,
+            Step::RewriteOffset => offset::restore(cutover).await,
             _ => Ok("nothing to take back".into()),
         }
     }

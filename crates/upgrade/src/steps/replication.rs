@@ -36,6 +36,23 @@ pub(super) async fn set_up(cutover: &Cutover) -> Result<String, UpgradeError> {
     Ok(format!("{publication}; replica identity full; {slot}"))
 }
 
+/// Nothing of what is committed from now on can escape the slot.
+pub(super) async fn prove_set_up(cutover: &Cutover) -> Result<String, UpgradeError> {
+    let client = connect_admin(cutover.current()).await?;
+    let name = &cutover.stream.slot;
+    match slot(&client, name).await? {
+        Some(slot) if !slot.active && slot.wal_status.as_deref() != Some("lost") => {
+            let at = slot
+                .confirmed_flush
+                .map_or_else(|| "-".into(), |lsn| lsn.to_string());
+            Ok(format!("slot {name} waits at {at}"))
+        }
+        found => Err(UpgradeError::Disproved(format!(
+            "slot {name} is not ready: {found:?}"
+        ))),
+    }
+}
+
 /// After a restart in place. LSNs compare here because the incarnation is compared first.
 pub(super) async fn verify_slot(cutover: &Cutover) -> Result<String, UpgradeError> {
     let client = connect_admin(cutover.current()).await?;

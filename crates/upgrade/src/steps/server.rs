@@ -2,6 +2,7 @@
 
 use cutover_clients::pg::connect_admin;
 use cutover_clients::pg::facts::server_facts;
+use cutover_clients::pg::publication::count_rows;
 
 use crate::cutover::Cutover;
 use crate::error::UpgradeError;
@@ -53,6 +54,29 @@ pub(super) async fn prove_started(
             facts.version, facts.current_lsn
         )),
     }
+}
+
+/// Writes are refused on the old side, so both sides stand still while they are counted.
+pub(super) async fn prove_restored(cutover: &Cutover) -> Result<String, UpgradeError> {
+    let old = connect_admin(&cutover.old).await?;
+    let new = connect_admin(cutover.current()).await?;
+    let mut rows = 0;
+    for table in &cutover.stream.tables {
+        let (before, after) = (
+            count_rows(&old, table).await?,
+            count_rows(&new, table).await?,
+        );
+        if before != after {
+            return Err(UpgradeError::Disproved(format!(
+                "{table} has {before} rows on the old server and {after} on the new one"
+            )));
+        }
+        rows += after;
+    }
+    Ok(format!(
+        "{rows} rows in {} tables, as many as on the old server",
+        cutover.stream.tables.len()
+    ))
 }
 
 /// A plan may name a major version only: `17` is met by `17.12`, `16.1` is not met by `16.14`.

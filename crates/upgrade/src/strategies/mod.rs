@@ -1,6 +1,7 @@
 //! Runbooks: pure functions from facts to a plan. Nothing here waits, reads or writes.
 
 mod dump_restore_baseline;
+mod dump_restore_proven;
 mod minor_proven;
 
 use crate::error::UpgradeError;
@@ -21,7 +22,11 @@ pub struct Strategy {
 }
 
 /// Every runbook, in display order.
-pub const ALL: &[Strategy] = &[minor_proven::STRATEGY, dump_restore_baseline::STRATEGY];
+pub const ALL: &[Strategy] = &[
+    minor_proven::STRATEGY,
+    dump_restore_baseline::STRATEGY,
+    dump_restore_proven::STRATEGY,
+];
 
 /// Finds a runbook.
 pub fn by_name(name: &str) -> Option<&'static Strategy> {
