@@ -216,10 +216,18 @@ impl Drive<'_> {
         let old = offset_of(stored.as_ref()).map_or(old, |stored| stored.max(old));
         let client = connect_admin(self.cutover.current()).await?;
         let deadline = Duration::from_secs_f64(seconds);
+        let (mut looks, mut running) = (0_u32, 0_u32);
         let what = format!("the new server's log beyond the old offset {old}");
         until(&what, deadline, Duration::from_millis(250), async || {
             let now = current_lsn(&client).await?;
             self.tell_load(load, None).await?;
+            let status = self
+                .cutover
+                .connect
+                .status(&self.cutover.stream.connector)
+                .await?;
+            looks += 1;
+            running += u32::from(status.is_some_and(|status| status.running()));
             let seen = format!("at {now}");
             Ok(if now > old {
                 Poll::Ready(())
@@ -228,7 +236,12 @@ impl Drive<'_> {
             })
         })
         .await
-        .map_err(RehearseError::waited)
+        .map_err(RehearseError::waited)?;
+        self.log.sink().note(format!(
+            "until the new log had passed the old offset {old}, connector and task showed RUNNING at \
+             {running} of {looks} looks"
+        ));
+        Ok(())
     }
 
     /// Writes the fence after the last change and follows it everywhere.

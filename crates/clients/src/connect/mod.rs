@@ -51,15 +51,6 @@ pub struct Plugin {
     pub version: String,
 }
 
-/// What `GET /` says of the worker.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Worker {
-    /// Version of Kafka Connect.
-    pub version: String,
-    /// Cluster that it keeps its topics in.
-    pub kafka_cluster_id: String,
-}
-
 struct Answer {
     found: bool,
     body: Value,
@@ -86,15 +77,6 @@ impl Connect {
             base: base_url.trim_end_matches('/').to_owned(),
             http,
         }
-    }
-
-    /// Version of the worker, and the Kafka cluster behind it.
-    pub async fn worker(&self) -> Result<Worker, ConnectError> {
-        let answer = self.call(Method::GET, &[], None).await?;
-        Ok(Worker {
-            version: text(&answer.body, "version"),
-            kafka_cluster_id: text(&answer.body, "kafka_cluster_id"),
-        })
     }
 
     /// The connector classes that the worker can run.
@@ -171,20 +153,6 @@ impl Connect {
     /// Asks to stop: tasks end after their last offset commit. The caller awaits `Status::stopped`.
     pub async fn stop(&self, name: &str) -> Result<(), ConnectError> {
         self.act(Method::PUT, name, &["stop"]).await
-    }
-
-    /// Restarts the connector and all its tasks.
-    pub async fn restart(&self, name: &str) -> Result<(), ConnectError> {
-        let mut url = self.url(&["connectors", name, "restart"])?;
-        url.set_query(Some("includeTasks=true"));
-        must_exist(name, &self.send(Method::POST, &url, None).await?)
-    }
-
-    /// Restarts one task.
-    pub async fn restart_task(&self, name: &str, task: i64) -> Result<(), ConnectError> {
-        let task = task.to_string();
-        self.act(Method::POST, name, &["tasks", &task, "restart"])
-            .await
     }
 
     /// Deletes the connector; its offsets and its slot stay. False if there was none.

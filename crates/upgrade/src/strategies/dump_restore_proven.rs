@@ -7,7 +7,7 @@
 
 use cutover_model::plan::RunbookClass;
 
-use super::{Strategy, major};
+use super::{Strategy, flows, major};
 use crate::facts::Facts;
 use crate::plan::Plan;
 use crate::steps::Step;
@@ -49,16 +49,7 @@ fn accepts(facts: &Facts, target: &str) -> Result<(), String> {
     if major(from) == major(target) {
         return Err(format!("{from} → {target} stays inside one major version"));
     }
-    if facts.server.in_recovery {
-        return Err("the server is a standby".into());
-    }
-    if facts.offset.is_none() {
-        return Err("the connector has no stored offset".into());
-    }
-    if !facts.connector_running {
-        return Err("the connector or a task of it is not RUNNING".into());
-    }
-    Ok(())
+    flows(facts)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 
 use cutover_model::plan::RunbookClass;
 
-use super::{Strategy, major};
+use super::{Strategy, flows, major};
 use crate::facts::Facts;
 use crate::plan::Plan;
 use crate::steps::Step;
@@ -49,24 +49,7 @@ fn accepts(facts: &Facts, target: &str) -> Result<(), String> {
             "{from} → {target} is not a minor upgrade (another major version)"
         ));
     }
-    if facts.server.in_recovery {
-        return Err("the server is a standby".into());
-    }
-    let slot = facts
-        .slot
-        .as_ref()
-        .ok_or("the connector's slot does not exist")?;
-    if slot.wal_status.as_deref() == Some("lost") {
-        return Err("the connector's slot is invalidated (wal_status lost)".into());
-    }
-    if !facts.connector_running {
-        return Err("the connector or a task of it is not RUNNING".into());
-    }
-    facts
-        .publication
-        .as_ref()
-        .ok_or("the publication does not exist")?;
-    Ok(())
+    flows(facts)
 }
 
 #[cfg(test)]

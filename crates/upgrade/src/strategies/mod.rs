@@ -42,6 +42,32 @@ impl Strategy {
     }
 }
 
+/// What every proven runbook needs to begin: a primary, and a stream that flows.
+fn flows(facts: &Facts) -> Result<(), String> {
+    if facts.server.in_recovery {
+        return Err("the server is a standby".into());
+    }
+    if !facts.connector_running {
+        return Err("the connector or a task of it is not RUNNING".into());
+    }
+    let slot = facts
+        .slot
+        .as_ref()
+        .ok_or("the connector's slot does not exist")?;
+    if slot.wal_status.as_deref() == Some("lost") {
+        return Err("the connector's slot is invalidated (wal_status lost)".into());
+    }
+    facts
+        .offset
+        .as_ref()
+        .ok_or("the connector has no stored offset")?;
+    facts
+        .publication
+        .as_ref()
+        .ok_or("the publication does not exist")?;
+    Ok(())
+}
+
 /// The major version of `16.14` is `16`.
 fn major(version: &str) -> &str {
     version.split('.').next().unwrap_or(version)
