@@ -29,7 +29,11 @@ pub struct Member {
 impl Workspace {
     /// Reads it, without touching the network.
     pub fn load() -> Result<Workspace> {
-        let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../Cargo.toml");
+        // Asked of the running cargo first: checkouts that share a target folder share this binary too, and
+        // the path that it was compiled with may be another checkout's.
+        let own = std::env::var_os("CARGO_MANIFEST_DIR");
+        let own = own.unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+        let manifest = Path::new(&own).join("../../Cargo.toml");
         let mut command = Command::new(cargo_program());
         command
             .args([
