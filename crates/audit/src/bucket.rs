@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::PathBuf;
 
-use cutover_model::Evidence;
 use cutover_model::run_folder::LedgerKind;
-use datafusion::arrow::array::BooleanArray;
+use cutover_model::{Evidence, Lsn};
+use datafusion::arrow::array::{ArrayRef, BooleanArray, Int32Array, Int64Array};
 use datafusion::arrow::datatypes::{DataType, Field, Schema};
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::dataframe::DataFrameWriteOptions;
@@ -18,7 +18,7 @@ use crate::survey::Ledgers;
 
 const MATCHES: &str = include_str!("prepare/matches.sql");
 
-/// A session that sees one bucket of each ledger, `evidence`, and `matches`.
+/// A session that sees one bucket of each ledger, `evidence`, `lives`, and `matches`.
 pub(crate) async fn open(
     engine: &Engine,
     limits: Limits,
@@ -46,6 +46,7 @@ pub(crate) async fn open(
         }
     }
     register_evidence(&session, evidence)?;
+    register_lives(&session, evidence)?;
     let matches = session.sql(MATCHES).await?;
     if small {
         let schema = Arc::clone(matches.schema().inner());
@@ -84,11 +85,29 @@ fn register_evidence(session: &SessionContext, evidence: &Evidence) -> Result<()
         ("snapshot_allowed", evidence.snapshot_allowed),
     ];
     let batch = RecordBatch::try_from_iter(columns.map(|(name, value)| {
-        let column: datafusion::arrow::array::ArrayRef = Arc::new(BooleanArray::from(vec![value]));
+        let column: ArrayRef = Arc::new(BooleanArray::from(vec![value]));
         (name, column)
     }))?;
     let schema = batch.schema();
     register(session, "evidence", &schema, vec![batch])
+}
+
+/// Table `lives`: of each incarnation, where what the database still has ends.
+fn register_lives(session: &SessionContext, evidence: &Evidence) -> Result<()> {
+    let lives = &evidence.incarnations;
+    let indexes = (0..).take(lives.len());
+    let kept = lives.iter().map(|life| life.kept_before.map(Lsn::as_i64));
+    let columns: [(&str, ArrayRef, bool); 2] = [
+        (
+            "incarnation",
+            Arc::new(indexes.collect::<Int32Array>()),
+            false,
+        ),
+        ("kept_before", Arc::new(kept.collect::<Int64Array>()), true),
+    ];
+    let batch = RecordBatch::try_from_iter_with_nullable(columns)?;
+    let schema = batch.schema();
+    register(session, "lives", &schema, vec![batch])
 }
 
 /// The columns of a ledger of which a bucket has no file.

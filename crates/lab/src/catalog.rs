@@ -27,6 +27,10 @@ pub const ALL: &[(&str, &str)] = &[
         include_str!("../../../catalog/postgres/16.14.toml"),
     ),
     (
+        "postgres/17.9.toml",
+        include_str!("../../../catalog/postgres/17.9.toml"),
+    ),
+    (
         "postgres/17.toml",
         include_str!("../../../catalog/postgres/17.toml"),
     ),
@@ -347,7 +351,9 @@ mod tests {
         assert_eq!(find(Component::Postgres, "16.2").unwrap().version, "16.2");
         let error = find(Component::Postgres, "16").unwrap_err();
         assert!(
-            error.to_string().contains("15, 16.2, 16.14, 17, 18.4"),
+            error
+                .to_string()
+                .contains("15, 16.2, 16.14, 17.9, 17, 18.4"),
             "{error}"
         );
     }

@@ -16,11 +16,15 @@ use crate::fetch::{self, PartDir};
 use crate::home::{Home, LifeFolder};
 use crate::services::connect::{Connect, ConnectOptions};
 use crate::services::kafka::Kafka;
+use crate::services::pgbackrest::Repository;
 use crate::services::postgres::{Postgres, PostgresSpec, StopMode};
 use crate::services::{ServiceInfo, Setup};
 
 /// What a service gets for an orderly end before it is killed.
 const STOP_DEADLINE: Duration = Duration::from_secs(4);
+
+/// The part that pgBackRest comes with; this one serves every major version of the catalogue.
+const PGBACKREST_PART: &str = "17";
 
 /// What to start.
 #[derive(Debug, Clone)]
@@ -139,9 +143,43 @@ impl Stack {
     ) -> Result<&mut Postgres, LabError> {
         let binaries = self.part(Component::Postgres, version).await?;
         let cluster = Postgres::create(&self.setup, spec, binaries).await?;
+        Ok(self.keep_postgres(cluster))
+    }
+
+    /// An empty cluster for pg_upgrade; its server is not started.
+    pub async fn empty_postgres(
+        &mut self,
+        version: &str,
+        spec: PostgresSpec,
+        initdb_args: &[&str],
+    ) -> Result<&mut Postgres, LabError> {
+        let binaries = self.part(Component::Postgres, version).await?;
+        let cluster = Postgres::create_empty(&self.setup, spec, binaries, initdb_args).await?;
+        Ok(self.keep_postgres(cluster))
+    }
+
+    /// A cluster without data, for a restore; its server is not started.
+    pub async fn bare_postgres(
+        &mut self,
+        version: &str,
+        spec: PostgresSpec,
+    ) -> Result<&mut Postgres, LabError> {
+        let binaries = self.part(Component::Postgres, version).await?;
+        let cluster = Postgres::create_bare(&self.setup, spec, binaries)?;
+        Ok(self.keep_postgres(cluster))
+    }
+
+    /// A cluster that was made elsewhere becomes part of the stack.
+    pub fn keep_postgres(&mut self, cluster: Postgres) -> &mut Postgres {
         self.postgres.push(cluster);
         let last = self.postgres.len() - 1;
-        Ok(&mut self.postgres[last])
+        &mut self.postgres[last]
+    }
+
+    /// A pgBackRest repository of this life. The program comes with a PostgreSQL part that has it.
+    pub async fn repository(&self) -> Result<Repository, LabError> {
+        let part = self.part(Component::Postgres, PGBACKREST_PART).await?;
+        Repository::create(&self.setup, &part)
     }
 
     /// A part in the cache, fetched if needed.

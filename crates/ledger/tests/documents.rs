@@ -30,6 +30,7 @@ fn evidence() -> Evidence {
                 database_oid: 5,
             },
             label: "PostgreSQL 16.2".into(),
+            kept_before: None,
             witness: Some(WitnessEvidence {
                 slot: "cutover_witness".into(),
                 from: Lsn(1),
@@ -70,6 +71,7 @@ fn evidence() -> Evidence {
         tombstones: true,
         snapshot_allowed: false,
         attempted: true,
+        connector_ended: None,
         problems: vec!["p".into()],
     }
 }

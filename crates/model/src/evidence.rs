@@ -35,6 +35,10 @@ pub struct Evidence {
     pub snapshot_allowed: bool,
     /// The attempted ledger exists (rehearsals only).
     pub attempted: bool,
+    /// Why the connector had ended when the fence was written, as its task said: what is missing then does not
+    /// come by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connector_ended: Option<String>,
     /// Whatever kept the recording from being complete, in plain words; each one caps the verdict at unknown.
     pub problems: Vec<String>,
 }
@@ -47,6 +51,10 @@ pub struct IncarnationEvidence {
     pub incarnation: Incarnation,
     /// E.g. `PostgreSQL 16.2`.
     pub label: String,
+    /// Commits at or after this position are no part of the database any more: a restore went back before them, or
+    /// the upgrade was taken back. `None`: everything is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept_before: Option<Lsn>,
     /// What the witness covered; `None` without a witness.
     pub witness: Option<WitnessEvidence>,
 }

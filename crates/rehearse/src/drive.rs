@@ -5,7 +5,7 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-use cutover_clients::connect::StoredOffset;
+use cutover_clients::connect::{Status, StoredOffset};
 use cutover_clients::pg::connect_admin;
 use cutover_clients::pg::facts::current_lsn;
 use cutover_clients::pg::publication::create_publication;
@@ -26,6 +26,9 @@ use crate::event_log::EventLog;
 use crate::lab_hands::LabHands;
 use crate::recording::Recording;
 use crate::scenario::Scenario;
+
+/// How long a connector may need after the runbook until it reads or has failed.
+const SETTLES: Duration = Duration::from_secs(30);
 
 /// How long the fence may need.
 const FENCE: Duration = Duration::from_secs(60);
@@ -91,6 +94,7 @@ impl Drive<'_> {
         self.pass_offset(&load, offset).await?;
         let more = load.stats().committed_changes + self.scenario.load.changes_after;
         self.load_until(&load, more).await?;
+        self.go_back(&load).await?;
         self.log.phase("fence");
         let ended = load.stop().await?;
         self.tell_load_end(&ended.stats, started.elapsed().as_secs_f64());
@@ -117,8 +121,16 @@ impl Drive<'_> {
             &self.hands.connector_address(),
             self.scenario.connector,
         );
+        let mut config = config;
+        if self
+            .scenario
+            .plan()
+            .is_some_and(|plan| plan.needs_failover_slot())
+        {
+            config.insert("slot.failover".into(), "true".into());
+        }
         connector::deploy(&self.cutover.connect, &self.cutover.old, &stream, &config).await?;
-        let mut watch = MarkerWatch::send(self.cutover, &self.cutover.old).await?;
+        let mut watch = MarkerWatch::send(self.cutover).await?;
         let seen = watch
             .arrive(self.cutover, self.cutover.deadlines.drain)
             .await?;
@@ -172,7 +184,7 @@ impl Drive<'_> {
 
     /// Bytes of log that the connector has not confirmed; unknown while the server is away.
     async fn lag(&self) -> Option<u64> {
-        let client = connect_admin(self.cutover.current()).await.ok()?;
+        let client = connect_admin(self.cutover.reader()).await.ok()?;
         let now = current_lsn(&client).await.ok()?;
         let slot = slot(&client, &self.cutover.stream.slot).await.ok()??;
         now.0.checked_sub(slot.confirmed_flush?.0)
@@ -180,25 +192,68 @@ impl Drive<'_> {
 
     /// Drives the runbook. Returns the connector's stored offset from before.
     async fn cut_over(&mut self) -> Result<Option<Lsn>, RehearseError> {
-        let facts = facts::read(
-            &self.cutover.old,
-            &self.cutover.connect,
-            &self.cutover.stream,
-        )
-        .await?;
-        let runbook = &self.scenario.upgrade.runbook;
-        let strategy = strategies::by_name(runbook)
-            .ok_or_else(|| RehearseError::Load(format!("no runbook {runbook}")))?;
-        let plan = strategy.plan(&facts, &self.scenario.stack.postgres_new)?;
-        let journal = Journal::open(&self.hands.run.journal())?;
-        let mut engine = Engine::new(journal, self.log.sink());
-        engine.run(&plan, self.cutover, self.hands).await?;
+        self.drive(&self.scenario.upgrade.runbook).await?;
         Ok(self
             .cutover
             .seen
             .before
             .as_ref()
             .and_then(|facts| offset_of(facts.offset.as_ref())))
+    }
+
+    async fn drive(&mut self, runbook: &str) -> Result<(), RehearseError> {
+        let (connect, stream) = (&self.cutover.connect, &self.cutover.stream);
+        let facts = facts::read(self.cutover.primary(), connect, stream).await?;
+        let strategy = strategies::by_name(runbook)
+            .ok_or_else(|| RehearseError::Load(format!("no runbook {runbook}")))?;
+        let plan = strategy.plan(&facts, &self.scenario.stack.postgres_new)?;
+        let journal = Journal::open(&self.hands.run.journal())?;
+        let mut engine = Engine::new(journal, self.log.sink());
+        engine.run(&plan, self.cutover, self.hands).await?;
+        self.look_at_connector().await
+    }
+
+    /// Back to the old server, where the scenario asks, after the new one has been written to.
+    async fn go_back(&mut self, load: &Load) -> Result<(), RehearseError> {
+        let Some(runbook) = &self.scenario.upgrade.back else {
+            return Ok(());
+        };
+        self.log.phase("back");
+        self.drive(runbook).await?;
+        self.log.phase("load after the way back");
+        let more = load.stats().committed_changes + self.scenario.load.changes_after;
+        self.load_until(load, more).await
+    }
+
+    /// What a baseline's last look would have shown: the connector reads, or its task has FAILED. A connector
+    /// that shows RUNNING for ever without a reader is a third case, and is told as such.
+    async fn look_at_connector(&mut self) -> Result<(), RehearseError> {
+        let stream = &self.cutover.stream;
+        let client = connect_admin(self.cutover.reader()).await?;
+        let look = async || {
+            let status = self.cutover.connect.status(&stream.connector).await?;
+            let failure = status.as_ref().and_then(Status::failure);
+            let reads = slot(&client, &stream.slot)
+                .await?
+                .is_some_and(|slot| slot.active);
+            let running = status.is_some_and(|status| status.running());
+            Ok::<_, RehearseError>(match failure {
+                Some(failure) => Poll::Ready(Some(failure)),
+                None if running && reads => Poll::Ready(None),
+                None => Poll::NotYet(format!("task running: {running}, slot in use: {reads}")),
+            })
+        };
+        let every = Duration::from_millis(100);
+        match until("the connector's state", SETTLES, every, look).await {
+            Ok(Some(failure)) => {
+                let note = format!("the connector refuses: {failure}");
+                self.log.sink().note(note);
+                self.cutover.seen.connector_refused = Some(failure);
+            }
+            Ok(None) => self.log.sink().note("the connector reads from the slot"),
+            Err(error) => self.log.sink().warning(error.to_string()),
+        }
+        Ok(())
     }
 
     /// Lets the load go on until the new server's log has passed the old offset, where the scenario asks.
@@ -214,7 +269,7 @@ impl Drive<'_> {
             .offsets(&self.cutover.stream.connector)
             .await?;
         let old = offset_of(stored.as_ref()).map_or(old, |stored| stored.max(old));
-        let client = connect_admin(self.cutover.current()).await?;
+        let client = connect_admin(self.cutover.primary()).await?;
         let deadline = Duration::from_secs_f64(seconds);
         let (mut looks, mut running) = (0_u32, 0_u32);
         let what = format!("the new server's log beyond the old offset {old}");
@@ -246,10 +301,12 @@ impl Drive<'_> {
 
     /// Writes the fence after the last change and follows it everywhere.
     async fn fence(&mut self) -> Result<Fence, RehearseError> {
-        let server = self.cutover.current().clone();
-        let mut watch = MarkerWatch::send(self.cutover, &server).await?;
+        let mut watch = MarkerWatch::send(self.cutover).await?;
         let witnessed = self.hands.witnesses.close(&watch.marker).await?;
-        let seen = watch.arrive_or_give_up(self.cutover, FENCE).await?;
+        let seen = match &self.cutover.seen.connector_refused {
+            None => watch.arrive_or_give_up(self.cutover, FENCE).await?,
+            Some(_) => watch.look(self.cutover).await?,
+        };
         self.log.sink().note(format!("fence: {seen}; {witnessed}"));
         Ok(Fence {
             token: watch.marker.token.clone(),
@@ -277,10 +334,11 @@ impl Drive<'_> {
             bootstrap: self.hands.bootstrap.clone(),
             connector: connector.unwrap_or_default(),
             shapes,
-            server: self.cutover.current().clone(),
+            server: self.cutover.primary().clone(),
             incarnations: self.hands.incarnations(),
             cuts: self.hands.cuts(),
             fence: Some(fence),
+            connector_ended: self.cutover.seen.connector_refused.clone(),
             problems: [self.hands.problems(), self.hands.witnesses.problems()].concat(),
         };
         recording.finish(&self.log.sink()).await?;

@@ -14,10 +14,11 @@ use cutover_clients::wait::{Poll, until};
 use cutover_ledger::ChangeWriter;
 use cutover_model::evidence::IncarnationEvidence;
 use cutover_model::run_folder::LedgerKind;
-use cutover_model::{EventSink, RunFolder, TableShape};
+use cutover_model::{EventSink, Lsn, RunFolder, TableShape};
 use cutover_upgrade::fence::Marker;
+use cutover_upgrade::steps::{Feed, RestoreTarget, Transfer};
 use cutover_upgrade::{Hands, Side, Stream, UpgradeError};
-use cutover_workload::{Load, LoadConfig, Target};
+use cutover_workload::{Load, LoadConfig, LoadWatch, Target};
 use tokio::sync::watch;
 
 use crate::error::RehearseError;
@@ -28,6 +29,12 @@ use crate::world::Witnesses;
 
 /// How long the connector may need to let go of the old server, and its topics to come to rest.
 const SETTLE: Duration = Duration::from_secs(30);
+
+/// How long the application may need for its share of work between two steps.
+const TIME_PASSES: Duration = Duration::from_secs(60);
+
+/// Its share.
+const CHANGES_MEANWHILE: u64 = 600;
 
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(50);
@@ -50,6 +57,7 @@ pub struct LabHands {
     noted: Option<Cut>,
     shapes: Vec<TableShape>,
     problems: Vec<String>,
+    load: Option<LoadWatch>,
 }
 
 /// What a new set of hands needs.
@@ -98,6 +106,7 @@ impl LabHands {
             noted: None,
             shapes: Vec::new(),
             problems: Vec::new(),
+            load: None,
         })
     }
 
@@ -117,7 +126,9 @@ impl LabHands {
             role: None,
         };
         let ledger = ChangeWriter::create(&self.run.ledger(LedgerKind::Attempted), self.buckets)?;
-        Ok(Load::start(config, self.target.subscribe(), ledger, events))
+        let load = Load::start(config, self.target.subscribe(), ledger, events);
+        self.load = Some(load.watch());
+        Ok(load)
     }
 
     /// Begins to watch the old server.
@@ -125,7 +136,11 @@ impl LabHands {
         &mut self,
         server: &PgAddress,
     ) -> Result<Vec<TableShape>, RehearseError> {
-        let (_, shapes) = self.witnesses.open(server, &self.stream.tables).await?;
+        let opened = self
+            .witnesses
+            .open(server, &self.stream.tables, Side::Old)
+            .await?;
+        let (_, shapes) = opened;
         self.shapes.clone_from(&shapes);
         Ok(shapes)
     }
@@ -217,10 +232,7 @@ impl Hands for LabHands {
         let address =
             address.map_err(|error| UpgradeError::hands("move the application", error))?;
         let port = address.port;
-        let incarnation = match side {
-            Side::Old => 0,
-            Side::New => 1,
-        };
+        let incarnation = self.witnesses.newest();
         self.target.send_replace(Some(Target {
             address,
             incarnation,
@@ -228,8 +240,96 @@ impl Hands for LabHands {
         Ok(format!("the application uses port {port}"))
     }
 
+    async fn crash_server(&mut self, side: Side) -> Result<f64, UpgradeError> {
+        let crashed = self.servers.crash(side).await;
+        crashed.map_err(|error| UpgradeError::hands("crash the server", error))
+    }
+
+    async fn prepare_cluster(
+        &mut self,
+        version: &str,
+        transfer: Transfer,
+    ) -> Result<String, UpgradeError> {
+        let prepared = self.servers.prepare_cluster(version, transfer).await;
+        prepared.map_err(|error| UpgradeError::hands("prepare the new cluster", error))
+    }
+
+    async fn upgrade_cluster(
+        &mut self,
+        transfer: Transfer,
+    ) -> Result<(PgAddress, String), UpgradeError> {
+        let upgraded = self.servers.upgrade_cluster(transfer).await;
+        upgraded.map_err(|error| UpgradeError::hands("pg_upgrade", error))
+    }
+
+    async fn create_standby(&mut self, feed: Feed) -> Result<PgAddress, UpgradeError> {
+        let made = self.servers.create_standby(feed).await;
+        made.map_err(|error| UpgradeError::hands("make the standby", error))
+    }
+
+    async fn back_up(&mut self) -> Result<String, UpgradeError> {
+        let made = self.servers.back_up().await;
+        made.map_err(|error| UpgradeError::hands("take a backup", error))
+    }
+
+    async fn restore_backup(
+        &mut self,
+        target: RestoreTarget,
+        moment: Option<&str>,
+    ) -> Result<(PgAddress, String), UpgradeError> {
+        self.read_out_what_crashed().await?;
+        let restored = self.servers.restore_backup(target, moment).await;
+        restored.map_err(|error| UpgradeError::hands("restore the backup", error))
+    }
+
+    async fn open_base_backup(&mut self) -> Result<(PgAddress, String), UpgradeError> {
+        let opened = self.servers.open_base_backup().await;
+        opened.map_err(|error| UpgradeError::hands("open a copy of the server", error))
+    }
+
+    async fn copy_schema(&mut self) -> Result<String, UpgradeError> {
+        let copied = self.servers.copy_schema().await;
+        copied.map_err(|error| UpgradeError::hands("copy the schema", error))
+    }
+
+    async fn discard_new(&mut self) -> Result<String, UpgradeError> {
+        let gone = self.servers.discard_new().await;
+        gone.map_err(|error| UpgradeError::hands("remove the new server", error))
+    }
+
+    async fn return_to_old(&mut self) -> Result<String, UpgradeError> {
+        let act = |error| UpgradeError::hands("return to the old server", error);
+        if !self.servers.is_running(Side::Old).await.map_err(act)? {
+            self.servers.start(Side::Old).await.map_err(act)?;
+        }
+        // Whatever the new server has is no part of the database that people use from now on.
+        self.witnesses.discard_newest(Lsn(0));
+        self.witness_in_place(Side::Old).await?;
+        Ok("the old server runs; what was written on the new one stays there".into())
+    }
+
+    async fn let_time_pass(&mut self) -> Result<String, UpgradeError> {
+        let Some(load) = self.load.clone() else {
+            return Ok("there is no application".into());
+        };
+        let begun = load.stats().committed_changes;
+        let passed = until("the application's work", TIME_PASSES, LOOK, async || {
+            let done = load.stats().committed_changes.saturating_sub(begun);
+            Ok::<_, UpgradeError>(if done >= CHANGES_MEANWHILE {
+                Poll::Ready(done)
+            } else {
+                Poll::NotYet(format!("{done} changes"))
+            })
+        });
+        Ok(format!(
+            "{} changes were committed meanwhile",
+            passed.await?
+        ))
+    }
+
     async fn close_incarnation(&mut self) -> Result<String, UpgradeError> {
-        let address = self.servers.admin_address(Side::Old);
+        let side = self.witnesses.open_side().unwrap_or(Side::Old);
+        let address = self.servers.admin_address(side);
         let address =
             address.map_err(|error| UpgradeError::hands("read the witness out", error))?;
         let client = connect_admin(&address).await?;
@@ -251,21 +351,7 @@ impl Hands for LabHands {
     }
 
     async fn open_incarnation(&mut self) -> Result<String, UpgradeError> {
-        let address = self.servers.admin_address(Side::New);
-        let address = address.map_err(|error| UpgradeError::hands("place the witness", error))?;
-        let opened = self.witnesses.open(&address, &self.stream.tables).await;
-        let (incarnation, shapes) =
-            opened.map_err(|error| UpgradeError::hands("place the witness", error))?;
-        if shapes != self.shapes {
-            self.problem(
-                "the new server's tables, or their replica identity, differ from the old ones"
-                    .into(),
-            );
-        }
-        // A stopped connector has its cut noted already; for a paused one it is filled in later.
-        self.cuts
-            .push((incarnation, self.noted.clone().unwrap_or_default()));
-        Ok("the witness is in place".into())
+        self.witness_in_place(Side::New).await
     }
 
     async fn note_cut(&mut self) -> Result<String, UpgradeError> {
@@ -288,9 +374,73 @@ impl Hands for LabHands {
 }
 
 impl LabHands {
+    /// Begins to watch a server that takes over, and finds out what of the life before it lacks.
+    async fn witness_in_place(&mut self, side: Side) -> Result<String, UpgradeError> {
+        let act = |error| UpgradeError::hands("place the witness", error);
+        if self.witnesses.watches(side) {
+            return Ok("the witness is in place".into());
+        }
+        let address = self.servers.admin_address(side).map_err(act)?;
+        let left_behind = self.witnesses.left_behind(&address).await.map_err(act)?;
+        let opened = self
+            .witnesses
+            .open(&address, &self.stream.tables, side)
+            .await;
+        let (incarnation, shapes) = opened.map_err(act)?;
+        if shapes != self.shapes {
+            self.problem(
+                "the new server's tables, or their replica identity, differ from the old ones"
+                    .into(),
+            );
+        }
+        // A stopped connector has its cut noted already; for a paused one it is filled in later.
+        self.cuts
+            .push((incarnation, self.noted.take().unwrap_or_default()));
+        Ok(match left_behind {
+            None => "the witness is in place".into(),
+            Some(fork) => format!(
+                "the witness is in place; what the old server committed from {fork} on is not here"
+            ),
+        })
+    }
+
+    /// A crash leaves nobody time to read the old server's log to its end. The machine may be lost in the field;
+    /// here its log is read once more, for the proof only, while the application has nowhere to write.
+    async fn read_out_what_crashed(&mut self) -> Result<(), UpgradeError> {
+        let act = |error| UpgradeError::hands("read out the crashed server", error);
+        if self.witnesses.open_side() != Some(Side::Old)
+            || self.servers.is_running(Side::Old).await.map_err(act)?
+        {
+            return Ok(());
+        }
+        self.target.send_replace(None);
+        self.servers.start(Side::Old).await.map_err(act)?;
+        if let Some(load) = self.load.clone() {
+            // Whose COMMIT was never answered asks the server now.
+            until(
+                "the end of every session's transaction",
+                SETTLE,
+                LOOK,
+                async || {
+                    let busy = load.stats().busy_sessions;
+                    Ok::<_, UpgradeError>(if busy == 0 {
+                        Poll::Ready(())
+                    } else {
+                        Poll::NotYet(format!("{busy} sessions are busy"))
+                    })
+                },
+            )
+            .await?;
+        }
+        self.close_incarnation().await?;
+        self.servers.stop(Side::Old).await.map_err(act)?;
+        Ok(())
+    }
+
     /// After a new server has taken over: waits until the connector has let go of the old one.
-    async fn old_reader_gone(&self) -> Result<(), UpgradeError> {
-        if self.cuts.is_empty() {
+    async fn old_reader_gone(&mut self) -> Result<(), UpgradeError> {
+        let act = |error| UpgradeError::hands("look at the old slot", error);
+        if self.cuts.is_empty() || !self.servers.is_running(Side::Old).await.map_err(act)? {
             return Ok(());
         }
         let address = self.servers.admin_address(Side::Old);

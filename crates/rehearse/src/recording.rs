@@ -53,6 +53,8 @@ pub struct Recording<'a> {
     pub cuts: Vec<(i32, Cut)>,
     /// The fence.
     pub fence: Option<Fence>,
+    /// Why the connector had ended before the fence.
+    pub connector_ended: Option<String>,
     /// What went wrong.
     pub problems: Vec<String>,
 }
@@ -164,6 +166,7 @@ impl Recording<'_> {
             tombstones,
             snapshot_allowed: false,
             attempted: true,
+            connector_ended: self.connector_ended,
             problems,
         }
     }
@@ -193,6 +196,7 @@ pub fn broken_off(
         tombstones: true,
         snapshot_allowed: false,
         attempted: true,
+        connector_ended: None,
         problems,
     }
 }

@@ -10,6 +10,7 @@ use cutover_model::finding::FindingKind;
 use cutover_model::plan::{Runbook, RunbookClass};
 use cutover_model::result::Stack;
 use cutover_model::{ProofLevel, Verdict};
+use cutover_upgrade::Plan;
 use serde::Deserialize;
 
 use crate::connector::ConnectorPlan;
@@ -26,6 +27,7 @@ pub struct Scenario {
     /// Versions.
     pub stack: Stack,
     /// The load.
+    #[serde(default)]
     pub load: LoadPlan,
     /// What is done to the server.
     pub upgrade: UpgradePlan,
@@ -38,7 +40,7 @@ pub struct Scenario {
 
 /// The load of a scenario.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct LoadPlan {
     /// Same seed, same transactions.
     pub seed: u64,
@@ -54,19 +56,38 @@ pub struct LoadPlan {
     pub changes_after: u64,
     /// Log written before the stream begins, in MiB: a server in production has written far more than a new
     /// one, and where the new server's log stands against the old offset decides what happens.
-    #[serde(default)]
     pub log_before_mib: u32,
     /// Before `changes_after` are counted: go on until the new log has passed the old offset, at most so long.
-    #[serde(default)]
     pub pass_offset_seconds: Option<f64>,
+}
+
+impl Default for LoadPlan {
+    /// A small load: enough for every shape of transaction, held-open ones included, on both sides of the switch.
+    fn default() -> LoadPlan {
+        LoadPlan {
+            seed: 1,
+            sessions: 4,
+            transactions_per_second: 300,
+            held_transaction_seconds: 1.0,
+            changes_before: 2500,
+            changes_after: 2000,
+            log_before_mib: 0,
+            pass_offset_seconds: None,
+        }
+    }
 }
 
 /// The upgrade of a scenario.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct UpgradePlan {
+    /// The kind as the matrix shows it, e.g. `pg-upgrade-16-18`.
+    pub kind: String,
     /// Runbook by name (`cutover_upgrade::strategies::ALL`).
     pub runbook: String,
+    /// Runbook of the way back, driven after the new server has been written to.
+    #[serde(default)]
+    pub back: Option<String>,
 }
 
 /// What must come out.
@@ -95,27 +116,190 @@ pub struct Shipped {
     pub name: &'static str,
     /// The file's text.
     pub text: &'static str,
-    /// Part of the main job (`cutover rehearse` without a name).
-    pub main_job: bool,
 }
+
+impl Shipped {
+    const fn new(name: &'static str, text: &'static str) -> Shipped {
+        Shipped { name, text }
+    }
+}
+
+/// The main job: one upgrade done right, one as people's runbooks have it.
+pub const MAIN_JOB: [&str; 2] = ["minor", "dump-restore-baseline"];
 
 /// Every shipped scenario, in display order.
 pub const ALL: &[Shipped] = &[
-    Shipped {
-        name: "minor",
-        text: include_str!("../../../scenarios/minor.toml"),
-        main_job: true,
-    },
-    Shipped {
-        name: "dump-restore-baseline",
-        text: include_str!("../../../scenarios/dump-restore-baseline.toml"),
-        main_job: true,
-    },
-    Shipped {
-        name: "dump-restore",
-        text: include_str!("../../../scenarios/dump-restore.toml"),
-        main_job: false,
-    },
+    Shipped::new("restart", include_str!("../../../scenarios/restart.toml")),
+    Shipped::new(
+        "restart-running",
+        include_str!("../../../scenarios/restart-running.toml"),
+    ),
+    Shipped::new("crash", include_str!("../../../scenarios/crash.toml")),
+    Shipped::new(
+        "crash-running",
+        include_str!("../../../scenarios/crash-running.toml"),
+    ),
+    Shipped::new("minor", include_str!("../../../scenarios/minor.toml")),
+    Shipped::new(
+        "minor-paused",
+        include_str!("../../../scenarios/minor-paused.toml"),
+    ),
+    Shipped::new(
+        "pg-upgrade-15-16",
+        include_str!("../../../scenarios/pg-upgrade-15-16.toml"),
+    ),
+    Shipped::new(
+        "pg-upgrade-16-17",
+        include_str!("../../../scenarios/pg-upgrade-16-17.toml"),
+    ),
+    Shipped::new(
+        "pg-upgrade-16-18",
+        include_str!("../../../scenarios/pg-upgrade-16-18.toml"),
+    ),
+    Shipped::new(
+        "pg-upgrade-17-18",
+        include_str!("../../../scenarios/pg-upgrade-17-18.toml"),
+    ),
+    Shipped::new(
+        "pg-upgrade-link-16-18",
+        include_str!("../../../scenarios/pg-upgrade-link-16-18.toml"),
+    ),
+    Shipped::new(
+        "pg-upgrade-documented",
+        include_str!("../../../scenarios/pg-upgrade-documented.toml"),
+    ),
+    Shipped::new(
+        "pg-upgrade-undrained",
+        include_str!("../../../scenarios/pg-upgrade-undrained.toml"),
+    ),
+    Shipped::new(
+        "pg-upgrade-five-seconds",
+        include_str!("../../../scenarios/pg-upgrade-five-seconds.toml"),
+    ),
+    Shipped::new(
+        "pg-upgrade-kept-offset-16-18",
+        include_str!("../../../scenarios/pg-upgrade-kept-offset-16-18.toml"),
+    ),
+    Shipped::new(
+        "pg-upgrade-kept-offset-17-18",
+        include_str!("../../../scenarios/pg-upgrade-kept-offset-17-18.toml"),
+    ),
+    Shipped::new(
+        "pg-upgrade-when-needed",
+        include_str!("../../../scenarios/pg-upgrade-when-needed.toml"),
+    ),
+    Shipped::new(
+        "restore-latest",
+        include_str!("../../../scenarios/restore-latest.toml"),
+    ),
+    Shipped::new(
+        "restore-latest-16",
+        include_str!("../../../scenarios/restore-latest-16.toml"),
+    ),
+    Shipped::new(
+        "restore-request",
+        include_str!("../../../scenarios/restore-request.toml"),
+    ),
+    Shipped::new(
+        "restore-offsets-deleted",
+        include_str!("../../../scenarios/restore-offsets-deleted.toml"),
+    ),
+    Shipped::new(
+        "restore-wrong-config",
+        include_str!("../../../scenarios/restore-wrong-config.toml"),
+    ),
+    Shipped::new(
+        "restore-when-needed",
+        include_str!("../../../scenarios/restore-when-needed.toml"),
+    ),
+    Shipped::new(
+        "restore-unarchived-request",
+        include_str!("../../../scenarios/restore-unarchived-request.toml"),
+    ),
+    Shipped::new(
+        "restore-unarchived",
+        include_str!("../../../scenarios/restore-unarchived.toml"),
+    ),
+    Shipped::new(
+        "restore-immediate-request",
+        include_str!("../../../scenarios/restore-immediate-request.toml"),
+    ),
+    Shipped::new(
+        "restore-immediate",
+        include_str!("../../../scenarios/restore-immediate.toml"),
+    ),
+    Shipped::new(
+        "restore-time-request",
+        include_str!("../../../scenarios/restore-time-request.toml"),
+    ),
+    Shipped::new(
+        "restore-time",
+        include_str!("../../../scenarios/restore-time.toml"),
+    ),
+    Shipped::new(
+        "base-backup",
+        include_str!("../../../scenarios/base-backup.toml"),
+    ),
+    Shipped::new(
+        "base-backup-opened",
+        include_str!("../../../scenarios/base-backup-opened.toml"),
+    ),
+    Shipped::new(
+        "dump-restore",
+        include_str!("../../../scenarios/dump-restore.toml"),
+    ),
+    Shipped::new(
+        "dump-restore-baseline",
+        include_str!("../../../scenarios/dump-restore-baseline.toml"),
+    ),
+    Shipped::new(
+        "blue-green",
+        include_str!("../../../scenarios/blue-green.toml"),
+    ),
+    Shipped::new(
+        "blue-green-early-slot",
+        include_str!("../../../scenarios/blue-green-early-slot.toml"),
+    ),
+    Shipped::new(
+        "blue-green-kept-offset",
+        include_str!("../../../scenarios/blue-green-kept-offset.toml"),
+    ),
+    Shipped::new(
+        "blue-green-five-seconds",
+        include_str!("../../../scenarios/blue-green-five-seconds.toml"),
+    ),
+    Shipped::new(
+        "promotion",
+        include_str!("../../../scenarios/promotion.toml"),
+    ),
+    Shipped::new(
+        "promotion-failover-slot",
+        include_str!("../../../scenarios/promotion-failover-slot.toml"),
+    ),
+    Shipped::new(
+        "promotion-late-slot",
+        include_str!("../../../scenarios/promotion-late-slot.toml"),
+    ),
+    Shipped::new(
+        "pg-upgrade-back",
+        include_str!("../../../scenarios/pg-upgrade-back.toml"),
+    ),
+    Shipped::new(
+        "pg-upgrade-back-kept-offset",
+        include_str!("../../../scenarios/pg-upgrade-back-kept-offset.toml"),
+    ),
+    Shipped::new(
+        "dump-restore-back",
+        include_str!("../../../scenarios/dump-restore-back.toml"),
+    ),
+    Shipped::new(
+        "blue-green-back",
+        include_str!("../../../scenarios/blue-green-back.toml"),
+    ),
+    Shipped::new(
+        "promotion-back",
+        include_str!("../../../scenarios/promotion-back.toml"),
+    ),
 ];
 
 /// Finds a scenario by name, or reads it from a path (anything with a `/` or ending in `.toml`).
@@ -141,17 +325,19 @@ pub fn find(name: &str) -> Result<Scenario, RehearseError> {
 
 /// The scenarios of the main job.
 pub fn main_job() -> Result<Vec<Scenario>, RehearseError> {
-    let shipped = ALL.iter().filter(|shipped| shipped.main_job);
-    shipped
-        .map(|shipped| parse(shipped.name, shipped.text))
-        .collect()
+    MAIN_JOB.into_iter().map(find).collect()
 }
 
 impl Scenario {
+    /// The plan, before any server exists.
+    pub fn plan(&self) -> Option<Plan> {
+        let strategy = cutover_upgrade::strategies::by_name(&self.upgrade.runbook);
+        strategy.map(|strategy| strategy.outline(&self.stack.postgres_new))
+    }
+
     /// The runbook as people read it, before any server exists.
     pub fn runbook(&self) -> Runbook {
-        let strategy = cutover_upgrade::strategies::by_name(&self.upgrade.runbook);
-        let plan = strategy.map(|strategy| (strategy.outline)(&self.stack.postgres_new));
+        let plan = self.plan();
         // `parse` has refused unknown runbooks; an empty one can only mean that this check was removed.
         plan.map_or_else(
             || Runbook {
@@ -267,7 +453,7 @@ mod tests {
 
     #[test]
     fn a_misspelt_key_is_named_with_the_right_one() {
-        let text = ALL[0].text.replace("changes_before", "change_before");
+        let text = shipped("minor").replace("changes_before", "change_before");
         let error = parse("mine.toml", &text).unwrap_err().to_string();
         assert!(
             error.contains("change_before") && error.contains("'changes_before'"),
@@ -289,7 +475,7 @@ mod tests {
     fn an_unknown_scenario_or_runbook_suggests_the_nearest() {
         let error = find("minro").unwrap_err().to_string();
         assert!(error.contains("did you mean 'minor'"), "{error}");
-        let text = ALL[0].text.replace("minor-proven", "minor-prove");
+        let text = shipped("minor").replace("minor-proven", "minor-prove");
         let error = parse("x", &text).unwrap_err().to_string();
         assert!(error.contains("'minor-proven'"), "{error}");
     }

@@ -191,6 +191,8 @@ impl<'a> Scene<'a> {
             kafka,
             old: hands.admin_address(Side::Old)?,
             new: None,
+            primary: Side::Old,
+            reader: Side::Old,
             deadlines: Deadlines::default(),
             seen: Seen::default(),
         })
@@ -297,6 +299,7 @@ pub fn stream(scenario: &str) -> Stream {
         tables: tables.into_iter().collect::<Vec<Relation>>(),
         writer_role: crate::servers::WRITER_ROLE.into(),
         marker_prefix: "cutover".into(),
+        options_on_new: Vec::new(),
     }
 }
 

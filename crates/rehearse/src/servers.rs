@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use cutover_clients::pg::{PgAddress, connect_admin};
 use cutover_lab::Component;
+use cutover_lab::services::pgbackrest::Repository;
 use cutover_lab::services::postgres::{Login, Postgres, PostgresSpec, StopMode};
 use cutover_lab::stack::Stack;
 use cutover_upgrade::Side;
@@ -28,26 +29,34 @@ const COPY: Duration = Duration::from_secs(600);
 
 /// The servers of one scenario.
 pub struct Servers {
-    stack: Arc<Mutex<Stack>>,
-    roster: Roster,
+    pub(super) stack: Arc<Mutex<Stack>>,
+    pub(super) roster: Roster,
     old: Addresses,
-    new: Option<Addresses>,
+    pub(super) new: Option<Addresses>,
     version: String,
     dump: PathBuf,
-    new_version: String,
+    pub(super) new_version: String,
+    pub(super) repository: Option<Repository>,
+}
+
+/// What a plan asks of the old server besides running.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// Its log is archived, and backups can be taken.
+    pub archive: bool,
 }
 
 /// How the parts of a rehearsal reach one server.
 #[derive(Clone)]
-struct Addresses {
-    name: &'static str,
-    admin: PgAddress,
+pub(super) struct Addresses {
+    pub(super) name: &'static str,
+    pub(super) admin: PgAddress,
     writer: PgAddress,
     connector: PgAddress,
 }
 
 impl Addresses {
-    fn of(cluster: &Postgres, name: &'static str) -> Addresses {
+    pub(super) fn of(cluster: &Postgres, name: &'static str) -> Addresses {
         Addresses {
             name,
             admin: cluster.address(Login::Admin, DATABASE),
@@ -63,11 +72,21 @@ impl Servers {
         stack: Arc<Mutex<Stack>>,
         roster: Roster,
         version: &str,
+        needs: Needs,
     ) -> Result<Servers, RehearseError> {
         let mut inside = stack.lock().await;
-        let cluster = inside
-            .add_postgres(version, PostgresSpec::new("old", DATABASE))
-            .await?;
+        let mut spec = PostgresSpec::new("old", DATABASE);
+        let repository = if needs.archive {
+            let repository = inside.repository().await?;
+            spec.settings = repository.server_settings();
+            Some(repository)
+        } else {
+            None
+        };
+        let cluster = inside.add_postgres(version, spec).await?;
+        if let Some(repository) = &repository {
+            repository.attach(cluster).await?;
+        }
         let old = Addresses::of(cluster, "old");
         let dump = cluster.info().folder.join("database.dump");
         enlist(&roster, cluster);
@@ -89,6 +108,7 @@ impl Servers {
             new_version: version.clone(),
             version,
             dump,
+            repository,
         })
     }
 
@@ -107,7 +127,7 @@ impl Servers {
         Ok(())
     }
 
-    fn side(&self, side: Side) -> Result<&Addresses, RehearseError> {
+    pub(super) fn side(&self, side: Side) -> Result<&Addresses, RehearseError> {
         match side {
             Side::Old => Ok(&self.old),
             Side::New => self
@@ -157,6 +177,23 @@ impl Servers {
         }
     }
 
+    /// Ends a server as a crash does; returns the seconds.
+    pub async fn crash(&self, side: Side) -> Result<f64, RehearseError> {
+        let name = self.side(side)?.name;
+        let mut stack = self.stack.lock().await;
+        let cluster = cluster(&mut stack, name)?;
+        self.roster.remove(&cluster.info().name);
+        let stopped = cluster.stop(StopMode::Immediate, STOP).await?;
+        Ok(stopped.map_or(0.0, |stopped| stopped.seconds))
+    }
+
+    /// Whether the server of a side runs.
+    pub async fn is_running(&self, side: Side) -> Result<bool, RehearseError> {
+        let name = self.side(side)?.name;
+        let mut stack = self.stack.lock().await;
+        Ok(cluster(&mut stack, name)?.is_running())
+    }
+
     /// Starts a server; returns the seconds until it answers.
     pub async fn start(&self, side: Side) -> Result<f64, RehearseError> {
         let name = self.side(side)?.name;
@@ -203,6 +240,20 @@ impl Servers {
         Ok(format!("pg_dump -Fc wrote {} KiB", size / 1024))
     }
 
+    /// The old database's schema, without rows and without publications, in the new server.
+    pub async fn copy_schema(&self) -> Result<String, RehearseError> {
+        let mut stack = self.stack.lock().await;
+        let binaries = stack.part(Component::Postgres, &self.new_version).await?;
+        let old = cluster(&mut stack, "old")?;
+        let args = ["-Fc", "--schema-only"];
+        old.dump(&binaries, &args, &self.dump, COPY).await?;
+        let args = ["--exit-on-error"];
+        cluster(&mut stack, "new")?
+            .restore(&args, &self.dump, COPY)
+            .await?;
+        Ok("the schema is on the new server".into())
+    }
+
     /// Restores the dump into the new server.
     pub async fn restore(&self) -> Result<String, RehearseError> {
         let mut stack = self.stack.lock().await;
@@ -226,12 +277,15 @@ impl Servers {
     }
 }
 
-fn cluster<'a>(stack: &'a mut Stack, name: &str) -> Result<&'a mut Postgres, RehearseError> {
+pub(super) fn cluster<'a>(
+    stack: &'a mut Stack,
+    name: &str,
+) -> Result<&'a mut Postgres, RehearseError> {
     let found = stack.postgres_mut(name);
     found.ok_or_else(|| RehearseError::Load(format!("there is no {name} server")))
 }
 
-fn enlist(roster: &Roster, cluster: &Postgres) {
+pub(super) fn enlist(roster: &Roster, cluster: &Postgres) {
     let info = cluster.info();
     if let Some(pid) = info.pid {
         roster.add(&info.name, pid, info.log);

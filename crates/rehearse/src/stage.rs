@@ -15,7 +15,7 @@ use crate::error::RehearseError;
 use crate::event_log::EventLog;
 use crate::roster::Roster;
 use crate::scenario::Scenario;
-use crate::servers::Servers;
+use crate::servers::{Needs, Servers};
 
 /// The running broker and worker.
 pub struct Stage {
@@ -84,7 +84,11 @@ impl Stage {
     /// Servers of one scenario: the old one runs and has the load's tables.
     pub async fn servers(&mut self, scenario: &Scenario) -> Result<Servers, RehearseError> {
         let (stack, roster) = (Arc::clone(&self.stack), self.roster.clone());
-        let servers = Servers::create(stack, roster, &scenario.stack.postgres_old).await?;
+        let needs = Needs {
+            archive: scenario.plan().is_some_and(|plan| plan.needs_archive()),
+        };
+        let old = &scenario.stack.postgres_old;
+        let servers = Servers::create(stack, roster, old, needs).await?;
         servers.age(scenario.load.log_before_mib).await?;
         Ok(servers)
     }

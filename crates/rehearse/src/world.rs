@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use cutover_clients::pg::facts::{ServerFacts, server_facts};
 use cutover_clients::pg::publication::table_shapes;
+use cutover_clients::pg::recovery::{fork_point, recovery_end};
 use cutover_clients::pg::slots::{create_slot, drop_slot};
 use cutover_clients::pg::{PgAddress, connect_admin};
 use cutover_clients::wait::{Poll, until};
@@ -12,6 +13,7 @@ use cutover_model::evidence::{IncarnationEvidence, WitnessEvidence};
 use cutover_model::run_folder::LedgerKind;
 use cutover_model::{Lsn, Relation, RunFolder, TableShape};
 use cutover_record::witness::{Witness, WitnessConfig};
+use cutover_upgrade::Side;
 use cutover_upgrade::fence::Marker;
 
 use crate::error::RehearseError;
@@ -30,6 +32,8 @@ pub struct Watched {
     through: Lsn,
     complete: bool,
     address: PgAddress,
+    side: Side,
+    kept_before: Option<Lsn>,
 }
 
 /// All witnesses of a run; they share one ledger.
@@ -64,6 +68,7 @@ impl Witnesses {
         &mut self,
         address: &PgAddress,
         tables: &[Relation],
+        side: Side,
     ) -> Result<(i32, Vec<TableShape>), RehearseError> {
         let client = connect_admin(address).await?;
         let facts = server_facts(&client).await?;
@@ -91,17 +96,23 @@ impl Witnesses {
             through: from,
             complete: false,
             address: address.clone(),
+            side,
+            kept_before: None,
         });
         Ok((incarnation, shapes))
     }
 
-    /// Waits until the last witness has passed a marker, stops it and drops its slot.
+    /// Waits until the first witness that still reads has passed a marker, stops it and drops its slot.
     pub async fn close(&mut self, marker: &Marker) -> Result<String, RehearseError> {
-        let Some(watched) = self.watched.last_mut() else {
-            return Ok("no witness".into());
+        let open = self
+            .watched
+            .iter_mut()
+            .find(|watched| watched.witness.is_some());
+        let Some(watched) = open else {
+            return Ok("the witness has ended already".into());
         };
         let Some(witness) = watched.witness.take() else {
-            return Ok("the witness has ended already".into());
+            return Ok("no witness".into());
         };
         let every = std::time::Duration::from_millis(20);
         let seen = until("the witness at the marker", CATCH_UP, every, async || {
@@ -132,6 +143,55 @@ impl Witnesses {
             Ok(lsn) => format!("the witness has everything up to {lsn}"),
             Err(error) => format!("the witness is incomplete: {error}"),
         })
+    }
+
+    /// Index of the newest incarnation.
+    pub fn newest(&self) -> i32 {
+        i32::try_from(self.watched.len()).unwrap_or(i32::MAX) - 1
+    }
+
+    /// Side of the server whose witness is closed next.
+    pub fn open_side(&self) -> Option<Side> {
+        let mut open = self
+            .watched
+            .iter()
+            .filter(|watched| watched.witness.is_some());
+        open.next().map(|watched| watched.side)
+    }
+
+    /// Whether the server of a side is watched already.
+    pub fn watches(&self, side: Side) -> bool {
+        let newest = self.watched.last();
+        newest.is_some_and(|watched| watched.side == side && watched.witness.is_some())
+    }
+
+    /// What the newest life committed at or after a position is no part of the database any more.
+    pub fn discard_newest(&mut self, from: Lsn) {
+        if let Some(watched) = self.watched.last_mut() {
+            watched.kept_before = Some(from);
+        }
+    }
+
+    /// A server that takes over may lack the end of the life before it: after a restore to an earlier point the
+    /// timelines part there, and a copy that was opened has what its log held. Compares positions of one system
+    /// identifier only, up to the point where both share their log.
+    pub async fn left_behind(&mut self, address: &PgAddress) -> Result<Option<Lsn>, RehearseError> {
+        let client = connect_admin(address).await?;
+        let now = server_facts(&client).await?.incarnation;
+        let Some(watched) = self.watched.last_mut() else {
+            return Ok(None);
+        };
+        let before = watched.facts.incarnation;
+        if before.system_id != now.system_id || watched.kept_before.is_some() {
+            return Ok(None);
+        }
+        let shared = if before.timeline == now.timeline {
+            Some(recovery_end(&client).await?)
+        } else {
+            fork_point(&client, now.timeline, before.timeline).await?
+        };
+        watched.kept_before = shared.filter(|end| *end < watched.through);
+        Ok(watched.kept_before)
     }
 
     /// Whether the last witness saw a marker.
@@ -167,6 +227,7 @@ impl Witnesses {
             IncarnationEvidence {
                 incarnation: watched.facts.incarnation,
                 label,
+                kept_before: watched.kept_before,
                 witness: Some(WitnessEvidence {
                     slot: WITNESS_SLOT.into(),
                     from: watched.from,

@@ -30,6 +30,8 @@ pub struct Stream {
     pub writer_role: String,
     /// Prefix of the logical messages that serve as markers.
     pub marker_prefix: String,
+    /// Connector options that the new server asks for, e.g. `slot.stream.params` after a blue/green switch.
+    pub options_on_new: Vec<(String, String)>,
 }
 
 impl Stream {
@@ -72,6 +74,10 @@ pub struct Cutover {
     pub old: PgAddress,
     /// Administrator's address of the new server, once it exists; in place it stays `None`.
     pub new: Option<PgAddress>,
+    /// Where writes go: the old side until a step has moved them.
+    pub primary: Side,
+    /// Where the connector reads. Apart from `primary` while it reads from a standby.
+    pub reader: Side,
     /// Deadlines.
     pub deadlines: Deadlines,
     /// What steps have seen.
@@ -90,6 +96,18 @@ pub struct Seen {
     pub connector_config: Option<Map<String, Value>>,
     /// Seconds that stopping and starting the server took, added up.
     pub server_seconds: f64,
+    /// The moment that a restore goes back to, as the server's clock shows it.
+    pub point_in_time: Option<String>,
+    /// What ALTER SYSTEM had set for autovacuum before it was turned off; `None` inside: nothing.
+    pub autovacuum: Option<Option<String>>,
+    /// How many sessions the writers' role was allowed before it was allowed none.
+    pub writer_limit: Option<i32>,
+    /// The standby is fed by an archive, so that a log file has to be ended before it gets there.
+    pub archive_fed: bool,
+    /// Where the old server's log ended for the application: nothing is committed after it.
+    pub last_write: Option<Lsn>,
+    /// Why the connector will not go on by itself, as its task says.
+    pub connector_refused: Option<String>,
 }
 
 impl Cutover {
@@ -103,9 +121,26 @@ impl Cutover {
         }
     }
 
-    /// The server that serves the stream at the end of the plan so far.
-    pub fn current(&self) -> &PgAddress {
+    /// The server that the plan leads to: the new one once there is one.
+    pub fn target(&self) -> &PgAddress {
         self.new.as_ref().unwrap_or(&self.old)
+    }
+
+    /// The server that is written to.
+    pub fn primary(&self) -> &PgAddress {
+        self.side(self.primary)
+    }
+
+    /// The server that the connector reads from.
+    pub fn reader(&self) -> &PgAddress {
+        self.side(self.reader)
+    }
+
+    fn side(&self, side: Side) -> &PgAddress {
+        match side {
+            Side::Old => &self.old,
+            Side::New => self.new.as_ref().unwrap_or(&self.old),
+        }
     }
 
     /// Facts noted by the first step.

@@ -168,6 +168,7 @@ mod tests {
     use crate::facts::Facts;
     use crate::hands::Side;
     use crate::journal;
+    use crate::steps::{Feed, RestoreTarget, Transfer};
 
     /// Writes down what it is asked to do; `fails` cannot be done.
     struct Notes {
@@ -205,6 +206,49 @@ mod tests {
         }
         async fn restore_database(&mut self) -> Result<String, UpgradeError> {
             self.call("restore".into())
+        }
+        async fn crash_server(&mut self, _: Side) -> Result<f64, UpgradeError> {
+            self.call("crash".into()).map(|_| 0.0)
+        }
+        async fn prepare_cluster(&mut self, _: &str, _: Transfer) -> Result<String, UpgradeError> {
+            self.call("prepare".into())
+        }
+        async fn upgrade_cluster(
+            &mut self,
+            _: Transfer,
+        ) -> Result<(PgAddress, String), UpgradeError> {
+            let said = self.call("upgrade".into())?;
+            Ok((address(), said))
+        }
+        async fn create_standby(&mut self, _: Feed) -> Result<PgAddress, UpgradeError> {
+            self.call("standby".into()).map(|_| address())
+        }
+        async fn back_up(&mut self) -> Result<String, UpgradeError> {
+            self.call("back up".into())
+        }
+        async fn restore_backup(
+            &mut self,
+            _: RestoreTarget,
+            _: Option<&str>,
+        ) -> Result<(PgAddress, String), UpgradeError> {
+            let said = self.call("restore backup".into())?;
+            Ok((address(), said))
+        }
+        async fn open_base_backup(&mut self) -> Result<(PgAddress, String), UpgradeError> {
+            let said = self.call("open copy".into())?;
+            Ok((address(), said))
+        }
+        async fn copy_schema(&mut self) -> Result<String, UpgradeError> {
+            self.call("copy schema".into())
+        }
+        async fn discard_new(&mut self) -> Result<String, UpgradeError> {
+            self.call("discard new".into())
+        }
+        async fn return_to_old(&mut self) -> Result<String, UpgradeError> {
+            self.call("return".into())
+        }
+        async fn let_time_pass(&mut self) -> Result<String, UpgradeError> {
+            self.call("time".into())
         }
         async fn move_application(&mut self, _: Side) -> Result<String, UpgradeError> {
             self.call("move".into())
@@ -260,11 +304,14 @@ mod tests {
                 tables: Vec::new(),
                 writer_role: "w".into(),
                 marker_prefix: "m".into(),
+                options_on_new: Vec::new(),
             },
             connect: Connect::new("http://127.0.0.1:1"),
             kafka: Arc::new(Kafka::new("127.0.0.1:1").unwrap()),
             old: address(),
             new: None,
+            primary: Side::Old,
+            reader: Side::Old,
             deadlines: Deadlines::default(),
             seen: Seen {
                 before: Some(before),

@@ -22,6 +22,7 @@ use base64::Engine as _;
 use cutover_clients::connect::StoredOffset;
 use cutover_clients::kafka::{Kafka, KafkaError, ReadRange, Record};
 use cutover_clients::pg::marker::{emit_message, emit_transaction};
+use cutover_clients::pg::recovery::switch_wal;
 use cutover_clients::pg::slots::slot;
 use cutover_clients::pg::{PgAddress, connect_admin};
 use cutover_clients::wait::{Poll, WaitError, until};
@@ -71,18 +72,24 @@ pub struct MarkerWatch {
 }
 
 impl MarkerWatch {
-    /// Writes a marker into the database at `server`. The topic is searched from its present end.
-    pub async fn send(cutover: &Cutover, server: &PgAddress) -> Result<MarkerWatch, UpgradeError> {
+    /// Writes a marker where writes go, and looks for it where the connector reads. The topic is searched from its
+    /// present end.
+    pub async fn send(cutover: &Cutover) -> Result<MarkerWatch, UpgradeError> {
         let cursor = ends(&cutover.kafka, &cutover.stream.message_topic()).await?;
-        let client = connect_admin(server).await?;
+        let client = connect_admin(cutover.primary()).await?;
         let token = format!("marker-{:016x}", rand::random::<u64>());
         // A connector that was resumed looks for a COMMIT beyond its offset before it delivers anything; on an
         // idle database a message alone would wait for ever (docs/anomalies.md, A-008).
         emit_transaction(&client, &cutover.stream.marker_prefix, "wake").await?;
         let lsn = emit_message(&client, &cutover.stream.marker_prefix, &token).await?;
+        if cutover.seen.archive_fed {
+            // An archive gets whole log files only.
+            switch_wal(&client).await?;
+        }
         let marker = Marker { token, lsn };
         let arrival = Arrival::default();
-        let server = server.clone();
+        let server = cutover.reader().clone();
+        let client = connect_admin(&server).await?;
         Ok(MarkerWatch {
             marker,
             arrival,

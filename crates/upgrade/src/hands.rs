@@ -6,6 +6,7 @@
 use cutover_clients::pg::PgAddress;
 
 use crate::error::UpgradeError;
+use crate::steps::{Feed, RestoreTarget, Transfer};
 
 /// Which of the two servers. An upgrade in place has only [`Side::Old`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +35,40 @@ pub trait Hands {
     async fn dump_database(&mut self) -> Result<String, UpgradeError>;
     /// Restores the dump into the new server.
     async fn restore_database(&mut self) -> Result<String, UpgradeError>;
+    /// Ends a server as a crash does: no checkpoint, no word to its clients. Returns the seconds it took.
+    async fn crash_server(&mut self, side: Side) -> Result<f64, UpgradeError>;
+    /// Makes an empty cluster of a version that fits the old one, and lets pg_upgrade check both.
+    async fn prepare_cluster(
+        &mut self,
+        version: &str,
+        transfer: Transfer,
+    ) -> Result<String, UpgradeError>;
+    /// Runs pg_upgrade from the stopped old cluster into the prepared one and starts that.
+    async fn upgrade_cluster(
+        &mut self,
+        transfer: Transfer,
+    ) -> Result<(PgAddress, String), UpgradeError>;
+    /// Makes a standby of the old server and starts it.
+    async fn create_standby(&mut self, feed: Feed) -> Result<PgAddress, UpgradeError>;
+    /// Takes a full backup of the old server.
+    async fn back_up(&mut self) -> Result<String, UpgradeError>;
+    /// Restores the backup into a new server, up to a target, and opens it as a primary. `moment` is for
+    /// [`RestoreTarget::Time`].
+    async fn restore_backup(
+        &mut self,
+        target: RestoreTarget,
+        moment: Option<&str>,
+    ) -> Result<(PgAddress, String), UpgradeError>;
+    /// Copies the running old server and opens the copy as a primary of its own.
+    async fn open_base_backup(&mut self) -> Result<(PgAddress, String), UpgradeError>;
+    /// Copies the old database's schema, without rows, into the new server.
+    async fn copy_schema(&mut self) -> Result<String, UpgradeError>;
+    /// Stops and forgets the new server; nothing that counts was written to it.
+    async fn discard_new(&mut self) -> Result<String, UpgradeError>;
+    /// Back to the old server: it runs afterwards, and the application is to use it.
+    async fn return_to_old(&mut self) -> Result<String, UpgradeError>;
+    /// The application works on for a while: time passes between the steps of people.
+    async fn let_time_pass(&mut self) -> Result<String, UpgradeError>;
     /// Makes the application use a server.
     async fn move_application(&mut self, side: Side) -> Result<String, UpgradeError>;
     /// No change of the captured database can be committed on the old side any more: whoever watches it

@@ -36,6 +36,16 @@ impl Plan {
         }
     }
 
+    /// The old server's log must be archived from the beginning.
+    pub fn needs_archive(&self) -> bool {
+        self.steps.contains(&Step::BackUp)
+    }
+
+    /// The connector's slot must be one that a standby keeps a copy of.
+    pub fn needs_failover_slot(&self) -> bool {
+        self.steps.contains(&Step::SyncSlot)
+    }
+
     /// The runbook as people read it.
     pub fn runbook(&self) -> Runbook {
         let steps = self

@@ -30,7 +30,7 @@ mod transaction;
 
 pub use connection::Target;
 pub use error::WorkloadError;
-pub use load::{Load, LoadConfig, LoadEnd};
+pub use load::{Load, LoadConfig, LoadEnd, LoadWatch};
 pub use revision::SESSIONS_MAX;
 pub use stats::{LoadStats, RefusalWindow};
 pub use tables::{SCHEMA_SQL, Table, relations};

@@ -120,6 +120,17 @@ pub struct Load {
     ledger: Option<AttemptsEnd>,
 }
 
+/// Looks at a load from elsewhere.
+#[derive(Clone)]
+pub struct LoadWatch(Arc<Shared>);
+
+impl LoadWatch {
+    /// Numbers so far.
+    pub fn stats(&self) -> LoadStats {
+        self.0.meter.stats(Instant::now())
+    }
+}
+
 /// How a load ended.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LoadEnd {
@@ -176,6 +187,11 @@ impl Load {
             Err(error) => shared.fail(error),
         }
         load
+    }
+
+    /// A look at it that can be kept elsewhere.
+    pub fn watch(&self) -> LoadWatch {
+        LoadWatch(Arc::clone(&self.shared))
     }
 
     /// The numbers now.

@@ -26,6 +26,19 @@ outcomes as (
   from tried
   group by incarnation, xid, relation, op, name
 ),
+kept as (
+  select c.*
+  from committed c
+  left join lives l on l.incarnation = c.incarnation
+  where l.kept_before is null or c.commit_lsn < l.kept_before
+),
+gone as (
+  select c.incarnation, c.xid
+  from committed c
+  join lives l on l.incarnation = c.incarnation
+  where c.commit_lsn >= l.kept_before
+  group by c.incarnation, c.xid
+),
 done as (
   select
     c.*,
@@ -33,7 +46,7 @@ done as (
     row_number() over (
       partition by incarnation, xid, relation, op, coalesce(key, '') order by commit_lsn, ordinal
     ) as nth
-  from committed c
+  from kept c
   where op in ('c', 'u', 'd', 't')
 ),
 counted as (
@@ -45,11 +58,15 @@ select
   'database-lost' as kind, t.incarnation, t.relation, t.key, t.op, t.revision, t.lsn, t.xid,
   cast(null as varchar) as topic, cast(null as integer) as "partition",
   cast(null as bigint) as record_offset,
-  'PostgreSQL acknowledged the commit, the witness never saw the change' as detail
+  case
+    when g.xid is not null then 'PostgreSQL acknowledged the commit, then went back to a moment before it'
+    else 'PostgreSQL acknowledged the commit, the witness never saw the change'
+  end as detail
 from tried t
 left join counted c
   on c.incarnation = t.incarnation and c.xid = t.xid and c.relation = t.relation and c.op = t.op
   and c.name = t.name
+left join gone g on g.incarnation = t.incarnation and g.xid = t.xid
 where t.outcome = 'ok' and t.nth > coalesce(c.committed, 0)
 union all
 select

@@ -1,10 +1,12 @@
--- I2 no invention: every published c, u, d or t is a committed change.
+-- I2 no invention: every published c, u, d or t is a committed change of the database that there is.
 -- Finds: phantom, aborted (its transaction, or the savepoint it belonged to, was rolled back).
 --
 -- Method: a stranger in `matches` has no committed change of that identity in its own or an older
 --   incarnation. It is aborted if the attempted ledger has the same change under the same
 --   transaction id as failed, and no other change of this key was committed at its very place (then
 --   only its op is wrong).
+--   Discarded in `matches` is what was committed and published, but the database went back before it:
+--   a phantom too, since no row of the database goes with it any more.
 -- Caveats: flattened records show no transaction id, so theirs are all called phantom.
 with rolled_back as (
   select incarnation, xid, relation, op, coalesce(key, '') as key
@@ -35,3 +37,10 @@ left join lost l
   on l.incarnation = m.incarnation and l.relation = m.relation and l.thread = m.thread
   and l.lsn = m.lsn
 where m.state = 'stranger'
+union all
+select
+  'phantom' as kind, incarnation, relation, key, op, revision, lsn, xid,
+  topic, "partition", record_offset,
+  'committed and published, but the database went back to a moment before it' as detail
+from matches
+where state = 'discarded'

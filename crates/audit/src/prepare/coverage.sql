@@ -2,7 +2,7 @@
 -- become the counts of the report and the reasons for which a verdict or its proof level is not
 -- better.
 --
--- what: attempted, committed, published (c u d t), snapshot (r), stored: rows of that ledger ·
+-- what: attempted, committed (without what only carries over an older incarnation), published (c u d t), snapshot (r), stored: rows of that ledger ·
 --   content: matched changes whose row image one side lacks · old-content: matched updates and
 --   deletes whose old row only one side has · keyless-state: records and rows of a
 --   table without key that lack the image its state is folded by · stored-content: rows of keyed
@@ -11,7 +11,9 @@
 select 'attempted' as what, relation, count(*) as amount from attempted group by relation
 union all
 select 'committed' as what, relation, count(*) as amount
-from committed where op in ('c', 'u', 'd', 't') group by relation
+from committed
+where op in ('c', 'u', 'd', 't') and (origin is null or incarnation = 0)
+group by relation
 union all
 select 'published' as what, relation, count(*) as amount
 from published where op in ('c', 'u', 'd', 't') group by relation

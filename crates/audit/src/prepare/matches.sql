@@ -10,7 +10,8 @@
 --   incarnation is known from the cut only; where its identity is missing in that incarnation but
 --   present in an older one, the older one owns it.
 -- state: matched (committed and published) · late (the same, published after a later incarnation
---   began) · lost (committed only) · surplus (published more often than committed) · stranger
+--   began) · discarded (committed and published, but the database no longer has it: a restore went back
+--   before it) · lost (committed only) · surplus (published more often than committed) · stranger
 --   (published only) · carried (published, but the commit only carried over a change of an older
 --   incarnation, as logical replication does during an upgrade).
 -- Caveats: `carried` rests on the transaction's origin in an incarnation that is not the first. A
@@ -18,11 +19,13 @@
 --   second incarnation on.
 with changes as (
   select
-    incarnation, relation, op, key, key_hash, before, after, revision, xid, lsn, commit_lsn,
+    c.incarnation, relation, op, key, key_hash, before, after, revision, xid, lsn, commit_lsn,
     ordinal,
     case when op = 'd' then before else after end as image,
-    origin is not null and incarnation > 0 as carried
-  from committed
+    origin is not null and c.incarnation > 0 as carried,
+    l.kept_before is not null and commit_lsn >= l.kept_before as discarded
+  from committed c
+  left join lives l on l.incarnation = c.incarnation
   where op in ('c', 'u', 'd', 't')
 ),
 records as (
@@ -115,6 +118,7 @@ select
     when r.relation is null then 'lost'
     when c.relation is null then case when r.known then 'surplus' else 'stranger' end
     when c.carried then 'carried'
+    when c.discarded then 'discarded'
     when r.incarnation > c.incarnation then 'late'
     else 'matched'
   end as state,
@@ -148,4 +152,4 @@ from changes_numbered c
 full outer join records_numbered r
   on r.owner = c.incarnation and r.relation = c.relation and r.lsn = c.lsn and r.op = c.op
   and r.id = c.id and r.nth = c.nth
-where r.relation is not null or not c.carried
+where r.relation is not null or not (c.carried or c.discarded)

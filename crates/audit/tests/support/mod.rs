@@ -40,6 +40,7 @@ pub fn evidence(incarnations: u32, buckets: u16) -> Evidence {
             database_oid: 5,
         },
         label: format!("PostgreSQL of timeline {timeline}"),
+        kept_before: None,
         witness: Some(WitnessEvidence {
             slot: "witness".into(),
             from: Lsn(0),
@@ -85,6 +86,7 @@ pub fn evidence(incarnations: u32, buckets: u16) -> Evidence {
         tombstones: true,
         snapshot_allowed: false,
         attempted: true,
+        connector_ended: None,
         problems: vec![],
     }
 }

@@ -155,6 +155,13 @@ impl Connect {
         self.act(Method::PUT, name, &["stop"]).await
     }
 
+    /// Restarts the connector and its tasks, those only that have FAILED. Connect 3.0 and newer.
+    pub async fn restart_failed(&self, name: &str) -> Result<(), ConnectError> {
+        let mut url = self.url(&["connectors", name, "restart"])?;
+        url.set_query(Some("includeTasks=true&onlyFailed=true"));
+        must_exist(name, &self.send(Method::POST, &url, None).await?)
+    }
+
     /// Deletes the connector; its offsets and its slot stay. False if there was none.
     pub async fn delete(&self, name: &str) -> Result<bool, ConnectError> {
         let path = ["connectors", name];

@@ -72,6 +72,12 @@ impl Connect {
         Ok(entries.into_iter().flatten().filter_map(stored).collect())
     }
 
+    /// Deletes every offset of the connector. It must be STOPPED; needs Connect 3.6.
+    pub async fn delete_offsets(&self, name: &str) -> Result<(), ConnectError> {
+        let path = ["connectors", name, "offsets"];
+        must_exist(name, &self.call(Method::DELETE, &path, None).await?)
+    }
+
     /// Rewrites the offset of one partition. The connector must be STOPPED; needs Connect 3.6.
     pub async fn patch_offset(
         &self,

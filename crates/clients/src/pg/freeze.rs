@@ -99,6 +99,51 @@ pub async fn writes_frozen(client: &Client, database: &str) -> Result<bool, PgEr
     Ok(row.get(0))
 }
 
+/// Allows a role at most so many sessions (-1: any number) and tells what it was allowed before. Sessions that
+/// are there stay.
+///
+/// # Errors
+/// There is no such role, or the server refused.
+pub async fn limit_sessions(client: &Client, role: &str, limit: i32) -> Result<i32, PgError> {
+    let row = client
+        .query_opt(
+            "SELECT rolconnlimit FROM pg_roles WHERE rolname = $1",
+            &[&role],
+        )
+        .await
+        .map_err(PgError::sql(format!("reading role '{role}'")))?;
+    let Some(row) = row else {
+        return Err(PgError::Missing(format!("role {}", quote_identifier(role))));
+    };
+    let statement = format!(
+        "ALTER ROLE {} CONNECTION LIMIT {limit}",
+        quote_identifier(role)
+    );
+    client
+        .batch_execute(&statement)
+        .await
+        .map_err(PgError::sql(format!("limiting role '{role}'")))?;
+    Ok(row.get(0))
+}
+
+/// Ends the sessions of a role; tells how many there were.
+///
+/// # Errors
+/// The statement failed.
+pub async fn end_sessions(client: &Client, role: &str) -> Result<i64, PgError> {
+    let row = client
+        .query_one(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+             WHERE usename = $1 AND pid <> pg_backend_pid()",
+            &[&role],
+        )
+        .await
+        .map_err(PgError::sql(format!(
+            "ending the sessions of role '{role}'"
+        )))?;
+    Ok(row.get(0))
+}
+
 /// Ends every session of `role` that may have read the database's settings before they were changed.
 ///
 /// A session shows in `pg_stat_activity` only some moments after it has read the settings, but all that time

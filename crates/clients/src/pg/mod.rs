@@ -13,8 +13,11 @@ mod login;
 pub mod marker;
 pub mod pgoutput;
 pub mod publication;
+pub mod recovery;
 pub mod replication;
+pub mod settings;
 pub mod slots;
+pub mod subscription;
 mod wire;
 
 use std::time::Duration;

@@ -126,6 +126,33 @@ impl ReplicationStream {
         })
     }
 
+    /// Makes a logical slot and gives its consistent point. On a standby this waits for the primary's lists of
+    /// running transactions.
+    ///
+    /// Other than the SQL function, the command holds no snapshot while it waits. On a standby without feedback
+    /// to its primary that decides: the replay would wait for the function's snapshot to go, and the function for
+    /// the replay (docs/anomalies.md, A-010).
+    ///
+    /// # Errors
+    /// The server refused, or did not finish within `patience`.
+    pub fn create_slot(&mut self, name: &str, patience: Duration) -> Result<Lsn, PgError> {
+        if !may_name_a_slot(name) {
+            return Err(PgError::Missing(format!("replication slot '{name}'")));
+        }
+        let nothing = if self.server_major() >= 15 {
+            "(SNAPSHOT 'nothing')"
+        } else {
+            "NOEXPORT_SNAPSHOT"
+        };
+        let command = format!("CREATE_REPLICATION_SLOT \"{name}\" LOGICAL pgoutput {nothing}");
+        let row = self.query_row_within(&command, patience)?;
+        let text = row.get(1).and_then(Option::as_deref).unwrap_or_default();
+        text.parse().map_err(|_| PgError::Protocol {
+            what: command.clone(),
+            reason: format!("unexpected answer '{text}'"),
+        })
+    }
+
     /// Starts streaming. From here on only [`next`](Self::next), [`feedback`](Self::feedback) and
     /// [`close`](Self::close) make sense.
     ///
@@ -222,10 +249,18 @@ impl ReplicationStream {
 
     /// Runs a replication command that answers with one row.
     fn query_row(&mut self, command: &str) -> Result<Vec<Option<String>>, PgError> {
+        self.query_row_within(command, ANSWER_TIMEOUT)
+    }
+
+    fn query_row_within(
+        &mut self,
+        command: &str,
+        patience: Duration,
+    ) -> Result<Vec<Option<String>>, PgError> {
         self.send_query(command, command)?;
         let mut row = Vec::new();
         loop {
-            let packet = self.wire.answer(command, ANSWER_TIMEOUT)?;
+            let packet = self.wire.answer(command, patience)?;
             match login::parse(packet, command)? {
                 Message::DataRow(body) => {
                     let buffer = body.buffer();

@@ -26,12 +26,15 @@ pub struct Slot {
     pub confirmed_flush: Option<Lsn>,
     /// `reserved`, `extended`, `unreserved` or `lost`.
     pub wal_status: Option<String>,
+    /// A standby keeps a copy of it, or it is such a copy (PostgreSQL 17 and newer).
+    pub failover: bool,
 }
 
 const SLOTS: &str = "
 SELECT slot_name::text, coalesce(plugin::text, ''), active, active_pid, restart_lsn::text,
-       confirmed_flush_lsn::text, wal_status
-FROM pg_replication_slots
+       confirmed_flush_lsn::text, wal_status,
+       coalesce((to_jsonb(s) ->> 'failover')::bool, false)
+FROM pg_replication_slots s
 WHERE $1::text IS NULL OR slot_name = $1
 ORDER BY slot_name";
 
@@ -69,6 +72,7 @@ fn from_row(row: &Row) -> Result<Slot, PgError> {
         restart_lsn: lsn(4)?,
         confirmed_flush: lsn(5)?,
         wal_status: row.get(6),
+        failover: row.get(7),
     })
 }
 
@@ -85,6 +89,26 @@ pub async fn create_slot(client: &Client, name: &str, plugin: &str) -> Result<Ls
         )
         .await
         .map_err(PgError::sql(format!("creating replication slot '{name}'")))?;
+    parse_lsn(row.get(0))
+}
+
+/// Makes a logical slot that standbys keep a copy of. PostgreSQL 17 and newer.
+///
+/// # Errors
+/// The server refused, or is too old.
+pub async fn create_failover_slot(
+    client: &Client,
+    name: &str,
+    plugin: &str,
+) -> Result<Lsn, PgError> {
+    let row = client
+        .query_one(
+            "SELECT lsn::text
+             FROM pg_create_logical_replication_slot($1, $2, failover => true)",
+            &[&name, &plugin],
+        )
+        .await
+        .map_err(PgError::sql(format!("creating failover slot '{name}'")))?;
     parse_lsn(row.get(0))
 }
 

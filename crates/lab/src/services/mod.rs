@@ -5,7 +5,9 @@ pub mod connect;
 pub mod jvm;
 pub mod kafka;
 pub mod logins;
+pub mod pgbackrest;
 pub mod postgres;
+pub mod postgres_origins;
 pub mod postgres_tools;
 
 use std::path::{Path, PathBuf};

@@ -71,12 +71,12 @@ pub enum StopMode {
 #[derive(Debug)]
 pub struct Postgres {
     child: Option<Child>,
-    service: String,
+    pub(super) service: String,
     spec: PostgresSpec,
     binaries: PartDir,
     pub(super) folder: PathBuf,
     socket: Socket,
-    setup: Setup,
+    pub(super) setup: Setup,
     port: PortLease,
 }
 
@@ -104,6 +104,19 @@ impl Postgres {
         spec: PostgresSpec,
         binaries: PartDir,
     ) -> Result<Postgres, LabError> {
+        let mut postgres = Postgres::place(setup, spec, binaries)?;
+        postgres.initdb(&[]).await?;
+        postgres.start().await?;
+        postgres.make_roles().await?;
+        Ok(postgres)
+    }
+
+    /// Folders and a port for a cluster; no data directory yet.
+    pub(super) fn place(
+        setup: &Setup,
+        spec: PostgresSpec,
+        binaries: PartDir,
+    ) -> Result<Postgres, LabError> {
         let service = format!("postgres-{}", spec.name);
         let folder = setup.service_folder(&service)?;
         let account = setup.account();
@@ -118,7 +131,7 @@ impl Postgres {
         privilege::private_folder(socket.folder(), account)?;
         let port = ports::lease(&setup.home)?;
         let setup = setup.clone();
-        let mut postgres = Postgres {
+        let postgres = Postgres {
             child: None,
             service,
             spec,
@@ -128,13 +141,12 @@ impl Postgres {
             setup,
             port,
         };
-        postgres.initdb().await?;
-        postgres.start().await?;
-        postgres.make_roles().await?;
+        super::write(&postgres.passfile(), &postgres.passwords(), account)?;
         Ok(postgres)
     }
 
-    async fn initdb(&self) -> Result<(), LabError> {
+    /// Makes an empty data directory; `args` on top of the lab's own.
+    pub(super) async fn initdb(&self, args: &[&str]) -> Result<(), LabError> {
         let account = self.setup.account();
         let password = self.folder.join("initdb-password");
         let secret = self.spec.credentials.of(Login::Admin).reveal();
@@ -150,6 +162,7 @@ impl Postgres {
                 "--pwfile",
             ])
             .arg_path(&password)
+            .args(args)
             .arg_path(&self.data());
         let end = spawn::run(launch, INITDB_DEADLINE).await;
         std::fs::remove_file(&password).map_err(LabError::io("remove", &password))?;
@@ -166,8 +179,23 @@ impl Postgres {
         let mut text = std::fs::read_to_string(&main).map_err(LabError::io("read", &main))?;
         text.push_str("\ninclude 'lab.conf'\n");
         super::write(&main, &text, account)?;
-        super::write(&self.data().join("lab.conf"), &self.settings(), account)?;
-        super::write(&self.passfile(), &self.passwords(), account)
+        self.write_settings()
+    }
+
+    /// The lab's settings for this cluster, in its data directory, whoever made that.
+    pub(super) fn write_settings(&self) -> Result<(), LabError> {
+        let file = self.data().join("lab.conf");
+        super::write(&file, &self.settings(), self.setup.account())
+    }
+
+    /// Port of the server.
+    pub(super) fn port(&self) -> u16 {
+        self.port.port()
+    }
+
+    /// Folder of the server's Unix socket.
+    pub(super) fn socket_folder(&self) -> &Path {
+        self.socket.folder()
     }
 
     /// A program of PostgreSQL, working in the cluster's folder.
@@ -185,7 +213,7 @@ impl Postgres {
     fn settings(&self) -> String {
         let port = self.port.port().to_string();
         let socket = self.socket.folder().display().to_string();
-        let lab: [(&str, &str); 19] = [
+        let lab: [(&str, &str); 21] = [
             ("listen_addresses", LOOPBACK),
             ("port", &port),
             ("unix_socket_directories", &socket),
@@ -194,6 +222,10 @@ impl Postgres {
             ("max_wal_senders", "10"),
             ("max_replication_slots", "10"),
             ("max_connections", "100"),
+            // The default of 60 s is how long a paused connector holds up a fast shutdown; a rehearsal shows the
+            // same in less time.
+            ("wal_sender_timeout", "15s"),
+            ("wal_retrieve_retry_interval", "100ms"),
             ("password_encryption", "scram-sha-256"),
             // Crashes of processes are rehearsed, crashes of the machine are not; nothing outlives
             // the machine.

@@ -4,16 +4,19 @@
 //! and for every client that does not override it on purpose; the writers' sessions are ended, because an open
 //! transaction does not notice a changed default.
 
+use std::time::Duration;
+
 use cutover_clients::pg::connect_admin;
+use cutover_clients::pg::facts::current_lsn;
 use cutover_clients::pg::freeze::{freeze_writes, open_writers, release_writes, writes_frozen};
-use cutover_clients::wait::{Poll, until};
+use cutover_clients::wait::{Poll, pause, until};
 
 use crate::cutover::Cutover;
 use crate::error::UpgradeError;
-use crate::hands::{Hands, Side};
+use crate::hands::Hands;
 
 pub(super) async fn freeze(cutover: &Cutover) -> Result<String, UpgradeError> {
-    let address = cutover.current();
+    let address = cutover.primary();
     let client = connect_admin(address).await?;
     let ended = freeze_writes(&client, &address.database, &cutover.stream.writer_role).await?;
     Ok(format!(
@@ -23,7 +26,7 @@ pub(super) async fn freeze(cutover: &Cutover) -> Result<String, UpgradeError> {
 }
 
 pub(super) async fn prove_frozen(cutover: &Cutover) -> Result<String, UpgradeError> {
-    let address = cutover.current();
+    let address = cutover.primary();
     let client = connect_admin(address).await?;
     if !writes_frozen(&client, &address.database).await? {
         return Err(UpgradeError::Disproved(format!(
@@ -56,7 +59,7 @@ pub(super) async fn prove_frozen(cutover: &Cutover) -> Result<String, UpgradeErr
 }
 
 pub(super) async fn release(cutover: &Cutover) -> Result<String, UpgradeError> {
-    let address = cutover.current();
+    let address = cutover.primary();
     let client = connect_admin(address).await?;
     release_writes(&client, &address.database, &cutover.stream.writer_role).await?;
     Ok(format!("database {} accepts writes", address.database))
@@ -69,7 +72,7 @@ pub(super) async fn release_old(cutover: &Cutover) -> Result<String, UpgradeErro
 }
 
 pub(super) async fn prove_released(cutover: &Cutover) -> Result<String, UpgradeError> {
-    let address = cutover.current();
+    let address = cutover.primary();
     let client = connect_admin(address).await?;
     if writes_frozen(&client, &address.database).await? {
         return Err(UpgradeError::Disproved(format!(
@@ -81,14 +84,34 @@ pub(super) async fn prove_released(cutover: &Cutover) -> Result<String, UpgradeE
 }
 
 pub(super) async fn stop<H: Hands>(
-    cutover: &Cutover,
+    cutover: &mut Cutover,
     hands: &mut H,
 ) -> Result<String, UpgradeError> {
     let frozen = freeze(cutover).await?;
+    let address = cutover.primary();
+    cutover.seen.last_write = Some(current_lsn(&connect_admin(address).await?).await?);
     let closed = hands.close_incarnation().await?;
     Ok(format!("{frozen}; {closed}"))
 }
 
-pub(super) async fn start_on_new<H: Hands>(hands: &mut H) -> Result<String, UpgradeError> {
-    hands.move_application(Side::New).await
+/// What scripts do instead of looking.
+pub(super) async fn wait(seconds: u32) -> Result<String, UpgradeError> {
+    pause(Duration::from_secs(seconds.into())).await;
+    Ok(format!("{seconds} s have passed; nothing was looked at"))
+}
+
+/// The freeze may have come along: pg_upgrade, a standby and a restore carry the database's settings.
+pub(super) async fn start_on_new<H: Hands>(
+    cutover: &Cutover,
+    hands: &mut H,
+) -> Result<String, UpgradeError> {
+    let address = cutover.primary();
+    let client = connect_admin(address).await?;
+    let frozen = writes_frozen(&client, &address.database).await?;
+    let moved = hands.move_application(cutover.primary).await?;
+    if frozen {
+        let released = release(cutover).await?;
+        return Ok(format!("{moved}; {released}"));
+    }
+    Ok(moved)
 }

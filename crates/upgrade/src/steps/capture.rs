@@ -5,7 +5,7 @@ use crate::error::UpgradeError;
 use crate::facts;
 
 pub(super) async fn apply(cutover: &mut Cutover) -> Result<String, UpgradeError> {
-    let facts = facts::read(&cutover.old, &cutover.connect, &cutover.stream).await?;
+    let facts = facts::read(cutover.primary(), &cutover.connect, &cutover.stream).await?;
     let summary = facts.summary();
     cutover.seen.before = Some(facts);
     cutover.seen.connector_config = cutover.connect.config(&cutover.stream.connector).await?;

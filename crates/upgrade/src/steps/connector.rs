@@ -8,6 +8,7 @@ use cutover_clients::wait::{Poll, until};
 
 use crate::cutover::Cutover;
 use crate::error::UpgradeError;
+use crate::hands::Side;
 
 pub(super) async fn stopped(cutover: &Cutover) -> Result<Option<String>, UpgradeError> {
     let status = cutover.connect.status(&cutover.stream.connector).await?;
@@ -25,7 +26,7 @@ pub(super) async fn stop(cutover: &Cutover) -> Result<String, UpgradeError> {
 }
 
 pub(super) async fn prove_stopped(cutover: &Cutover) -> Result<String, UpgradeError> {
-    let client = connect_admin(cutover.current()).await?;
+    let client = connect_admin(cutover.reader()).await?;
     let poll = cutover.deadlines.poll;
     let proof = until(
         "a stopped connector",
@@ -85,7 +86,7 @@ pub(super) async fn resume(cutover: &Cutover) -> Result<String, UpgradeError> {
 }
 
 pub(super) async fn prove_running(cutover: &Cutover) -> Result<String, UpgradeError> {
-    let client = connect_admin(cutover.current()).await?;
+    let client = connect_admin(cutover.reader()).await?;
     let poll = cutover.deadlines.poll;
     let proof = until(
         "a running connector",
@@ -112,6 +113,15 @@ pub(super) async fn prove_running(cutover: &Cutover) -> Result<String, UpgradeEr
     Ok(proof.await?)
 }
 
+/// Where a connector that was pointed to the plan's target reads.
+fn reads_from(cutover: &Cutover) -> Side {
+    if cutover.new.is_some() {
+        Side::New
+    } else {
+        Side::Old
+    }
+}
+
 pub(super) async fn repoint(cutover: &mut Cutover) -> Result<String, UpgradeError> {
     let name = cutover.stream.connector.clone();
     let Some(mut config) = cutover.connect.config(&name).await? else {
@@ -119,19 +129,68 @@ pub(super) async fn repoint(cutover: &mut Cutover) -> Result<String, UpgradeErro
             "connector {name} does not exist"
         )));
     };
-    let address = cutover.current();
+    let address = cutover.target().clone();
     // Debezium speaks TCP only; a unix socket address of ours means the same server on loopback.
     let host = match &address.host {
         PgHost::Tcp(host) => host.clone(),
         PgHost::Unix(_) => "127.0.0.1".into(),
     };
     config.insert("database.hostname".into(), host.into());
-    config.insert("database.port".into(), address.port.to_string().into());
+    let port = address.port;
+    config.insert("database.port".into(), port.to_string().into());
+    for (option, value) in &cutover.stream.options_on_new {
+        config.insert(option.clone(), value.clone().into());
+    }
     cutover.connect.put_config(&name, &config).await?;
+    cutover.reader = reads_from(cutover);
+    Ok(format!("connector {name} now points to port {port}"))
+}
+
+/// Puts the connector in place again as people do: what it was, with another address and snapshot mode.
+pub(super) async fn deploy(
+    cutover: &mut Cutover,
+    snapshot_mode: Option<&str>,
+    rename: bool,
+) -> Result<String, UpgradeError> {
+    let Some(mut config) = cutover.seen.connector_config.clone() else {
+        return Err(UpgradeError::Refused(
+            "the connector's configuration was not noted".into(),
+        ));
+    };
+    let address = cutover.target();
+    let host = match &address.host {
+        PgHost::Tcp(host) => host.clone(),
+        PgHost::Unix(_) => "127.0.0.1".into(),
+    };
+    config.insert("database.hostname".into(), host.into());
+    config.insert("database.port".into(), address.port.to_string().into());
+    if let Some(mode) = snapshot_mode {
+        config.insert("snapshot.mode".into(), mode.into());
+    }
+    if rename {
+        cutover.stream.connector.push_str("-2");
+    }
+    let name = cutover.stream.connector.clone();
+    config.insert("name".into(), name.clone().into());
+    cutover.connect.put_config(&name, &config).await?;
+    cutover.reader = reads_from(cutover);
+    Ok(format!("connector {name} deployed"))
+}
+
+pub(super) async fn delete(cutover: &Cutover) -> Result<String, UpgradeError> {
+    let name = &cutover.stream.connector;
+    let found = cutover.connect.delete(name).await?;
     Ok(format!(
-        "connector {name} now points to port {}",
-        address.port
+        "connector {name} {}",
+        if found { "deleted" } else { "was not there" }
     ))
+}
+
+/// Restarts what has FAILED; a task that runs is left alone.
+pub(super) async fn restart(cutover: &Cutover) -> Result<String, UpgradeError> {
+    let name = &cutover.stream.connector;
+    cutover.connect.restart_failed(name).await?;
+    Ok("restart of failed tasks requested".into())
 }
 
 pub(super) async fn prove_repointed(cutover: &Cutover) -> Result<String, UpgradeError> {
@@ -144,7 +203,7 @@ pub(super) async fn prove_repointed(cutover: &Cutover) -> Result<String, Upgrade
         .get("database.port")
         .and_then(|port| port.as_str())
         .unwrap_or("none");
-    if port == cutover.current().port.to_string() {
+    if port == cutover.target().port.to_string() {
         return Ok(format!("Connect shows port {port}"));
     }
     Err(UpgradeError::Disproved(format!(
@@ -152,7 +211,7 @@ pub(super) async fn prove_repointed(cutover: &Cutover) -> Result<String, Upgrade
     )))
 }
 
-pub(super) async fn restore_config(cutover: &Cutover) -> Result<String, UpgradeError> {
+pub(super) async fn restore_config(cutover: &mut Cutover) -> Result<String, UpgradeError> {
     let Some(config) = &cutover.seen.connector_config else {
         return Ok("the configuration was not changed".into());
     };
@@ -160,5 +219,6 @@ pub(super) async fn restore_config(cutover: &Cutover) -> Result<String, UpgradeE
         .connect
         .put_config(&cutover.stream.connector, config)
         .await?;
+    cutover.reader = Side::Old;
     Ok("old configuration written back".into())
 }

@@ -1,19 +1,59 @@
 //! The typed steps of a plan. A step knows how to see that it is already done, how to apply itself, what must
-//! be seen afterwards, and how it is taken back. One file per subject; this file only dispatches.
+//! be seen afterwards, and how it is taken back. One file per subject; this file only dispatches, and the words
+//! are in `describe`.
 
 mod application;
+mod backup;
 mod capture;
+mod cluster;
 mod connector;
+mod describe;
 mod drain;
+mod logical;
 mod offset;
 mod replication;
 mod server;
+mod standby;
 
 use serde::{Deserialize, Serialize};
 
 use crate::cutover::Cutover;
 use crate::error::UpgradeError;
-use crate::hands::Hands;
+use crate::hands::{Hands, Side};
+
+/// How pg_upgrade moves the data files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Transfer {
+    /// Copies them; the old cluster stays as it is.
+    Copy,
+    /// Hard links: the old cluster must never be started again once the new one was.
+    Link,
+    /// Copy-on-write copies, where the file system has them.
+    Clone,
+}
+
+/// How a standby gets the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Feed {
+    /// Streaming replication from the primary.
+    Stream,
+    /// From the archive that the backup tool keeps.
+    Archive,
+}
+
+/// How far a restored server replays the archived log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RestoreTarget {
+    /// To the end of the archive.
+    Latest,
+    /// As soon as the backup is consistent.
+    Immediate,
+    /// To the moment that `note-point-in-time` has noted.
+    Time,
+}
 
 /// One step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,16 +67,46 @@ pub enum Step {
     FreezeWrites,
     /// Proves that everything committed is in Kafka, stored and confirmed.
     DrainProof,
+    /// Looks whether the connector still lags, as people do: until the slot has confirmed the end of the log.
+    AwaitDelivery,
+    /// Keeps autovacuum from committing anything after the drain.
+    QuietServer,
     /// Stops the connector (Connect's `stop`: no task, no replication connection).
     StopConnector,
+    /// Waits until Connect shows STOPPED and no task.
+    LetConnectorStop,
     /// Pauses the connector (its tasks and connections stay).
     PauseConnector,
+    /// Deletes the connector; Connect keeps its offset.
+    DeleteConnector,
+    /// Deletes the stored offset of the stopped connector.
+    DeleteOffsets,
+    /// Puts the connector in place again, pointed to the new server.
+    DeployConnector {
+        /// Its `snapshot.mode`; `None` leaves what it had.
+        snapshot_mode: Option<String>,
+        /// Its name; `None` leaves what it had. Another name has no stored offset.
+        rename: bool,
+    },
+    /// Restarts a task that has failed.
+    RestartConnector,
     /// Takes the application out of service.
     StopApplication,
+    /// Lets the application work on for a while, as it does between two steps of people.
+    LetTimePass,
+    /// Waits a fixed time and looks at nothing.
+    Wait {
+        /// Seconds.
+        seconds: u32,
+    },
+    /// Drops the connector's slot.
+    DropSlot,
     /// Notes the topics' end offsets while the connector does not write.
     NoteCut,
     /// Stops the server.
     StopServer,
+    /// Ends the server as a crash does (immediate shutdown).
+    CrashServer,
     /// Puts other programs of the same major version under the data directory.
     SwapBinaries {
         /// Target version.
@@ -62,6 +132,58 @@ pub enum Step {
     DumpDatabase,
     /// Restores the dump into the new server.
     RestoreDatabase,
+    /// Makes an empty cluster of the new version and lets pg_upgrade check both.
+    PrepareCluster {
+        /// Its version.
+        version: String,
+        /// How files will be moved.
+        transfer: Transfer,
+    },
+    /// Runs pg_upgrade and starts the new server.
+    UpgradeCluster {
+        /// Its version.
+        version: String,
+        /// How files are moved.
+        transfer: Transfer,
+    },
+    /// Makes a standby of the server.
+    CreateStandby {
+        /// How it gets the log.
+        feed: Feed,
+    },
+    /// Makes the connector's slot on the standby.
+    SlotOnStandby,
+    /// Waits until the connector has moved its offset to where the standby's slot can serve it.
+    SyncOffset,
+    /// Waits until the standby keeps a usable copy of the connector's failover slot.
+    SyncSlot,
+    /// Waits until the standby has replayed everything that the old server wrote.
+    CatchUp,
+    /// Makes the standby the primary.
+    Promote,
+    /// Takes a backup.
+    BackUp,
+    /// Notes the moment that a later restore goes back to.
+    NotePointInTime,
+    /// The archive gets nothing from here on: what a crash does to the last log file.
+    LoseArchive,
+    /// Restores the backup into a new server and starts it as a primary.
+    RestoreBackup {
+        /// How far it replays.
+        target: RestoreTarget,
+    },
+    /// Copies the running server and opens the copy as a primary of its own.
+    OpenBaseBackup,
+    /// Makes the tables on the new server, without rows.
+    CopySchema,
+    /// Lets the new server copy the tables and follow by logical replication.
+    Subscribe,
+    /// Waits until the new server has applied everything.
+    AwaitSubscription,
+    /// Ends the subscription, and lets sequences go on where they stand.
+    EndSubscription,
+    /// Asks the new server for native changes only (`origin=none`).
+    FilterOrigin,
     /// Publication, replica identity and slot on the new server.
     SetUpReplication,
     /// Points the connector to the new server.
@@ -70,119 +192,11 @@ pub enum Step {
     RewriteOffset,
     /// Lets the application use the new server.
     StartApplication,
+    /// Back: lets everything use the old server again, whatever the new one has.
+    ReturnToOld,
 }
 
 impl Step {
-    /// Stable name, as in plans and journals.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Step::CaptureState => "capture-state",
-            Step::RoundTrip => "round-trip",
-            Step::FreezeWrites => "freeze-writes",
-            Step::DrainProof => "drain-proof",
-            Step::StopConnector => "stop-connector",
-            Step::PauseConnector => "pause-connector",
-            Step::StopApplication => "stop-application",
-            Step::NoteCut => "note-cut",
-            Step::StopServer => "stop-server",
-            Step::SwapBinaries { .. } => "swap-binaries",
-            Step::StartServer { .. } => "start-server",
-            Step::VerifySlot => "verify-slot",
-            Step::ReleaseWrites => "release-writes",
-            Step::ResumeConnector => "resume-connector",
-            Step::CreateServer { .. } => "create-server",
-            Step::DumpDatabase => "dump-database",
-            Step::RestoreDatabase => "restore-database",
-            Step::SetUpReplication => "set-up-replication",
-            Step::RepointConnector => "repoint-connector",
-            Step::RewriteOffset => "rewrite-offset",
-            Step::StartApplication => "start-application",
-        }
-    }
-
-    /// What it does, one line.
-    pub fn title(&self) -> String {
-        match self {
-            Step::CaptureState => "note server, slot, stored offset and publication".into(),
-            Step::RoundTrip => "send a marker through the whole stream".into(),
-            Step::FreezeWrites => "refuse writes and end the writers' sessions".into(),
-            Step::DrainProof => "prove that the connector has delivered everything".into(),
-            Step::StopConnector => "stop the connector (not pause: a paused one blocks the \
-                                    server's shutdown)"
-                .into(),
-            Step::PauseConnector => "pause the connector".into(),
-            Step::StopApplication => "stop the application".into(),
-            Step::NoteCut => "note the topics' end offsets".into(),
-            Step::StopServer => "stop PostgreSQL (fast)".into(),
-            Step::SwapBinaries { version } => format!("put PostgreSQL {version} in place"),
-            Step::StartServer { .. } => "start PostgreSQL".into(),
-            Step::VerifySlot => "look whether slot and incarnation are what they were".into(),
-            Step::ReleaseWrites => "allow writes again".into(),
-            Step::ResumeConnector => "resume the connector".into(),
-            Step::CreateServer { version } => format!("make an empty PostgreSQL {version}"),
-            Step::DumpDatabase => "dump the database (pg_dump -Fc)".into(),
-            Step::RestoreDatabase => "restore it into the new server (pg_restore)".into(),
-            Step::SetUpReplication => "make slot, publication and replica identity again".into(),
-            Step::RepointConnector => "point the connector to the new server".into(),
-            Step::RewriteOffset => "rewrite the stored offset to the new slot's position".into(),
-            Step::StartApplication => "start the application on the new server".into(),
-        }
-    }
-
-    /// What must be seen before the next step may run.
-    pub fn proof(&self) -> Option<&'static str> {
-        match self {
-            Step::CaptureState => Some("every fact could be read"),
-            Step::RoundTrip | Step::DrainProof => Some(
-                "the marker is in Kafka, the stored offset and the slot's confirmed_flush_lsn \
-                 have reached it",
-            ),
-            Step::FreezeWrites | Step::StopApplication => Some(
-                "new sessions are read-only; no client transaction has written, none is prepared",
-            ),
-            Step::StopConnector => Some("state STOPPED, no task, the slot has no reader"),
-            Step::SetUpReplication => Some("the slot is there, nobody reads it, it is not lost"),
-            Step::RewriteOffset => Some(
-                "Connect shows the new position; it is the slot's; the server's log has reached it",
-            ),
-            Step::RestoreDatabase => Some("every captured table has as many rows as the old one"),
-            Step::RepointConnector => Some("Connect shows the new port"),
-            Step::NoteCut => Some("looks at the end offsets agree, before and after"),
-            Step::StopServer => {
-                Some("it ended without being forced; nobody answers there any more")
-            }
-            Step::SwapBinaries { .. } => Some("start-server sees the version that answers"),
-            Step::StartServer { .. } | Step::CreateServer { .. } => {
-                Some("the server answers and is the planned version")
-            }
-            Step::VerifySlot => Some(
-                "same incarnation; the slot is there and not lost; the stored offset is not behind \
-                 the drain marker, not ahead of the server, not before the slot's start",
-            ),
-            Step::ReleaseWrites => Some("new sessions may write"),
-            Step::ResumeConnector => Some("connector and task RUNNING, the slot has a reader"),
-            _ => None,
-        }
-    }
-
-    /// How it is taken back; `None` if it changes nothing.
-    pub fn undo_title(&self) -> Option<&'static str> {
-        match self {
-            Step::FreezeWrites | Step::StopApplication => Some("allow writes again"),
-            Step::StopConnector | Step::PauseConnector => Some("resume the connector"),
-            Step::StopServer => Some("start the server"),
-            Step::SwapBinaries { .. } => Some("put the old programs back"),
-            Step::RepointConnector => Some("write the old connector configuration back"),
-            Step::RewriteOffset => Some("write the old offset back"),
-            _ => None,
-        }
-    }
-
-    /// After this step nothing is taken back by itself: writers are active on what is in place now.
-    pub fn point_of_no_return(&self) -> bool {
-        matches!(self, Step::ReleaseWrites | Step::StartApplication)
-    }
-
     /// Whether the step is in effect already; the text says what was found.
     pub async fn already_done(&self, cutover: &Cutover) -> Result<Option<String>, UpgradeError> {
         match self {
@@ -200,25 +214,105 @@ impl Step {
     ) -> Result<String, UpgradeError> {
         match self {
             Step::CaptureState => capture::apply(cutover).await,
+            Step::AwaitDelivery => drain::await_delivery(cutover).await,
+            Step::LetConnectorStop => connector::prove_stopped(cutover).await,
             Step::RoundTrip | Step::DrainProof => Ok("nothing changed yet".into()),
             Step::FreezeWrites => application::freeze(cutover).await,
+            Step::StopApplication => application::stop(cutover, hands).await,
+            Step::LetTimePass => hands.let_time_pass().await,
+            Step::Wait { seconds } => application::wait(*seconds).await,
+            Step::ReleaseWrites => application::release(cutover).await,
+            Step::StartApplication => application::start_on_new(cutover, hands).await,
+            Step::NoteCut => hands.note_cut().await,
+            Step::ReturnToOld => server::return_to_old(cutover, hands).await,
+            Step::StopConnector
+            | Step::PauseConnector
+            | Step::DeleteConnector
+            | Step::DeleteOffsets
+            | Step::DeployConnector { .. }
+            | Step::RestartConnector
+            | Step::ResumeConnector
+            | Step::RepointConnector
+            | Step::RewriteOffset => self.apply_to_connector(cutover).await,
+            Step::DropSlot
+            | Step::VerifySlot
+            | Step::SlotOnStandby
+            | Step::SyncSlot
+            | Step::SetUpReplication
+            | Step::CopySchema
+            | Step::FilterOrigin
+            | Step::Subscribe
+            | Step::EndSubscription => self.apply_to_replication(cutover, hands).await,
+            _ => self.apply_to_server(cutover, hands).await,
+        }
+    }
+
+    async fn apply_to_connector(&self, cutover: &mut Cutover) -> Result<String, UpgradeError> {
+        match self {
             Step::StopConnector => connector::stop(cutover).await,
             Step::PauseConnector => connector::pause(cutover).await,
-            Step::StopApplication => application::stop(cutover, hands).await,
-            Step::NoteCut => hands.note_cut().await,
+            Step::DeleteConnector => connector::delete(cutover).await,
+            Step::DeleteOffsets => offset::delete(cutover).await,
+            Step::DeployConnector {
+                snapshot_mode,
+                rename,
+            } => connector::deploy(cutover, snapshot_mode.as_deref(), *rename).await,
+            Step::RestartConnector => connector::restart(cutover).await,
+            Step::ResumeConnector => connector::resume(cutover).await,
+            Step::RepointConnector => connector::repoint(cutover).await,
+            _ => offset::rewrite(cutover).await,
+        }
+    }
+
+    async fn apply_to_replication<H: Hands>(
+        &self,
+        cutover: &mut Cutover,
+        hands: &mut H,
+    ) -> Result<String, UpgradeError> {
+        match self {
+            Step::DropSlot => replication::drop(cutover).await,
+            Step::SlotOnStandby => standby::make_slot(cutover).await,
+            Step::SyncSlot => standby::sync_slot(cutover).await,
+            Step::SetUpReplication => replication::set_up(cutover).await,
+            Step::CopySchema => logical::copy_schema(hands).await,
+            Step::FilterOrigin => logical::filter_origin(cutover),
+            Step::Subscribe => logical::subscribe(cutover).await,
+            Step::EndSubscription => logical::end(cutover).await,
+            _ => Ok("nothing changed".into()),
+        }
+    }
+
+    async fn apply_to_server<H: Hands>(
+        &self,
+        cutover: &mut Cutover,
+        hands: &mut H,
+    ) -> Result<String, UpgradeError> {
+        match self {
+            Step::QuietServer => cluster::quiet(cutover).await,
             Step::StopServer => server::stop(cutover, hands).await,
+            Step::CrashServer => server::crash(cutover, hands).await,
             Step::SwapBinaries { version } => hands.swap_binaries(version).await,
             Step::StartServer { .. } => server::start(cutover, hands).await,
-            Step::VerifySlot => Ok("nothing changed".into()),
-            Step::ReleaseWrites => application::release(cutover).await,
-            Step::ResumeConnector => connector::resume(cutover).await,
             Step::CreateServer { version } => server::create(cutover, hands, version).await,
             Step::DumpDatabase => hands.dump_database().await,
-            Step::RestoreDatabase => server::restore(hands).await,
-            Step::SetUpReplication => replication::set_up(cutover).await,
-            Step::RepointConnector => connector::repoint(cutover).await,
-            Step::RewriteOffset => offset::rewrite(cutover).await,
-            Step::StartApplication => application::start_on_new(hands).await,
+            Step::RestoreDatabase => server::restore(cutover, hands).await,
+            Step::PrepareCluster { version, transfer } => {
+                hands.prepare_cluster(version, *transfer).await
+            }
+            Step::UpgradeCluster { transfer, .. } => {
+                cluster::upgrade(cutover, hands, *transfer).await
+            }
+            Step::CreateStandby { feed } => standby::create(cutover, hands, *feed).await,
+            // A baseline waits for these too; what it does not do is look again.
+            Step::CatchUp => standby::catch_up(cutover).await,
+            Step::AwaitSubscription => logical::await_applied(cutover).await,
+            Step::Promote => standby::promote(cutover, hands).await,
+            Step::BackUp => hands.back_up().await,
+            Step::NotePointInTime => backup::note_time(cutover).await,
+            Step::LoseArchive => backup::lose_archive(cutover).await,
+            Step::RestoreBackup { target } => backup::restore(cutover, hands, *target).await,
+            Step::OpenBaseBackup => backup::open_copy(cutover, hands).await,
+            _ => Ok("nothing changed".into()),
         }
     }
 
@@ -232,10 +326,16 @@ impl Step {
             Step::CaptureState => cutover.before().map(|facts| facts.summary()),
             Step::RoundTrip => drain::round_trip(cutover).await,
             Step::FreezeWrites | Step::StopApplication => application::prove_frozen(cutover).await,
-            Step::CreateServer { version } => server::prove_started(cutover, Some(version)).await,
+            Step::QuietServer => cluster::prove_quiet(cutover).await,
+            Step::CreateServer { version } | Step::UpgradeCluster { version, .. } => {
+                server::prove_started(cutover, Some(version)).await
+            }
             Step::RestoreDatabase => server::prove_restored(cutover).await,
             Step::RepointConnector => connector::prove_repointed(cutover).await,
-            Step::SetUpReplication => replication::prove_set_up(cutover).await,
+            Step::SetUpReplication | Step::SlotOnStandby => {
+                replication::prove_set_up(cutover).await
+            }
+            Step::SyncSlot | Step::SyncOffset => standby::prove_slot(cutover).await,
             Step::RewriteOffset => offset::prove(cutover).await,
             Step::DrainProof => drain::prove(cutover).await,
             Step::StopConnector => connector::prove_stopped(cutover).await,
@@ -247,7 +347,16 @@ impl Step {
             }
             Step::VerifySlot => replication::verify_slot(cutover).await,
             Step::ReleaseWrites => application::prove_released(cutover).await,
-            Step::ResumeConnector => connector::prove_running(cutover).await,
+            Step::ResumeConnector | Step::DeployConnector { .. } | Step::RestartConnector => {
+                connector::prove_running(cutover).await
+            }
+            Step::Promote => standby::prove_promoted(cutover).await,
+            Step::RestoreBackup { .. } | Step::OpenBaseBackup => {
+                server::prove_started(cutover, None).await
+            }
+            Step::EndSubscription => logical::prove_ended(cutover).await,
+            Step::CatchUp => standby::catch_up(cutover).await,
+            Step::AwaitSubscription => logical::await_applied(cutover).await,
             _ => Ok("done".into()),
         }
     }
@@ -260,9 +369,21 @@ impl Step {
     ) -> Result<String, UpgradeError> {
         match self {
             Step::FreezeWrites | Step::StopApplication => application::release_old(cutover).await,
+            Step::QuietServer => cluster::unquiet(cutover).await,
             Step::StopConnector | Step::PauseConnector => connector::resume(cutover).await,
             Step::StopServer => server::start(cutover, hands).await,
             Step::SwapBinaries { .. } => server::swap_back(cutover, hands).await,
+            Step::PrepareCluster { .. } | Step::UpgradeCluster { .. } => {
+                cutover.new = None;
+                cutover.primary = Side::Old;
+                hands.discard_new().await
+            }
+            Step::CreateStandby { .. } => {
+                let discarded = hands.discard_new().await?;
+                cutover.new = None;
+                Ok(discarded)
+            }
+            Step::Subscribe => logical::cancel(cutover).await,
             Step::RepointConnector => connector::restore_config(cutover).await,
             Step::RewriteOffset => offset::restore(cutover).await,
             _ => Ok("nothing to take back".into()),

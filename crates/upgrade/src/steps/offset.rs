@@ -20,7 +20,7 @@ use crate::error::UpgradeError;
 
 /// Position of the slot on the current server.
 async fn slot_position(cutover: &Cutover) -> Result<Lsn, UpgradeError> {
-    let client = connect_admin(cutover.current()).await?;
+    let client = connect_admin(cutover.target()).await?;
     let name = &cutover.stream.slot;
     let position = slot(&client, name)
         .await?
@@ -61,7 +61,7 @@ pub(super) async fn prove(cutover: &Cutover) -> Result<String, UpgradeError> {
     let position = slot_position(cutover).await?;
     let stored = cutover.connect.offsets(&cutover.stream.connector).await?;
     let stored = stored.as_ref().and_then(StoredOffset::lsn);
-    let client = connect_admin(cutover.current()).await?;
+    let client = connect_admin(cutover.target()).await?;
     let end = current_lsn(&client).await?;
     if stored == Some(position) && position <= end {
         return Ok(format!(
@@ -72,6 +72,14 @@ pub(super) async fn prove(cutover: &Cutover) -> Result<String, UpgradeError> {
     Err(UpgradeError::Disproved(format!(
         "stored offset {stored}, slot at {position}, the server's log at {end}"
     )))
+}
+
+/// Without a stored offset the connector begins at the slot's position, or with a snapshot: its `snapshot.mode`
+/// decides. Nothing is looked at.
+pub(super) async fn delete(cutover: &Cutover) -> Result<String, UpgradeError> {
+    let name = &cutover.stream.connector;
+    cutover.connect.delete_offsets(name).await?;
+    Ok(format!("the stored offset of {name} is deleted"))
 }
 
 pub(super) async fn restore(cutover: &Cutover) -> Result<String, UpgradeError> {

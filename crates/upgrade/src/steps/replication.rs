@@ -6,7 +6,7 @@ use cutover_clients::pg::facts::server_facts;
 use cutover_clients::pg::publication::{
     create_publication, publication_tables, set_replica_identity_full,
 };
-use cutover_clients::pg::slots::{Slot, create_slot, slot};
+use cutover_clients::pg::slots::{Slot, create_slot, drop_slot, slot};
 use cutover_model::Lsn;
 
 use crate::cutover::Cutover;
@@ -14,7 +14,7 @@ use crate::error::UpgradeError;
 
 /// Idempotent: says what it found and what it made.
 pub(super) async fn set_up(cutover: &Cutover) -> Result<String, UpgradeError> {
-    let client = connect_admin(cutover.current()).await?;
+    let client = connect_admin(cutover.target()).await?;
     let stream = &cutover.stream;
     let publication = match publication_tables(&client, &stream.publication).await? {
         Some(tables) => format!("publication found with {} tables", tables.len()),
@@ -36,9 +36,17 @@ pub(super) async fn set_up(cutover: &Cutover) -> Result<String, UpgradeError> {
     Ok(format!("{publication}; replica identity full; {slot}"))
 }
 
+/// As scripts do it: whatever it still holds is gone.
+pub(super) async fn drop(cutover: &Cutover) -> Result<String, UpgradeError> {
+    let client = connect_admin(cutover.reader()).await?;
+    let name = &cutover.stream.slot;
+    drop_slot(&client, name).await?;
+    Ok(format!("slot {name} dropped"))
+}
+
 /// Nothing of what is committed from now on can escape the slot.
 pub(super) async fn prove_set_up(cutover: &Cutover) -> Result<String, UpgradeError> {
-    let client = connect_admin(cutover.current()).await?;
+    let client = connect_admin(cutover.target()).await?;
     let name = &cutover.stream.slot;
     match slot(&client, name).await? {
         Some(slot) if !slot.active && slot.wal_status.as_deref() != Some("lost") => {
@@ -55,7 +63,7 @@ pub(super) async fn prove_set_up(cutover: &Cutover) -> Result<String, UpgradeErr
 
 /// After a restart in place. LSNs compare here because the incarnation is compared first.
 pub(super) async fn verify_slot(cutover: &Cutover) -> Result<String, UpgradeError> {
-    let client = connect_admin(cutover.current()).await?;
+    let client = connect_admin(cutover.target()).await?;
     let facts = server_facts(&client).await?;
     let before = cutover.before()?.server.incarnation;
     if facts.incarnation != before {
@@ -155,6 +163,7 @@ mod tests {
             restart_lsn: Some(Lsn(restart)),
             confirmed_flush: Some(Lsn(confirmed)),
             wal_status: Some("reserved".into()),
+            failover: false,
         }
     }
 

@@ -17,6 +17,29 @@ pub(super) async fn stop<H: Hands>(
     Ok(format!("stopped after {seconds:.2} s"))
 }
 
+/// The crash is followed by a look at what the old server had committed, for the proof only: in the field that
+/// machine may be gone.
+pub(super) async fn crash<H: Hands>(
+    cutover: &mut Cutover,
+    hands: &mut H,
+) -> Result<String, UpgradeError> {
+    let seconds = hands.crash_server(Side::Old).await?;
+    cutover.seen.server_seconds += seconds;
+    Ok(format!("ended after {seconds:.2} s without a checkpoint"))
+}
+
+/// Back to the old server: it is started if it does not run, and both application and connector are to use it.
+/// What was written on the new server stays there; the database that people use has it no more.
+pub(super) async fn return_to_old<H: Hands>(
+    cutover: &mut Cutover,
+    hands: &mut H,
+) -> Result<String, UpgradeError> {
+    let back = hands.return_to_old().await?;
+    cutover.new = None;
+    cutover.primary = Side::Old;
+    Ok(back)
+}
+
 pub(super) async fn start<H: Hands>(
     cutover: &mut Cutover,
     hands: &mut H,
@@ -43,7 +66,7 @@ pub(super) async fn prove_started(
     cutover: &Cutover,
     version: Option<&str>,
 ) -> Result<String, UpgradeError> {
-    let client = connect_admin(cutover.current()).await?;
+    let client = connect_admin(cutover.target()).await?;
     let facts = server_facts(&client).await?;
     match version {
         Some(planned) if !is_version(&facts.version, planned) => Err(UpgradeError::Disproved(
@@ -59,7 +82,7 @@ pub(super) async fn prove_started(
 /// Writes are refused on the old side, so both sides stand still while they are counted.
 pub(super) async fn prove_restored(cutover: &Cutover) -> Result<String, UpgradeError> {
     let old = connect_admin(&cutover.old).await?;
-    let new = connect_admin(cutover.current()).await?;
+    let new = connect_admin(cutover.target()).await?;
     let mut rows = 0;
     for table in &cutover.stream.tables {
         let (before, after) = (
@@ -106,9 +129,13 @@ pub(super) async fn create<H: Hands>(
     Ok(format!("PostgreSQL {version} on port {port}"))
 }
 
-pub(super) async fn restore<H: Hands>(hands: &mut H) -> Result<String, UpgradeError> {
+pub(super) async fn restore<H: Hands>(
+    cutover: &mut Cutover,
+    hands: &mut H,
+) -> Result<String, UpgradeError> {
     let restored = hands.restore_database().await?;
     let opened = hands.open_incarnation().await?;
+    cutover.primary = Side::New;
     Ok(format!("{restored}; {opened}"))
 }
 

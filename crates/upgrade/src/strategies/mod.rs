@@ -1,31 +1,80 @@
 //! Runbooks: pure functions from facts to a plan. Nothing here waits, reads or writes.
+//!
+//! One file per upgrade kind. In each, what people do (baseline, improved by nobody) stands beside what is proven.
 
-mod dump_restore_baseline;
-mod dump_restore_proven;
-mod minor_proven;
+mod base_backup;
+mod blue_green;
+mod crash;
+mod dump_restore;
+mod minor;
+mod pg_upgrade;
+mod promotion;
+mod restart;
+mod restore;
+mod rollback;
+
+use cutover_model::plan::RunbookClass;
 
 use crate::error::UpgradeError;
 use crate::facts::Facts;
 use crate::plan::Plan;
+use crate::steps::Step;
 
 /// A runbook by name.
 #[derive(Debug)]
 pub struct Strategy {
-    /// Stable name.
+    /// Stable name: the upgrade kind, then what tells this runbook from others of the kind.
     pub name: &'static str,
     /// One line.
     pub title: &'static str,
-    /// The plan without facts, for printing before anything exists.
-    pub outline: fn(target: &str) -> Plan,
+    /// Baseline or proven.
+    pub class: RunbookClass,
+    /// The steps without facts, for printing before anything exists.
+    pub steps: fn(target: &str) -> Vec<Step>,
     /// What the facts must be; an error names the one that is not.
     pub accepts: fn(facts: &Facts, target: &str) -> Result<(), String>,
 }
 
 /// Every runbook, in display order.
 pub const ALL: &[Strategy] = &[
-    minor_proven::STRATEGY,
-    dump_restore_baseline::STRATEGY,
-    dump_restore_proven::STRATEGY,
+    restart::PROVEN,
+    restart::RUNNING,
+    crash::PROVEN,
+    crash::RUNNING,
+    minor::PROVEN,
+    minor::PAUSED,
+    pg_upgrade::PROVEN,
+    pg_upgrade::LINK,
+    pg_upgrade::CLONE,
+    pg_upgrade::DOCUMENTED,
+    pg_upgrade::UNDRAINED,
+    pg_upgrade::FIVE_SECONDS,
+    pg_upgrade::KEPT_OFFSET,
+    pg_upgrade::WHEN_NEEDED,
+    restore::PROVEN,
+    restore::REQUEST,
+    restore::OFFSETS_DELETED,
+    restore::WRONG_CONFIG,
+    restore::WHEN_NEEDED,
+    restore::UNARCHIVED_REQUEST,
+    restore::UNARCHIVED_PROVEN,
+    restore::IMMEDIATE_REQUEST,
+    restore::IMMEDIATE_PROVEN,
+    restore::TIME_REQUEST,
+    restore::TIME_PROVEN,
+    base_backup::PROVEN,
+    base_backup::OPENED,
+    dump_restore::PROVEN,
+    dump_restore::BASELINE,
+    blue_green::PROVEN,
+    blue_green::EARLY_SLOT,
+    blue_green::KEPT_OFFSET,
+    blue_green::FIVE_SECONDS,
+    promotion::PROVEN,
+    promotion::FAILOVER_SLOT,
+    promotion::LATE_SLOT,
+    rollback::PROVEN,
+    rollback::KEPT_OFFSET,
 ];
 
 /// Finds a runbook.
@@ -34,11 +83,16 @@ pub fn by_name(name: &str) -> Option<&'static Strategy> {
 }
 
 impl Strategy {
+    /// The plan for a target version, before any fact is known.
+    pub fn outline(&self, target: &str) -> Plan {
+        Plan::new(self.name, self.title, self.class, (self.steps)(target))
+    }
+
     /// The plan for these facts; refused if a precondition does not hold.
     pub fn plan(&self, facts: &Facts, target: &str) -> Result<Plan, UpgradeError> {
         (self.accepts)(facts, target)
             .map_err(|reason| UpgradeError::Refused(format!("{}: {reason}", self.name)))?;
-        Ok((self.outline)(target))
+        Ok(self.outline(target))
     }
 }
 
@@ -69,8 +123,55 @@ fn flows(facts: &Facts) -> Result<(), String> {
 }
 
 /// The major version of `16.14` is `16`.
-fn major(version: &str) -> &str {
-    version.split('.').next().unwrap_or(version)
+fn major(version: &str) -> u32 {
+    let text = version.split('.').next().unwrap_or(version);
+    text.parse().unwrap_or(0)
+}
+
+/// The same major version, and not an older minor one.
+fn same_major(facts: &Facts, target: &str) -> Result<(), String> {
+    let from = &facts.server.version;
+    if major(from) != major(target) {
+        return Err(format!(
+            "{from} → {target} is another major version: a data directory cannot be opened by it"
+        ));
+    }
+    let minor = |version: &str| -> u32 {
+        let text = version.split('.').nth(1);
+        text.and_then(|text| text.parse().ok()).unwrap_or(u32::MAX)
+    };
+    if minor(target) < minor(from) {
+        return Err(format!("{from} → {target} is a downgrade"));
+    }
+    Ok(())
+}
+
+/// A newer major version.
+fn newer_major(facts: &Facts, target: &str) -> Result<(), String> {
+    let from = &facts.server.version;
+    match major(target).cmp(&major(from)) {
+        std::cmp::Ordering::Greater => Ok(()),
+        std::cmp::Ordering::Equal => Err(format!(
+            "{from} → {target} stays inside one major version: nothing but the programs has to change"
+        )),
+        std::cmp::Ordering::Less => Err(format!("{from} → {target} is a downgrade")),
+    }
+}
+
+/// A slot can be made on a standby from this version on.
+fn decodes_on_standby(facts: &Facts) -> Result<(), String> {
+    if facts.server.version_num < 160_000 {
+        return Err(format!(
+            "PostgreSQL {} makes no logical slot on a standby (16 and newer do)",
+            facts.server.version
+        ));
+    }
+    Ok(())
+}
+
+/// A baseline begins whatever the facts are, as people do.
+fn anything(_: &Facts, _: &str) -> Result<(), String> {
+    Ok(())
 }
 
 #[cfg(test)]
@@ -78,26 +179,81 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_file_of_this_folder_is_in_the_list() {
+    fn every_file_of_this_folder_has_runbooks_in_the_list_and_no_name_is_used_twice() {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/strategies");
-        let mut files: Vec<String> = std::fs::read_dir(folder)
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .filter(|name| name != "mod.rs")
-            .map(|name| name.trim_end_matches(".rs").replace('_', "-"))
-            .collect();
-        files.sort();
-        let mut names: Vec<String> = ALL.iter().map(|strategy| strategy.name.into()).collect();
-        names.sort();
-        assert_eq!(files, names);
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let file = entry.unwrap().file_name().into_string().unwrap();
+            let kind = file.trim_end_matches(".rs").replace('_', "-");
+            let listed = ALL.iter().any(|known| known.name.starts_with(&kind));
+            assert!(file == "mod.rs" || listed, "{file}");
+        }
+        let mut names: Vec<&str> = ALL.iter().map(|known| known.name).collect();
+        names.sort_unstable();
+        let count = names.len();
+        names.dedup();
+        assert_eq!(names.len(), count);
     }
 
     #[test]
     fn a_saved_plan_reads_back_and_is_still_the_same() {
         for strategy in ALL {
-            let plan = (strategy.outline)("16.14");
+            let plan = strategy.outline("16.14");
             let text = serde_json::to_string(&plan).unwrap();
             assert_eq!(serde_json::from_str::<Plan>(&text).unwrap(), plan);
+        }
+    }
+
+    #[test]
+    fn a_baseline_proves_nothing() {
+        for strategy in ALL {
+            if strategy.class == RunbookClass::Baseline {
+                let runbook = strategy.outline("18.4").runbook();
+                assert!(
+                    runbook.steps.iter().all(|step| step.proof.is_none()),
+                    "{}",
+                    strategy.name
+                );
+            }
+        }
+    }
+
+    /// What every proven runbook of a planned upgrade has in common.
+    #[test]
+    fn a_proven_runbook_drains_before_the_switch_and_proves_the_stream_at_its_end() {
+        for strategy in ALL {
+            if strategy.class == RunbookClass::Baseline {
+                continue;
+            }
+            let steps = (strategy.steps)("18.4");
+            let at = |wanted: &Step| steps.iter().position(|step| step == wanted);
+            assert_eq!(steps.last(), Some(&Step::RoundTrip), "{}", strategy.name);
+            assert!(!steps.contains(&Step::PauseConnector), "{}", strategy.name);
+            if steps.contains(&Step::CrashServer) {
+                continue;
+            }
+            let drain = at(&Step::DrainProof).unwrap();
+            for later in [
+                Step::StopConnector,
+                Step::NoteCut,
+                Step::StopServer,
+                Step::Promote,
+            ] {
+                assert!(
+                    at(&later).is_none_or(|found| found > drain),
+                    "{}",
+                    strategy.name
+                );
+            }
+            if let (Some(rewrite), Some(resume)) =
+                (at(&Step::RewriteOffset), at(&Step::ResumeConnector))
+            {
+                assert!(at(&Step::SetUpReplication).unwrap() < rewrite && rewrite < resume);
+            }
+            if let (Some(resume), Some(start)) =
+                (at(&Step::ResumeConnector), at(&Step::StartApplication))
+            {
+                assert!(resume < start, "{}", strategy.name);
+            }
         }
     }
 }

@@ -1,0 +1,216 @@
+//! How the new server of a scenario comes about: by pg_upgrade, as a standby, from a backup, as a copy.
+//!
+//! The new server has the old one's roles and passwords in every case, so that nothing but the address changes
+//! for those who use it.
+
+use std::time::Duration;
+
+use cutover_clients::pg::facts::server_facts;
+use cutover_clients::pg::settings::setting;
+use cutover_clients::pg::{PgAddress, connect_admin};
+use cutover_clients::wait::{Poll, until};
+use cutover_lab::services::postgres::{Postgres, PostgresSpec};
+use cutover_lab::services::postgres_origins::Copy;
+use cutover_lab::stack::Stack;
+use cutover_upgrade::Side;
+use cutover_upgrade::steps::{Feed, RestoreTarget, Transfer};
+
+use crate::error::RehearseError;
+use crate::servers::{Addresses, DATABASE, Servers, cluster, enlist};
+
+/// What a recovery gets.
+const RECOVERY: Duration = Duration::from_secs(120);
+
+/// Physical slot of a standby that streams.
+const STANDBY_SLOT: &str = "cutover_standby";
+
+/// A standby on which a slot is being made waits with the replay, or the slot's session would be cancelled.
+const STREAM_WAITS: (&str, &str) = ("max_standby_streaming_delay", "-1");
+const ARCHIVE_WAITS: (&str, &str) = ("max_standby_archive_delay", "-1");
+
+fn option(transfer: Transfer) -> &'static str {
+    match transfer {
+        // Before 17 there was no name for the default.
+        Transfer::Copy => "--jobs=1",
+        Transfer::Link => "--link",
+        Transfer::Clone => "--clone",
+    }
+}
+
+fn spec(stack: &mut Stack) -> Result<PostgresSpec, RehearseError> {
+    let credentials = cluster(stack, "old")?.credentials().clone();
+    Ok(PostgresSpec {
+        credentials,
+        ..PostgresSpec::new("new", DATABASE)
+    })
+}
+
+impl Servers {
+    /// An empty cluster that fits the old one, checked by pg_upgrade while the old server runs.
+    pub async fn prepare_cluster(
+        &mut self,
+        version: &str,
+        transfer: Transfer,
+    ) -> Result<String, RehearseError> {
+        let admin = connect_admin(&self.admin_address(Side::Old)?).await?;
+        let checksums = setting(&admin, "data_checksums").await? == "on";
+        let mut stack = self.stack.lock().await;
+        let major: u32 = version
+            .split('.')
+            .next()
+            .and_then(|major| major.parse().ok())
+            .unwrap_or(0);
+        // From 18 on initdb turns checksums on by itself, and pg_upgrade wants both sides alike.
+        let args: &[&str] = match (checksums, major >= 18) {
+            (true, _) => &["--data-checksums"],
+            (false, true) => &["--no-data-checksums"],
+            (false, false) => &[],
+        };
+        let spec = spec(&mut stack)?;
+        stack.empty_postgres(version, spec, args).await?;
+        self.new_version = version.to_owned();
+        let (Some(old), Some(new)) = (stack.postgres("old"), stack.postgres("new")) else {
+            return Err(RehearseError::Load("there is no prepared cluster".into()));
+        };
+        new.upgrade_from(old, &["--check", option(transfer)])
+            .await?;
+        Ok("pg_upgrade --check finds the clusters compatible".into())
+    }
+
+    /// Runs pg_upgrade and starts the new server.
+    pub async fn upgrade_cluster(
+        &mut self,
+        transfer: Transfer,
+    ) -> Result<(PgAddress, String), RehearseError> {
+        let shared = std::sync::Arc::clone(&self.stack);
+        let mut stack = shared.lock().await;
+        let (Some(old), Some(new)) = (stack.postgres("old"), stack.postgres("new")) else {
+            return Err(RehearseError::Load("there is no prepared cluster".into()));
+        };
+        new.upgrade_from(old, &[option(transfer)]).await?;
+        let address = self.started(&mut stack).await?;
+        Ok((address, "pg_upgrade ended without an error".into()))
+    }
+
+    /// A standby of the old server.
+    pub async fn create_standby(&mut self, feed: Feed) -> Result<PgAddress, RehearseError> {
+        let shared = std::sync::Arc::clone(&self.stack);
+        let mut stack = shared.lock().await;
+        self.new_version = self.version().to_owned();
+        let mut spec = spec(&mut stack)?;
+        match feed {
+            Feed::Stream => {
+                let settings = [("hot_standby_feedback", "on"), STREAM_WAITS];
+                let failover = [("sync_replication_slots", "on")];
+                let has_failover = self.new_version.split('.').next() >= Some("17");
+                let failover = failover.iter().filter(|_| has_failover);
+                let all = settings.iter().chain(failover);
+                spec.settings = all
+                    .map(|(name, value)| ((*name).into(), (*value).into()))
+                    .collect();
+                let source = cluster(&mut stack, "old")?;
+                let kind = Copy::Standby { slot: STANDBY_SLOT };
+                let made = Postgres::copy_of(source, spec, kind).await?;
+                stack.keep_postgres(made);
+            }
+            Feed::Archive => {
+                spec.settings = vec![(ARCHIVE_WAITS.0.into(), ARCHIVE_WAITS.1.into())];
+                let version = self.new_version.clone();
+                let made = stack.bare_postgres(&version, spec).await?;
+                self.repository()?
+                    .restore(made, &["--type=standby"])
+                    .await?;
+            }
+        }
+        self.started(&mut stack).await
+    }
+
+    /// A full backup of the old server.
+    pub async fn back_up(&self) -> Result<String, RehearseError> {
+        let mut stack = self.stack.lock().await;
+        let old = cluster(&mut stack, "old")?;
+        Ok(self.repository()?.back_up(old).await?)
+    }
+
+    fn repository(&self) -> Result<&cutover_lab::services::pgbackrest::Repository, RehearseError> {
+        let missing = || RehearseError::Load("the old server is not archived".into());
+        self.repository.as_ref().ok_or_else(missing)
+    }
+
+    /// The backup in a new server, recovered up to the target and opened for writing.
+    pub async fn restore_backup(
+        &mut self,
+        target: RestoreTarget,
+        moment: Option<&str>,
+    ) -> Result<(PgAddress, String), RehearseError> {
+        let shared = std::sync::Arc::clone(&self.stack);
+        let mut stack = shared.lock().await;
+        self.new_version = self.version().to_owned();
+        let spec = spec(&mut stack)?;
+        let version = self.new_version.clone();
+        let made = stack.bare_postgres(&version, spec).await?;
+        let at = format!("--target={}", moment.unwrap_or_default());
+        let args: Vec<&str> = match target {
+            RestoreTarget::Latest => Vec::new(),
+            RestoreTarget::Immediate => vec!["--type=immediate", "--target-action=promote"],
+            RestoreTarget::Time => vec!["--type=time", &at, "--target-action=promote"],
+        };
+        let said = self.repository()?.restore(made, &args).await?;
+        let address = self.started(&mut stack).await?;
+        out_of_recovery(&address).await?;
+        Ok((address, said))
+    }
+
+    /// A copy of the running old server, opened as a primary of its own.
+    pub async fn open_base_backup(&mut self) -> Result<(PgAddress, String), RehearseError> {
+        let shared = std::sync::Arc::clone(&self.stack);
+        let mut stack = shared.lock().await;
+        self.new_version = self.version().to_owned();
+        let spec = spec(&mut stack)?;
+        let source = cluster(&mut stack, "old")?;
+        let made = Postgres::copy_of(source, spec, Copy::Primary).await?;
+        stack.keep_postgres(made);
+        let address = self.started(&mut stack).await?;
+        out_of_recovery(&address).await?;
+        Ok((address, "the copy is open for writing".into()))
+    }
+
+    /// Starts the cluster `new` and remembers its addresses.
+    async fn started(&mut self, stack: &mut Stack) -> Result<PgAddress, RehearseError> {
+        let made = cluster(stack, "new")?;
+        made.start().await?;
+        enlist(&self.roster, made);
+        let new = Addresses::of(made, "new");
+        let admin = new.admin.clone();
+        self.new = Some(new);
+        Ok(admin)
+    }
+
+    /// Stops the new server and removes it.
+    pub async fn discard_new(&mut self) -> Result<String, RehearseError> {
+        self.new = None;
+        let mut stack = self.stack.lock().await;
+        self.roster.remove("postgres-new");
+        stack.remove_postgres("new").await?;
+        Ok("the new server is gone".into())
+    }
+}
+
+async fn out_of_recovery(address: &PgAddress) -> Result<(), RehearseError> {
+    let client = connect_admin(address).await?;
+    until(
+        "the end of the recovery",
+        RECOVERY,
+        Duration::from_millis(50),
+        async || {
+            let facts = server_facts(&client).await?;
+            Ok::<_, RehearseError>(if facts.in_recovery {
+                Poll::NotYet(format!("replayed to {}", facts.current_lsn))
+            } else {
+                Poll::Ready(())
+            })
+        },
+    )
+    .await
+    .map_err(RehearseError::waited)
+}

@@ -1,0 +1,194 @@
+//! Blue/green by logical replication: the new server copies the tables and follows.
+//!
+//! What the subscription applies is decoded again by every slot of the new server: a slot that is older than the
+//! copy sends all of it a second time. So the connector's slot is made after everything was applied, and asks for
+//! `origin=none` besides. Logical replication carries no sequences: they are set at the end.
+
+use cutover_clients::pg::facts::current_lsn;
+use cutover_clients::pg::publication::{count_rows, create_publication};
+use cutover_clients::pg::slots::drop_slot;
+use cutover_clients::pg::subscription::{
+    applied_through, create_subscription, end_subscription, sequences, set_sequence,
+    tables_not_ready,
+};
+use cutover_clients::pg::{Client, PgHost, connect_admin};
+use cutover_clients::wait::{Poll, until};
+
+use crate::cutover::Cutover;
+use crate::error::UpgradeError;
+use crate::hands::{Hands, Side};
+
+/// Subscription, its publication and its slot.
+const NAME: &str = "cutover_green";
+
+/// Values left unused between what a sequence gave out last and what it gives out next: a session that cached
+/// values on the old server cannot have been given these.
+const SEQUENCE_MARGIN: i64 = 1000;
+
+/// From here on the new server is watched: what the subscription applies is seen as such.
+pub(super) async fn copy_schema<H: Hands>(hands: &mut H) -> Result<String, UpgradeError> {
+    let copied = hands.copy_schema().await?;
+    let opened = hands.open_incarnation().await?;
+    Ok(format!("{copied}; {opened}"))
+}
+
+/// `origin=none` is an option of the stream from PostgreSQL 16 on.
+pub(super) fn filter_origin(cutover: &mut Cutover) -> Result<String, UpgradeError> {
+    let option = ("slot.stream.params".to_owned(), "origin=none".to_owned());
+    cutover.stream.options_on_new.push(option);
+    Ok("the connector will ask for origin=none".into())
+}
+
+pub(super) async fn subscribe(cutover: &Cutover) -> Result<String, UpgradeError> {
+    let blue = connect_admin(&cutover.old).await?;
+    create_publication(&blue, NAME, &cutover.stream.tables).await?;
+    let green = connect_admin(cutover.address(Side::New)?).await?;
+    let mut from = cutover.old.clone();
+    if let PgHost::Unix(_) = from.host {
+        from.host = PgHost::Tcp("127.0.0.1".into());
+    }
+    create_subscription(&green, NAME, &from, NAME).await?;
+    let deadline = cutover.deadlines.drain;
+    until(
+        "the copy of every table",
+        deadline,
+        cutover.deadlines.poll,
+        async || {
+            let left = tables_not_ready(&green, NAME).await?;
+            Ok::<_, UpgradeError>(if left == 0 {
+                Poll::Ready(())
+            } else {
+                Poll::NotYet(format!("{left} tables are not ready"))
+            })
+        },
+    )
+    .await?;
+    Ok("every table is copied and followed".into())
+}
+
+/// Writes are refused, so the end of the log stands still.
+pub(super) async fn await_applied(cutover: &Cutover) -> Result<String, UpgradeError> {
+    let blue = connect_admin(&cutover.old).await?;
+    let end = current_lsn(&blue).await?;
+    let deadline = cutover.deadlines.drain;
+    until(
+        "the subscription at the end of the log",
+        deadline,
+        cutover.deadlines.poll,
+        async || {
+            let applied = applied_through(&blue, NAME).await?;
+            let seen = applied.map_or_else(|| "nothing".into(), |lsn| lsn.to_string());
+            Ok::<_, UpgradeError>(if applied >= Some(end) {
+                Poll::Ready(())
+            } else {
+                Poll::NotYet(format!("applied {seen} of {end}"))
+            })
+        },
+    )
+    .await?;
+    Ok(format!(
+        "everything up to {end} is applied on the new server"
+    ))
+}
+
+pub(super) async fn end(cutover: &mut Cutover) -> Result<String, UpgradeError> {
+    let blue = connect_admin(&cutover.old).await?;
+    let green = connect_admin(cutover.address(Side::New)?).await?;
+    end_subscription(&green, NAME).await?;
+    drop_when_free(cutover, &blue).await?;
+    let mut carried = 0;
+    for sequence in sequences(&blue).await? {
+        if let Some(last) = sequence.last {
+            let margin = if sequence.descending {
+                -SEQUENCE_MARGIN
+            } else {
+                SEQUENCE_MARGIN
+            };
+            set_sequence(&green, &sequence, last.saturating_add(margin)).await?;
+            carried += 1;
+        }
+    }
+    cutover.primary = Side::New;
+    Ok(format!(
+        "subscription ended, {carried} sequences carried over"
+    ))
+}
+
+/// The walsender of an ended subscription needs a moment to go.
+async fn drop_when_free(cutover: &Cutover, blue: &Client) -> Result<(), UpgradeError> {
+    let deadline = cutover.deadlines.connector;
+    until(
+        "a free slot of the subscription",
+        deadline,
+        cutover.deadlines.poll,
+        async || {
+            Ok::<_, UpgradeError>(match drop_slot(blue, NAME).await {
+                Ok(()) => Poll::Ready(()),
+                Err(error) => Poll::NotYet(error.to_string()),
+            })
+        },
+    )
+    .await?;
+    Ok(())
+}
+
+/// Both sides stand still: as many rows, and no sequence that gives out a value again.
+pub(super) async fn prove_ended(cutover: &Cutover) -> Result<String, UpgradeError> {
+    let blue = connect_admin(&cutover.old).await?;
+    let green = connect_admin(cutover.address(Side::New)?).await?;
+    let mut rows = 0;
+    for table in &cutover.stream.tables {
+        let (before, after) = (
+            count_rows(&blue, table).await?,
+            count_rows(&green, table).await?,
+        );
+        if before != after {
+            return Err(UpgradeError::Disproved(format!(
+                "{table} has {before} rows on the old server and {after} on the new one"
+            )));
+        }
+        rows += after;
+    }
+    let new = sequences(&green).await?;
+    for old in sequences(&blue).await? {
+        let found = new
+            .iter()
+            .find(|known| known.schema == old.schema && known.name == old.name);
+        let ahead = found.is_some_and(|found| {
+            if old.descending {
+                found.last <= old.last || old.last.is_none()
+            } else {
+                found.last >= old.last
+            }
+        });
+        if !ahead {
+            return Err(UpgradeError::Disproved(format!(
+                "sequence {}.{} stands at {:?} on the old server and at {:?} on the new one",
+                old.schema,
+                old.name,
+                old.last,
+                found.and_then(|found| found.last)
+            )));
+        }
+    }
+    Ok(format!(
+        "{rows} rows on both sides; every sequence is ahead"
+    ))
+}
+
+/// Takes a subscription back that was made but not used.
+pub(super) async fn cancel(cutover: &Cutover) -> Result<String, UpgradeError> {
+    if let Ok(address) = cutover.address(Side::New) {
+        let green = connect_admin(address).await?;
+        end_subscription(&green, NAME).await?;
+    }
+    let blue = connect_admin(&cutover.old).await?;
+    drop_when_free(cutover, &blue).await?;
+    blue.batch_execute("DROP PUBLICATION IF EXISTS cutover_green")
+        .await
+        .map_err(|source| cutover_clients::pg::PgError::Sql {
+            what: "dropping the publication of the subscription".into(),
+            source,
+        })?;
+    Ok("subscription, slot and publication dropped".into())
+}
