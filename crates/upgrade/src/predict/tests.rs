@@ -465,3 +465,60 @@ fn the_schema_of_the_facts_names_exactly_the_fields() {
         }
     }
 }
+
+/// Every arrangement of offset, slot and end of the log, in every version, with every strategy and mode.
+#[test]
+fn no_arrangement_contradicts_itself() {
+    let places = ["0/1000", "0/2000", "0/3000", "0/4000"];
+    let mut seen = 0_u32;
+    for version in VERSIONS {
+        for mode in ["initial", "always", "no_data", "never", "when_needed"] {
+            for strategy in settings::STRATEGIES {
+                for (at, place) in places.iter().enumerate() {
+                    for (restart, confirmed) in [(0, 0), (0, 1), (1, 2), (2, 3), (0, 3)] {
+                        let mut facts = facts(version, mode);
+                        set(&mut facts, "offset.mismatch.strategy", strategy);
+                        facts.offset = Some(offset(place, places[at.saturating_sub(1)], None));
+                        facts.slot = Some(slot(places[restart], places[confirmed]));
+                        facts.server.current_lsn = lsn(places[confirmed.max(2)]);
+                        seen += consistent(&mut facts);
+                    }
+                }
+            }
+        }
+    }
+    assert_eq!(seen, 10 * 5 * 4 * 4 * 5 * 3);
+}
+
+fn consistent(facts: &mut PredictionFacts) -> u32 {
+    for at_stake in [None, Some(0), Some(5)] {
+        facts.at_stake = at_stake;
+        let told = told(facts);
+        let place = format!("{facts:?} {told:?}");
+        assert!(!told.because.is_empty(), "{place}");
+        match told.outcome {
+            Resumes => {
+                assert_ne!(
+                    at_stake,
+                    Some(5),
+                    "known losses are not passed over in silence: {place}"
+                );
+                assert_eq!(told.loses_on, Never, "{place}");
+            }
+            Refuses => {
+                assert_eq!(told.loses_on, Never, "{place}");
+                assert!(told.message.is_some() && !told.remedy.is_empty(), "{place}");
+            }
+            Skips => {
+                assert_eq!(
+                    told.repairable,
+                    told.loses_on == PassingTheOffset,
+                    "{place}"
+                );
+                assert!(!told.remedy.is_empty(), "{place}");
+            }
+            Resnapshots | Repeats => {}
+        }
+    }
+    3
+}
