@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Upgrade PostgreSQL under Debezium with zero lost and zero duplicated events, and the proof.
 #[derive(Debug, Parser)]
@@ -55,12 +55,74 @@ pub enum Command {
         #[arg(value_name = "RUN")]
         run: PathBuf,
     },
+    /// What will this connector do when it starts?
+    ///
+    /// From a file of facts, without any server (docs/schema/facts-1.schema.json), or from running systems; reads
+    /// only. Exit code: 0 if it resumes, 3 if it refuses, reads everything again, skips or repeats events, 2 if the
+    /// facts are no facts, 5 if the outcome depends on code that the facts do not hold.
+    Predict(PredictFrom),
+    /// What is wrong with a connector's configuration for a version of Debezium?
+    ///
+    /// With --to the configuration is translated first, and the result is what is linted. Exit code: 0, or 3 when
+    /// there is an error (the version refuses the configuration, or reads it otherwise than it says).
+    Lint {
+        /// The configuration as JSON, in the form that Connect takes; - for standard input.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// Release of Debezium that it was written for, such as 2.4.0.
+        #[arg(long, value_name = "VERSION")]
+        debezium: String,
+        /// Release to translate it to.
+        #[arg(long, value_name = "VERSION")]
+        to: Option<String>,
+    },
     /// A lab of real servers on this machine: PostgreSQL, Kafka, Kafka Connect with Debezium.
     Lab {
         /// What to do with the lab.
         #[command(subcommand)]
         action: LabAction,
     },
+}
+
+/// Where the facts of a prediction come from.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "The password of PostgreSQL is never an argument: --password-file, PGPASSWORD, PGPASSFILE or \
+~/.pgpass, in this order; without --postgres also the connector's own."
+)]
+pub struct PredictFrom {
+    /// Facts as JSON; - for standard input.
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with_all = ["connect", "lab"],
+        required_unless_present_any = ["connect", "lab"]
+    )]
+    pub facts: Option<PathBuf>,
+    /// Worker of Kafka Connect, http://host:port.
+    #[arg(long, value_name = "URL", conflicts_with = "lab")]
+    pub connect: Option<String>,
+    /// The worker of the lab that stands on this machine.
+    #[arg(long)]
+    pub lab: bool,
+    /// Connector; not needed when the worker has only one.
+    #[arg(long, value_name = "NAME", conflicts_with = "facts")]
+    pub connector: Option<String>,
+    /// The server it will reach, postgresql://user@host:port/database; without it, the one in its configuration.
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "facts")]
+    pub postgres: Option<String>,
+    /// File with the password and nothing else.
+    #[arg(long, value_name = "FILE", conflicts_with = "facts")]
+    pub password_file: Option<PathBuf>,
+    /// Release of Debezium that will run; without it, the one that the worker has.
+    #[arg(long, value_name = "VERSION", conflicts_with = "facts")]
+    pub debezium: Option<String>,
+    /// Whose log the stored offset counts, if it was noted: SYSTEM_IDENTIFIER/TIMELINE.
+    #[arg(long, value_name = "SERVER", conflicts_with = "facts")]
+    pub offset_of: Option<String>,
+    /// Print the facts and stop, so that they can be changed and tried with --facts.
+    #[arg(long)]
+    pub print_facts: bool,
 }
 
 /// What can be done with the lab.

@@ -145,3 +145,100 @@ fn a_lab_that_is_not_there_can_be_asked_about() {
     assert_eq!(status.status.code(), Some(0), "{}", text(&status));
     refused(&site, &["lab", "down"], 3, &["LAB-STATE-001"]);
 }
+
+/// The case that looks healthy everywhere and loses everything: the offset is ahead of the new server's log.
+const AHEAD: &str = r#"{ "debezium": "3.6.3", "options": { "snapshot.mode": "no_data", "name": "o\u001b[2Jrders" },
+  "offset": { "lsn": "0/4497900", "lsn_proc": "0/4497900", "lsn_commit": "0/4497700" },
+  "slot": { "restart_lsn": "0/1923928", "confirmed_flush_lsn": "0/1923960" },
+  "server": { "version": "17.11", "system_id": "2", "timeline": 1, "current_lsn": "0/1929A00",
+              "in_recovery": false } }"#;
+
+#[test]
+fn a_prediction_ends_with_zero_only_if_the_connector_resumes() {
+    let site = Site::new();
+    let file = site.path("facts.json");
+    let path = file.to_str().unwrap().to_owned();
+    std::fs::write(&file, AHEAD).unwrap();
+    let words = [
+        "SKIPS",
+        "0/4497900",
+        "passing the offset",
+        "because",
+        "remedy",
+    ];
+    refused(&site, &["predict", "--facts", &path], 3, &words);
+    let said = text(&site.run(&["predict", "--facts", &path]));
+    assert!(!said.contains('\u{1b}'), "{said}");
+    let json = site.run(&["predict", "--facts", &path, "--output", "json"]);
+    let told: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!(told["format"], "cutover.prediction/1");
+    assert_eq!(told["outcome"], "skips");
+    assert_eq!(told["repairable"], true);
+    std::fs::write(&file, AHEAD.replace("0/1929A00", "0/5000000")).unwrap();
+    let output = site.run(&["predict", "--facts", &path]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+}
+
+#[test]
+fn facts_that_are_none_are_refused_with_the_reason() {
+    let site = Site::new();
+    let file = site.path("facts.json");
+    let path = file.to_str().unwrap().to_owned();
+    let wrong = |from: &str, to: &str, words: &[&str]| {
+        std::fs::write(&file, AHEAD.replace(from, to)).unwrap();
+        refused(&site, &["predict", "--facts", &path], 2, words);
+    };
+    wrong(
+        "lsn_commit",
+        "lsn_comit",
+        &["lsn_comit", "did you mean 'lsn_commit'", "CUT-FACTS-001"],
+    );
+    wrong("0/4497900", "71923968", &["71923968", "not an LSN"]);
+    wrong("3.6.3", "1.9.7", &["1.9.7", "2.0.0 to 3.7"]);
+    wrong("no_data", "nodata", &["nodata", "did you mean 'no_data'"]);
+    wrong("{", "[", &["CUT-FACTS-001"]);
+    refused(&site, &["predict"], 2, &["--facts"]);
+    refused(&site, &["predict", "--facts", "/nowhere"], 2, &["/nowhere"]);
+    refused(&site, &["predict", "--lab"], 3, &["no lab"]);
+}
+
+#[test]
+fn a_configuration_is_linted_and_translated_without_its_password() {
+    let site = Site::new();
+    let file = site.path("connector.json");
+    let path = file.to_str().unwrap().to_owned();
+    let config = r#"{"name": "a", "config": {"snapshot.mode": "never", "topic.prefix": "cdc",
+        "connector.class": "io.debezium.connector.postgresql.PostgresConnector",
+        "plugin.name": "pgoutput", "publication.autocreate.mode": "disabled",
+        "database.password": "hunter2"}}"#;
+    std::fs::write(&file, config).unwrap();
+    let lint = |more: &[&str]| {
+        let args = [&["lint", "--config", &path, "--debezium"], more].concat();
+        let output = site.run(&args);
+        assert!(!text(&output).contains("hunter2"));
+        output
+    };
+    let old = lint(&["2.4.0"]);
+    assert_eq!(old.status.code(), Some(0), "{}", text(&old));
+    let new = lint(&["3.6.3"]);
+    assert_eq!(new.status.code(), Some(3), "{}", text(&new));
+    assert!(text(&new).contains("CUT-LINT-003"));
+    let translated = lint(&["2.4.0", "--to", "3.6.3", "--output", "json"]);
+    assert_eq!(translated.status.code(), Some(0));
+    let told: serde_json::Value = serde_json::from_slice(&translated.stdout).unwrap();
+    assert_eq!(told["translation"]["config"]["snapshot.mode"], "no_data");
+    assert_eq!(told["translation"]["withheld"][0], "database.password");
+    std::fs::write(&file, "no json").unwrap();
+    refused(
+        &site,
+        &["lint", "--config", &path, "--debezium", "3.6.3"],
+        2,
+        &["no JSON"],
+    );
+    refused(
+        &site,
+        &["lint", "--config", &path, "--debezium", "3.6"],
+        2,
+        &["third number"],
+    );
+}

@@ -7,8 +7,10 @@
 mod error;
 pub mod json;
 pub mod junit;
+pub mod lint;
 pub mod look;
 mod narration;
+pub mod prediction;
 pub mod progress;
 pub mod runbook;
 pub mod terminal;

@@ -42,6 +42,30 @@ pub enum UpgradeError {
         /// Why it failed.
         reason: String,
     },
+    /// The facts for a prediction are no facts.
+    #[error("read the facts: {0}")]
+    Facts(String),
+    /// A version of Debezium that nothing is known about.
+    #[error("Debezium '{version}' {reason}")]
+    DebeziumVersion {
+        /// As given.
+        version: String,
+        /// Why it is refused.
+        reason: &'static str,
+    },
+    /// A value that no version of Debezium knows.
+    #[error("option {option}: no version of Debezium knows the value '{value}'{hint}")]
+    OptionValue {
+        /// The option.
+        option: String,
+        /// As given.
+        value: String,
+        /// `; did you mean 'x'?` or nothing.
+        hint: String,
+    },
+    /// What happens depends on something that the facts do not hold.
+    #[error("not predictable: {0}")]
+    Unpredictable(String),
     /// The journal cannot be written: without it nothing may be changed.
     #[error("write the journal {path}")]
     Journal {
@@ -98,6 +122,10 @@ impl Classified for UpgradeError {
             UpgradeError::Kafka(error) => error.exit_code(),
             UpgradeError::Refused(_) => ExitCode::Refused,
             UpgradeError::Journal { .. } => ExitCode::Refused,
+            UpgradeError::Facts(_)
+            | UpgradeError::DebeziumVersion { .. }
+            | UpgradeError::OptionValue { .. } => ExitCode::Usage,
+            UpgradeError::Unpredictable(_) => ExitCode::Unknown,
             UpgradeError::NotSeen { .. }
             | UpgradeError::Disproved(_)
             | UpgradeError::Hands { .. } => ExitCode::Unknown,
@@ -115,6 +143,13 @@ impl Classified for UpgradeError {
                     .into(),
             ),
             UpgradeError::Refused(_) => None,
+            UpgradeError::Facts(_) => Some("the form of the facts is in docs/schema/facts-1.schema.json".into()),
+            UpgradeError::DebeziumVersion { .. } => Some(format!(
+                "give a release from {} in full, such as 3.6.3",
+                crate::predict::versions::known_range()
+            )),
+            UpgradeError::OptionValue { .. } => Some("correct the value; `cutover lint` names the allowed ones".into()),
+            UpgradeError::Unpredictable(_) => Some("rehearse this start instead: `cutover rehearse`".into()),
             UpgradeError::Hands { .. } => Some("read the service's log in logs/ beside the scenario's folder".into()),
             UpgradeError::Journal { .. } => Some("make room, or choose another run folder".into()),
         }
@@ -129,6 +164,10 @@ impl Classified for UpgradeError {
             UpgradeError::Disproved(_) => "CUT-PROOF-001",
             UpgradeError::Refused(_) => "CUT-REFUSED-001",
             UpgradeError::Hands { .. } => "CUT-HANDS-001",
+            UpgradeError::Facts(_) => "CUT-FACTS-001",
+            UpgradeError::DebeziumVersion { .. } => "CUT-DEBEZIUM-001",
+            UpgradeError::OptionValue { .. } => "CUT-OPTION-001",
+            UpgradeError::Unpredictable(_) => "CUT-PREDICT-001",
             UpgradeError::Journal { .. } => "CUT-JOURNAL-001",
         }
     }

@@ -5,6 +5,9 @@
 //! into a plan without any I/O ([`strategies`]), the engine executes the plan step by step ([`engine`]) and
 //! writes what it is about to do, and what came of it, to the journal before going on ([`journal`]).
 //!
+//! Two parts look before anything runs: [`mod@predict`] says what a connector will do when it starts, [`lint`] what
+//! is wrong with its configuration.
+//!
 //! The rule it protects: in a proven runbook no step begins before the post-condition of the one before it has
 //! been *seen*, on the server, in the stored offset, or in Kafka. A connector that says RUNNING proves nothing.
 
@@ -15,7 +18,10 @@ pub mod facts;
 pub mod fence;
 pub mod hands;
 pub mod journal;
+pub mod lint;
 pub mod plan;
+pub mod predict;
+pub mod start;
 pub mod steps;
 pub mod strategies;
 
@@ -23,3 +29,4 @@ pub use cutover::{Cutover, Deadlines, Stream};
 pub use error::UpgradeError;
 pub use hands::{Hands, Side};
 pub use plan::Plan;
+pub use predict::{PredictionFacts, predict};

@@ -2,6 +2,8 @@
 //! what is to be printed.
 
 mod lab;
+mod lint;
+mod predict;
 mod rehearse;
 mod verify;
 
@@ -33,6 +35,12 @@ pub async fn run(arguments: Arguments) -> Outcome {
             rehearse::run(&scenarios, seed, runs, settings).await
         }
         Command::Verify { run } => verify::run(&run, settings).await,
+        Command::Predict(from) => predict::run(from, settings).await,
+        Command::Lint {
+            config,
+            debezium,
+            to,
+        } => lint::run(&config, &debezium, to.as_deref(), settings),
         Command::Lab { action } => lab::run(action, settings).await,
     }
 }

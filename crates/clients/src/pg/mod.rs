@@ -11,6 +11,7 @@ pub mod facts;
 pub mod freeze;
 mod login;
 pub mod marker;
+pub mod passfile;
 pub mod pgoutput;
 pub mod publication;
 pub mod recovery;

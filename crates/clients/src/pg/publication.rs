@@ -88,6 +88,28 @@ pub async fn count_rows(client: &Client, relation: &Relation) -> Result<i64, PgE
         .get(0))
 }
 
+/// Whether a subscription of the connected database brings in rows of a table that the publication captures.
+///
+/// # Errors
+/// The statement failed.
+pub async fn has_subscribed_tables(client: &Client, publication: &str) -> Result<bool, PgError> {
+    let row = client
+        .query_one(
+            "SELECT EXISTS (SELECT FROM pg_subscription_rel r
+                            JOIN pg_class c ON c.oid = r.srrelid
+                            JOIN pg_namespace n ON n.oid = c.relnamespace
+                            JOIN pg_publication_tables t
+                              ON t.schemaname = n.nspname AND t.tablename = c.relname
+                            WHERE t.pubname = $1)",
+            &[&publication],
+        )
+        .await
+        .map_err(PgError::sql(format!(
+            "looking for subscriptions behind publication '{publication}'"
+        )))?;
+    Ok(row.get(0))
+}
+
 const SHAPES: &str = "
 SELECT n.nspname::text, c.relname::text, c.relreplident::text, a.attname::text, a.atttypid,
        a.atttypmod,

@@ -155,6 +155,63 @@ fn every_event_has_exactly_the_keys_of_its_schema() {
 }
 
 #[test]
+fn predictions_and_lints_have_exactly_the_keys_of_their_schemas() {
+    use cutover_model::lint::{Change, LINT_FORMAT, Lint, LintReport, Severity, Translation};
+    use cutover_model::prediction::{LosesOn, PREDICTION_FORMAT, PredictedOutcome, Prediction};
+    let prediction = Prediction {
+        format: PREDICTION_FORMAT.into(),
+        outcome: PredictedOutcome::Refuses,
+        repairable: true,
+        loses_on: LosesOn::PassingTheOffset,
+        because: vec!["why".into()],
+        remedy: vec!["what".into()],
+        message: Some("words".into()),
+        at_stake: None,
+    };
+    let text = crate::prediction::prediction_json(&prediction).unwrap();
+    let described = schema("prediction-1.schema.json");
+    agree(
+        &described,
+        &described,
+        &serde_json::from_str(&text).unwrap(),
+        "prediction",
+    );
+    let word = || "x".to_owned();
+    let report = LintReport {
+        format: LINT_FORMAT.into(),
+        debezium: word(),
+        lints: vec![Lint {
+            code: word(),
+            severity: Severity::Warning,
+            option: word(),
+            message: word(),
+            remedy: word(),
+        }],
+        translation: Some(Translation {
+            from: word(),
+            to: word(),
+            config: [(word(), word())].into(),
+            withheld: vec![word()],
+            changes: vec![Change {
+                option: word(),
+                before: None,
+                after: Some(word()),
+                why: word(),
+                exact: true,
+            }],
+        }),
+    };
+    let text = crate::lint::lint_json(&report).unwrap();
+    let described = schema("lint-1.schema.json");
+    agree(
+        &described,
+        &described,
+        &serde_json::from_str(&text).unwrap(),
+        "lint",
+    );
+}
+
+#[test]
 fn the_fields_that_every_version_keeps_are_there() {
     let keys = |value: &Value| -> BTreeSet<String> {
         value.as_object().unwrap().keys().cloned().collect()
