@@ -49,6 +49,33 @@ pub enum Command {
         #[arg(long, env = "CUTOVER_RUNS", default_value = "runs")]
         runs: PathBuf,
     },
+    /// Rehearse every upgrade kind with every runbook, and compare what was predicted with what was measured.
+    ///
+    /// One table: verdict, lost, duplicated, phantom and snapshot events, refused writes, prediction. Cells share a
+    /// running Kafka and Connect; each has servers and a run folder of its own.
+    Matrix {
+        /// Upgrade kinds, e.g. `pg-upgrade-16-18,restore-latest`; all without it.
+        #[arg(long, value_delimiter = ',')]
+        kinds: Vec<String>,
+        /// `proven`, `baseline`, or names of baselines.
+        #[arg(long, value_delimiter = ',')]
+        runbooks: Vec<String>,
+        /// Debezium versions, on the current stack, instead of the scenarios' own.
+        #[arg(long, value_delimiter = ',')]
+        debezium: Vec<String>,
+        /// Seeds of the load instead of the scenarios' own.
+        #[arg(long = "seeds", value_delimiter = ',')]
+        seeds: Vec<u64>,
+        /// Go on with the newest matrix in the run folder: cells that were judged are kept.
+        #[arg(long)]
+        resume: bool,
+        /// Print the cells and stop.
+        #[arg(long)]
+        plan_only: bool,
+        /// Folder for run folders.
+        #[arg(long, env = "CUTOVER_RUNS", default_value = "runs")]
+        runs: PathBuf,
+    },
     /// Judge a saved run folder again, without any server.
     Verify {
         /// Folder of one scenario of a run (it holds run.toml), or of a whole run.

@@ -13,6 +13,7 @@ pub mod failure;
 pub mod finding;
 pub mod lint;
 pub mod lsn;
+pub mod matrix;
 pub mod plan;
 pub mod prediction;
 pub mod result;

@@ -60,6 +60,12 @@ pub struct ScenarioResult {
     pub seed: u64,
     /// The runbook that was driven.
     pub runbook: Option<Runbook>,
+    /// What was predicted right before the connector's last start; `None` if nothing was.
+    #[serde(default)]
+    pub prediction: Option<crate::Prediction>,
+    /// Why the connector ended, as its task says; `None` if it went on.
+    #[serde(default)]
+    pub connector_refused: Option<String>,
     /// The checks and what each found.
     pub checks: Vec<CheckResult>,
     /// The first findings (all of them are in `findings.parquet`).

@@ -115,6 +115,21 @@ impl RunFolder {
         self.root.join("report.json")
     }
 
+    /// The matrix, in a run folder of `cutover matrix`.
+    pub fn matrix_json(&self) -> PathBuf {
+        self.root.join("matrix.json")
+    }
+
+    /// The matrix for documents.
+    pub fn matrix_markdown(&self) -> PathBuf {
+        self.root.join("matrix.md")
+    }
+
+    /// The matrix as a page.
+    pub fn matrix_html(&self) -> PathBuf {
+        self.root.join("matrix.html")
+    }
+
     /// The result as JUnit XML.
     pub fn junit(&self) -> PathBuf {
         self.root.join("junit.xml")
@@ -182,4 +197,10 @@ pub struct RunManifest {
     pub phases: Vec<crate::result::Phase>,
     /// The runbook that was driven.
     pub runbook: Option<crate::plan::Runbook>,
+    /// What was predicted right before the connector's last start.
+    #[serde(default)]
+    pub prediction: Option<crate::Prediction>,
+    /// Why the connector ended, as its task says.
+    #[serde(default)]
+    pub connector_refused: Option<String>,
 }

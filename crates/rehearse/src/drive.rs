@@ -13,7 +13,7 @@ use cutover_clients::pg::slots::slot;
 use cutover_clients::wait::{Poll, until};
 use cutover_model::event::EventKind;
 use cutover_model::evidence::Fence;
-use cutover_model::{Lsn, TableShape};
+use cutover_model::{Lsn, Prediction, TableShape};
 use cutover_upgrade::engine::Engine;
 use cutover_upgrade::fence::MarkerWatch;
 use cutover_upgrade::journal::Journal;
@@ -40,6 +40,10 @@ pub struct Measured {
     pub refused_write_seconds: f64,
     /// The server's own share.
     pub server_restart_seconds: f64,
+    /// What was predicted right before the connector's last start.
+    pub prediction: Option<Prediction>,
+    /// Why the connector ended.
+    pub connector_refused: Option<String>,
     /// The load was started: whatever happens from here on is part of the judgement.
     pub load_started: bool,
 }
@@ -105,6 +109,8 @@ impl Drive<'_> {
                 "{unresolved} transactions of the load stayed unresolved"
             ));
         }
+        measured.prediction = self.cutover.seen.predictions.last().cloned();
+        measured.connector_refused = self.cutover.seen.connector_refused.clone();
         let fence = self.fence().await?;
         self.log.phase("record");
         self.record(shapes, fence).await

@@ -63,6 +63,8 @@ fn assemble(run: &RunFolder, manifest: RunManifest, judgement: Judgement) -> Sce
         stack: manifest.stack,
         seed: manifest.seed,
         runbook: manifest.runbook,
+        prediction: manifest.prediction,
+        connector_refused: manifest.connector_refused,
         checks: judgement.checks,
         findings: judgement.findings,
     }
@@ -139,6 +141,8 @@ mod tests {
             stack: Default::default(),
             phases: Vec::new(),
             runbook: None,
+            prediction: None,
+            connector_refused: None,
         }
     }
 

@@ -237,6 +237,8 @@ impl Hands for LabHands {
             address,
             incarnation,
         }));
+        // What is noted of the topics belongs to the switch that ends here.
+        self.noted = None;
         Ok(format!("the application uses port {port}"))
     }
 
@@ -306,6 +308,13 @@ impl Hands for LabHands {
         self.witnesses.discard_newest(Lsn(0));
         self.witness_in_place(Side::Old).await?;
         Ok("the old server runs; what was written on the new one stays there".into())
+    }
+
+    async fn at_stake(&mut self, slot_begins: Lsn) -> Option<u64> {
+        let ends = change_topic_ends(&self.kafka, &self.stream).await.ok()?;
+        let delivered: i64 = ends.values().sum();
+        let delivered = u64::try_from(delivered).ok()?;
+        self.witnesses.at_stake(delivered, slot_begins).await
     }
 
     async fn let_time_pass(&mut self) -> Result<String, UpgradeError> {

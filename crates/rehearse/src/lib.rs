@@ -11,6 +11,7 @@ pub mod event_log;
 pub mod judge;
 pub mod lab_hands;
 pub mod lock;
+pub mod matrix;
 mod origins;
 pub mod recording;
 pub mod roster;

@@ -72,6 +72,7 @@ pub async fn rehearse(options: Options) -> Result<Ended, RehearseError> {
         let seed = options.seed.unwrap_or(scenario.load.seed);
         let cast = Cast {
             scenario,
+            label: &scenario.name,
             seed,
             root: &root,
             display: &options.display,
@@ -104,6 +105,7 @@ fn not_begun(options: &Options, root: PathBuf, code: ExitCode) -> Result<Ended, 
         let seed = options.seed.unwrap_or(scenario.load.seed);
         let cast = Cast {
             scenario,
+            label: &scenario.name,
             seed,
             root: &root,
             display: &options.display,
@@ -147,7 +149,7 @@ pub async fn interrupted(interrupt: &mut Interrupt) -> ExitCode {
 }
 
 /// `runs/<UTC time>`; a second run in the same second gets a number.
-fn make_run_root(runs: &Path) -> Result<PathBuf, RehearseError> {
+pub(crate) fn make_run_root(runs: &Path) -> Result<PathBuf, RehearseError> {
     let failed = |path: &Path, source| RehearseError::RunFolder {
         what: "make the run folder",
         path: path.display().to_string(),

@@ -416,7 +416,8 @@ fn suggestion(message: &str) -> Option<String> {
     nearest(wrong, quoted).map(|name| format!("\ndid you mean '{name}'?"))
 }
 
-fn nearest<'a>(wrong: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
+/// The known word that is most like a wrong one.
+pub(crate) fn nearest<'a>(wrong: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
     let scored = known.map(|name| (strsim::jaro_winkler(wrong, name), name));
     let best = scored.max_by(|(one, _), (other, _)| one.total_cmp(other))?;
     (best.0 > 0.75).then(|| best.1.to_owned())

@@ -32,6 +32,8 @@ const BUCKETS: u16 = cutover_ledger::DEFAULT_BUCKETS;
 pub struct Cast<'a> {
     /// What is rehearsed.
     pub scenario: &'a Scenario,
+    /// Name of the run folder and of the stream; of several cells of one scenario each has its own.
+    pub label: &'a str,
     /// Seed of the load.
     pub seed: u64,
     /// Folder of the whole run.
@@ -66,14 +68,14 @@ enum Cut {
 impl<'a> Scene<'a> {
     /// Makes the run folder; it says "running" until the scene has ended.
     pub fn prepare(cast: Cast<'a>) -> Result<Scene<'a>, RehearseError> {
-        let run = RunFolder::at(cast.root.join(&cast.scenario.name));
+        let run = RunFolder::at(cast.root.join(cast.label));
         let made = std::fs::create_dir_all(run.ledgers());
         made.map_err(|source| RehearseError::RunFolder {
             what: "make the run folder",
             path: run.root().display().to_string(),
             source,
         })?;
-        let log = EventLog::create(&run.events(), &cast.scenario.name, cast.display.clone())?;
+        let log = EventLog::create(&run.events(), cast.label, cast.display.clone())?;
         let manifest = manifest(cast.scenario, cast.seed);
         write_manifest(&run, &manifest)?;
         Ok(Scene {
@@ -118,6 +120,8 @@ impl<'a> Scene<'a> {
             .await?;
         self.manifest.refused_write_seconds = measured.refused_write_seconds;
         self.manifest.server_restart_seconds = measured.server_restart_seconds;
+        self.manifest.prediction = measured.prediction.take();
+        self.manifest.connector_refused = measured.connector_refused.take();
         match ended {
             Ok(()) => self.finished(interrupt).await,
             Err(Cut::Error(error)) if !measured.load_started => {
@@ -134,7 +138,7 @@ impl<'a> Scene<'a> {
     /// A connector whose server is gone would try for ever and disturb the next scenario. A worker that does not
     /// answer gets five seconds; it is stopped at the end of the run anyway.
     async fn delete_connector(&self, stage: &Stage) {
-        let (connect, name) = (stage.connect(), stream(&self.cast.scenario.name).connector);
+        let (connect, name) = (stage.connect(), stream(self.cast.label).connector);
         match within(Duration::from_secs(5), connect.delete(&name)).await {
             Some(Ok(_)) => {}
             Some(Err(error)) => self
@@ -154,7 +158,7 @@ impl<'a> Scene<'a> {
         hands: &mut Option<LabHands>,
         measured: &mut Measured,
     ) -> Result<(), RehearseError> {
-        let stream = stream(&self.cast.scenario.name);
+        let stream = stream(self.cast.label);
         let servers = stage.servers(self.cast.scenario).await?;
         let (connect, kafka) = (stage.connect(), stage.kafka()?);
         let parts = LabParts {
@@ -324,6 +328,8 @@ fn manifest(scenario: &Scenario, seed: u64) -> RunManifest {
         stack: scenario.stack.clone(),
         phases: Vec::new(),
         runbook: Some(scenario.runbook()),
+        prediction: None,
+        connector_refused: None,
     }
 }
 

@@ -12,7 +12,7 @@ use cutover_ledger::ChangeWriter;
 use cutover_model::evidence::{IncarnationEvidence, WitnessEvidence};
 use cutover_model::run_folder::LedgerKind;
 use cutover_model::{Lsn, Relation, RunFolder, TableShape};
-use cutover_record::witness::{Witness, WitnessConfig};
+use cutover_record::witness::{Tally, Witness, WitnessConfig};
 use cutover_upgrade::Side;
 use cutover_upgrade::fence::Marker;
 
@@ -34,6 +34,7 @@ pub struct Watched {
     address: PgAddress,
     side: Side,
     kept_before: Option<Lsn>,
+    tallies: Option<Vec<Tally>>,
 }
 
 /// All witnesses of a run; they share one ledger.
@@ -98,6 +99,7 @@ impl Witnesses {
             address: address.clone(),
             side,
             kept_before: None,
+            tallies: None,
         });
         Ok((incarnation, shapes))
     }
@@ -127,6 +129,7 @@ impl Witnesses {
                 .map_or(Poll::NotYet(state), Poll::Ready))
         })
         .await;
+        watched.tallies = witness.tallies();
         let end = stop(witness).await?;
         watched.through = end.through;
         watched.complete = seen.is_ok();
@@ -190,8 +193,54 @@ impl Witnesses {
         } else {
             fork_point(&client, now.timeline, before.timeline).await?
         };
-        watched.kept_before = shared.filter(|end| *end < watched.through);
+        // A witness that still reads may see more; what was read to its end may have ended before.
+        let reads = watched.witness.is_some();
+        watched.kept_before = shared.filter(|end| reads || *end < watched.through);
         Ok(watched.kept_before)
+    }
+
+    /// Committed changes that are not among the `delivered` records and lie before the position at which a slot of
+    /// the newest life begins. `None` if that cannot be told: one life only, or more transactions than are kept.
+    ///
+    /// Every earlier life is read to its end, and records come in commit order: so what is missing is its tail.
+    pub async fn at_stake(&self, delivered: u64, slot_begins: Lsn) -> Option<u64> {
+        let (newest, earlier) = self.watched.split_last()?;
+        if earlier.is_empty() {
+            return None;
+        }
+        let mut tail = Vec::new();
+        for watched in earlier {
+            let kept = |tally: &Tally| watched.kept_before.is_none_or(|end| tally.commit < end);
+            let tallies = watched.tallies.as_ref()?;
+            tail.extend(tallies.iter().map(|tally| (*tally, kept(tally))));
+        }
+        let expected: u64 = tail.iter().map(|(tally, _)| u64::from(tally.records)).sum();
+        let mut missing = expected.saturating_sub(delivered);
+        let mut changes = 0;
+        for (tally, kept) in tail.iter().rev() {
+            if missing == 0 {
+                break;
+            }
+            missing = missing.saturating_sub(tally.records.into());
+            changes += u64::from(tally.changes) * u64::from(*kept);
+        }
+        let witness = newest.witness.as_ref()?;
+        let every = std::time::Duration::from_millis(20);
+        until("the witness at the slot", CATCH_UP, every, async || {
+            let received = witness.status().received;
+            let seen = format!("received up to {received}");
+            Ok::<_, RehearseError>(if received >= slot_begins {
+                Poll::Ready(())
+            } else {
+                Poll::NotYet(seen)
+            })
+        })
+        .await
+        .ok()?;
+        let before = |tally: &&Tally| tally.commit < slot_begins;
+        let tallies = witness.tallies()?;
+        let late = tallies.iter().filter(before);
+        Some(changes + late.map(|tally| u64::from(tally.changes)).sum::<u64>())
     }
 
     /// Whether the last witness saw a marker.
@@ -227,7 +276,7 @@ impl Witnesses {
             IncarnationEvidence {
                 incarnation: watched.facts.incarnation,
                 label,
-                kept_before: watched.kept_before,
+                kept_before: watched.kept_before.filter(|end| *end < watched.through),
                 witness: Some(WitnessEvidence {
                     slot: WITNESS_SLOT.into(),
                     from: watched.from,

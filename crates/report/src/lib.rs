@@ -9,6 +9,7 @@ pub mod json;
 pub mod junit;
 pub mod lint;
 pub mod look;
+pub mod matrix;
 mod narration;
 pub mod prediction;
 pub mod progress;

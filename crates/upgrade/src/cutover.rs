@@ -6,7 +6,7 @@ use std::time::Duration;
 use cutover_clients::connect::Connect;
 use cutover_clients::kafka::Kafka;
 use cutover_clients::pg::PgAddress;
-use cutover_model::{Lsn, Relation};
+use cutover_model::{Incarnation, Lsn, Prediction, Relation};
 use serde_json::{Map, Value};
 
 use crate::error::UpgradeError;
@@ -106,6 +106,14 @@ pub struct Seen {
     pub archive_fed: bool,
     /// Where the old server's log ended for the application: nothing is committed after it.
     pub last_write: Option<Lsn>,
+    /// The plan under way is a proven one: nothing is started that is not predicted to resume exactly.
+    pub proven: bool,
+    /// Whose log the stored offset counts.
+    pub offset_of: Option<Incarnation>,
+    /// A subscription brought rows into the new server after the connector's slot was made there.
+    pub subscribed: bool,
+    /// What was predicted for each start of the connector, in order.
+    pub predictions: Vec<Prediction>,
     /// Why the connector will not go on by itself, as its task says.
     pub connector_refused: Option<String>,
 }

@@ -37,6 +37,7 @@ impl Engine {
         cutover: &mut Cutover,
         hands: &mut H,
     ) -> Result<(), UpgradeError> {
+        cutover.seen.proven = plan.class == RunbookClass::Proven;
         let mut done: Vec<(u32, &Step)> = Vec::new();
         for (step, number) in plan.steps.iter().zip(1..) {
             if let Err(error) = self.step(number, step, plan.class, (cutover, hands)).await {
@@ -246,6 +247,9 @@ mod tests {
         }
         async fn return_to_old(&mut self) -> Result<String, UpgradeError> {
             self.call("return".into())
+        }
+        async fn at_stake(&mut self, _: Lsn) -> Option<u64> {
+            None
         }
         async fn let_time_pass(&mut self) -> Result<String, UpgradeError> {
             self.call("time".into())

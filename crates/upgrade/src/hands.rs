@@ -4,6 +4,7 @@
 //! for the journal; each must be safe to call again after it has succeeded.
 
 use cutover_clients::pg::PgAddress;
+use cutover_model::Lsn;
 
 use crate::error::UpgradeError;
 use crate::steps::{Feed, RestoreTarget, Transfer};
@@ -67,6 +68,9 @@ pub trait Hands {
     async fn discard_new(&mut self) -> Result<String, UpgradeError>;
     /// Back to the old server: it runs afterwards, and the application is to use it.
     async fn return_to_old(&mut self) -> Result<String, UpgradeError>;
+    /// Committed changes that are not in Kafka and that a slot beginning at this position of the new server will not
+    /// deliver, if somebody who watches independently can tell.
+    async fn at_stake(&mut self, slot_begins: Lsn) -> Option<u64>;
     /// The application works on for a while: time passes between the steps of people.
     async fn let_time_pass(&mut self) -> Result<String, UpgradeError>;
     /// Makes the application use a server.

@@ -87,7 +87,7 @@ impl Starting {
     }
 
     /// Version of the plug-in that the worker has.
-    async fn version(&self) -> Result<String, UpgradeError> {
+    pub async fn version(&self) -> Result<String, UpgradeError> {
         let class = self.option("connector.class").unwrap_or_default();
         if class != CLASS {
             return Err(UpgradeError::Refused(format!(

@@ -3,6 +3,7 @@
 
 mod lab;
 mod lint;
+mod matrix;
 mod predict;
 mod rehearse;
 mod verify;
@@ -33,6 +34,28 @@ pub async fn run(arguments: Arguments) -> Outcome {
                 return rehearse::plan_only(&scenarios, settings);
             }
             rehearse::run(&scenarios, seed, runs, settings).await
+        }
+        Command::Matrix {
+            kinds,
+            runbooks,
+            debezium,
+            seeds,
+            resume,
+            plan_only,
+            runs,
+        } => {
+            let selection = cutover_rehearse::matrix::Selection {
+                kinds,
+                runbooks,
+                debezium,
+                seeds,
+            };
+            let place = matrix::Place {
+                runs,
+                resume,
+                plan_only,
+            };
+            matrix::run(selection, place, settings).await
         }
         Command::Verify { run } => verify::run(&run, settings).await,
         Command::Predict(from) => predict::run(from, settings).await,

@@ -131,7 +131,7 @@ impl ReplicationStream {
     ///
     /// Other than the SQL function, the command holds no snapshot while it waits. On a standby without feedback
     /// to its primary that decides: the replay would wait for the function's snapshot to go, and the function for
-    /// the replay (docs/anomalies.md, A-010).
+    /// the replay (docs/anomalies.md, A-014).
     ///
     /// # Errors
     /// The server refused, or did not finish within `patience`.

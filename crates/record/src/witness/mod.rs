@@ -24,7 +24,7 @@ use crate::RecordError;
 use reader::Reader;
 use state::Shared;
 
-pub use state::WitnessStatus;
+pub use state::{Tally, WitnessStatus};
 
 /// What to witness.
 #[derive(Debug, Clone)]
@@ -86,6 +86,11 @@ impl Witness {
     /// Where it stands.
     pub fn status(&self) -> WitnessStatus {
         self.shared.status()
+    }
+
+    /// What every transaction so far brings into the topics, in commit order; `None` if there were too many to keep.
+    pub fn tallies(&self) -> Option<Vec<Tally>> {
+        self.shared.tallies()
     }
 
     /// Position of the marker with this token, once everything before it is in the ledger.

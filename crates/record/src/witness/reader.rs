@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use cutover_clients::pg::PgError;
 use cutover_clients::pg::replication::{Frame, ReplicationStream, StreamOptions, SystemIdentity};
 use cutover_ledger::ChangeWriter;
-use cutover_model::{Classified, Lsn, Permanence};
+use cutover_model::{Classified, Lsn, Op, Permanence};
 
 use super::assembly::{Assembly, Step};
 use super::state::Shared;
@@ -187,8 +187,16 @@ impl Reader {
         let before = self.assembly.changes();
         let step = {
             let mut writer = self.writer.lock().map_err(|_| broken_ledger())?;
-            self.assembly
-                .take(lsn, payload, &mut |row| writer.append(row))?
+            let shared = &self.shared;
+            self.assembly.take(lsn, payload, &mut |row| {
+                // A change that only carries over what another server did comes into no topic.
+                if let (Some(commit), None) = (row.commit_lsn.and_then(Lsn::from_i64), &row.origin)
+                {
+                    let tombstone = u32::from(row.op == Op::Delete && row.key.is_some());
+                    shared.count(commit, 1 + tombstone);
+                }
+                writer.append(row)
+            })?
         };
         self.unsynced |= self.assembly.changes() > before;
         self.received = self.received.max(lsn);

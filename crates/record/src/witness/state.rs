@@ -25,9 +25,25 @@ pub struct WitnessStatus {
     pub error: Option<String>,
 }
 
+/// What one transaction brings into the topics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tally {
+    /// Position of its COMMIT.
+    pub commit: Lsn,
+    /// Captured changes.
+    pub changes: u32,
+    /// Records: a change each, and a tombstone for each keyed delete.
+    pub records: u32,
+}
+
+/// Tallies kept: 16 MiB of them. A witness that saw more transactions cannot tell what is at stake.
+const TALLIES_MAX: usize = 1 << 20;
+
 #[derive(Debug, Default)]
 struct State {
     status: WitnessStatus,
+    tallies: Vec<Tally>,
+    overflowed: bool,
     markers: HashMap<String, Lsn>,
     stop: bool,
 }
@@ -61,6 +77,30 @@ impl Shared {
         let mut state = self.lock();
         state.markers.insert(token.clone(), lsn);
         state.status.last_marker = Some((token, lsn));
+    }
+
+    /// Adds one change of a transaction; changes of one transaction come together.
+    pub(super) fn count(&self, commit: Lsn, records: u32) {
+        let mut state = self.lock();
+        let full = state.tallies.len() >= TALLIES_MAX;
+        match state.tallies.last_mut() {
+            Some(last) if last.commit == commit => {
+                last.changes += 1;
+                last.records += records;
+            }
+            _ if full => state.overflowed = true,
+            _ => state.tallies.push(Tally {
+                commit,
+                changes: 1,
+                records,
+            }),
+        }
+    }
+
+    /// Every transaction so far, in commit order; `None` if there were too many to keep.
+    pub(super) fn tallies(&self) -> Option<Vec<Tally>> {
+        let state = self.lock();
+        (!state.overflowed).then(|| state.tallies.clone())
     }
 
     pub(super) fn request_stop(&self) {

@@ -2,7 +2,7 @@
 //!
 //! From 17 on pg_upgrade carries logical slots over, but only if no transaction that took an id ended after what
 //! they confirmed. A commit of autovacuum is enough to be refused, and so is an application that is refused its
-//! writes and rolls back, over and over (docs/anomalies.md, A-009): so after the drain neither may be there. Below
+//! writes and rolls back, over and over (docs/anomalies.md, A-013): so after the drain neither may be there. Below
 //! 17 slots are dropped without a word.
 
 use cutover_clients::pg::connect_admin;
@@ -77,6 +77,8 @@ pub(super) async fn upgrade<H: Hands>(
     cutover.new = Some(address);
     cutover.primary = Side::New;
     let opened = hands.open_incarnation().await?;
+    // Settings of ALTER SYSTEM stay behind; roles come along.
+    unquiet(cutover).await?;
     Ok(format!(
         "{said}; the new server is on port {port}; {opened}"
     ))

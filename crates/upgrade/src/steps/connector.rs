@@ -6,9 +6,10 @@ use cutover_clients::pg::slots::slot;
 use cutover_clients::pg::{PgHost, connect_admin};
 use cutover_clients::wait::{Poll, until};
 
+use super::predict;
 use crate::cutover::Cutover;
 use crate::error::UpgradeError;
-use crate::hands::Side;
+use crate::hands::{Hands, Side};
 
 pub(super) async fn stopped(cutover: &Cutover) -> Result<Option<String>, UpgradeError> {
     let status = cutover.connect.status(&cutover.stream.connector).await?;
@@ -85,6 +86,19 @@ pub(super) async fn resume(cutover: &Cutover) -> Result<String, UpgradeError> {
     Ok("resume requested".into())
 }
 
+/// Resumes the connector, and says before what it will do.
+pub(super) async fn predict_and_resume<H: Hands>(
+    cutover: &mut Cutover,
+    hands: &mut H,
+) -> Result<String, UpgradeError> {
+    let name = cutover.stream.connector.clone();
+    let config = cutover.connect.config(&name).await?.unwrap_or_default();
+    let prediction = predict::note(cutover, hands, &config).await?;
+    let resumed = resume(cutover).await?;
+    let told = predict::told(&prediction);
+    Ok(format!("{resumed}; {told}"))
+}
+
 pub(super) async fn prove_running(cutover: &Cutover) -> Result<String, UpgradeError> {
     let client = connect_admin(cutover.reader()).await?;
     let poll = cutover.deadlines.poll;
@@ -147,10 +161,10 @@ pub(super) async fn repoint(cutover: &mut Cutover) -> Result<String, UpgradeErro
 }
 
 /// Puts the connector in place again as people do: what it was, with another address and snapshot mode.
-pub(super) async fn deploy(
+pub(super) async fn deploy<H: Hands>(
     cutover: &mut Cutover,
-    snapshot_mode: Option<&str>,
-    rename: bool,
+    hands: &mut H,
+    (snapshot_mode, rename): (Option<&str>, bool),
 ) -> Result<String, UpgradeError> {
     let Some(mut config) = cutover.seen.connector_config.clone() else {
         return Err(UpgradeError::Refused(
@@ -172,9 +186,11 @@ pub(super) async fn deploy(
     }
     let name = cutover.stream.connector.clone();
     config.insert("name".into(), name.clone().into());
+    let prediction = predict::note(cutover, hands, &config).await?;
     cutover.connect.put_config(&name, &config).await?;
     cutover.reader = reads_from(cutover);
-    Ok(format!("connector {name} deployed"))
+    let told = predict::told(&prediction);
+    Ok(format!("connector {name} deployed; {told}"))
 }
 
 pub(super) async fn delete(cutover: &Cutover) -> Result<String, UpgradeError> {

@@ -6,7 +6,7 @@
 
 use cutover_clients::pg::facts::current_lsn;
 use cutover_clients::pg::publication::{count_rows, create_publication};
-use cutover_clients::pg::slots::drop_slot;
+use cutover_clients::pg::slots::{drop_slot, slot};
 use cutover_clients::pg::subscription::{
     applied_through, create_subscription, end_subscription, sequences, set_sequence,
     tables_not_ready,
@@ -39,7 +39,7 @@ pub(super) fn filter_origin(cutover: &mut Cutover) -> Result<String, UpgradeErro
     Ok("the connector will ask for origin=none".into())
 }
 
-pub(super) async fn subscribe(cutover: &Cutover) -> Result<String, UpgradeError> {
+pub(super) async fn subscribe(cutover: &mut Cutover) -> Result<String, UpgradeError> {
     let blue = connect_admin(&cutover.old).await?;
     create_publication(&blue, NAME, &cutover.stream.tables).await?;
     let green = connect_admin(cutover.address(Side::New)?).await?;
@@ -63,6 +63,7 @@ pub(super) async fn subscribe(cutover: &Cutover) -> Result<String, UpgradeError>
         },
     )
     .await?;
+    cutover.seen.subscribed = slot(&green, &cutover.stream.slot).await?.is_some();
     Ok("every table is copied and followed".into())
 }
 

@@ -11,6 +11,7 @@ mod describe;
 mod drain;
 mod logical;
 mod offset;
+mod predict;
 mod replication;
 mod server;
 mod standby;
@@ -233,7 +234,7 @@ impl Step {
             | Step::RestartConnector
             | Step::ResumeConnector
             | Step::RepointConnector
-            | Step::RewriteOffset => self.apply_to_connector(cutover).await,
+            | Step::RewriteOffset => self.apply_to_connector(cutover, hands).await,
             Step::DropSlot
             | Step::VerifySlot
             | Step::SlotOnStandby
@@ -247,7 +248,11 @@ impl Step {
         }
     }
 
-    async fn apply_to_connector(&self, cutover: &mut Cutover) -> Result<String, UpgradeError> {
+    async fn apply_to_connector<H: Hands>(
+        &self,
+        cutover: &mut Cutover,
+        hands: &mut H,
+    ) -> Result<String, UpgradeError> {
         match self {
             Step::StopConnector => connector::stop(cutover).await,
             Step::PauseConnector => connector::pause(cutover).await,
@@ -256,9 +261,9 @@ impl Step {
             Step::DeployConnector {
                 snapshot_mode,
                 rename,
-            } => connector::deploy(cutover, snapshot_mode.as_deref(), *rename).await,
+            } => connector::deploy(cutover, hands, (snapshot_mode.as_deref(), *rename)).await,
             Step::RestartConnector => connector::restart(cutover).await,
-            Step::ResumeConnector => connector::resume(cutover).await,
+            Step::ResumeConnector => connector::predict_and_resume(cutover, hands).await,
             Step::RepointConnector => connector::repoint(cutover).await,
             _ => offset::rewrite(cutover).await,
         }
@@ -292,7 +297,7 @@ impl Step {
             Step::StopServer => server::stop(cutover, hands).await,
             Step::CrashServer => server::crash(cutover, hands).await,
             Step::SwapBinaries { version } => hands.swap_binaries(version).await,
-            Step::StartServer { .. } => server::start(cutover, hands).await,
+            Step::StartServer { .. } => server::start_and_predict(cutover, hands).await,
             Step::CreateServer { version } => server::create(cutover, hands, version).await,
             Step::DumpDatabase => hands.dump_database().await,
             Step::RestoreDatabase => server::restore(cutover, hands).await,

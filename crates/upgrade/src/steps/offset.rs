@@ -9,7 +9,7 @@
 
 use cutover_clients::connect::StoredOffset;
 use cutover_clients::pg::connect_admin;
-use cutover_clients::pg::facts::current_lsn;
+use cutover_clients::pg::facts::{current_lsn, server_facts};
 use cutover_clients::pg::slots::slot;
 use cutover_model::Lsn;
 use serde_json::{Map, Value};
@@ -33,7 +33,7 @@ fn stored(cutover: &Cutover) -> Result<&StoredOffset, UpgradeError> {
     offset.ok_or_else(|| UpgradeError::Refused("the connector had no stored offset".into()))
 }
 
-pub(super) async fn rewrite(cutover: &Cutover) -> Result<String, UpgradeError> {
+pub(super) async fn rewrite(cutover: &mut Cutover) -> Result<String, UpgradeError> {
     let position = slot_position(cutover).await?;
     let before = stored(cutover)?;
     let mut offset: Map<String, Value> = Map::new();
@@ -52,6 +52,8 @@ pub(super) async fn rewrite(cutover: &Cutover) -> Result<String, UpgradeError> {
     let old = before
         .lsn()
         .map_or_else(|| "none".into(), |lsn| lsn.to_string());
+    let client = connect_admin(cutover.target()).await?;
+    cutover.seen.offset_of = Some(server_facts(&client).await?.incarnation);
     Ok(format!(
         "offset {old} of the old log, {position} of the new one"
     ))

@@ -4,6 +4,7 @@ use cutover_clients::pg::connect_admin;
 use cutover_clients::pg::facts::server_facts;
 use cutover_clients::pg::publication::count_rows;
 
+use super::predict;
 use crate::cutover::Cutover;
 use crate::error::UpgradeError;
 use crate::hands::{Hands, Side};
@@ -47,6 +48,23 @@ pub(super) async fn start<H: Hands>(
     let seconds = hands.start_server(Side::Old).await?;
     cutover.seen.server_seconds += seconds;
     Ok(format!("answers after {seconds:.2} s"))
+}
+
+/// A connector that was not stopped finds the server again by itself: that is a start too.
+pub(super) async fn start_and_predict<H: Hands>(
+    cutover: &mut Cutover,
+    hands: &mut H,
+) -> Result<String, UpgradeError> {
+    let started = start(cutover, hands).await?;
+    let name = cutover.stream.connector.clone();
+    let status = cutover.connect.status(&name).await?;
+    if status.is_none_or(|status| status.connector_state == "STOPPED") {
+        return Ok(started);
+    }
+    let config = cutover.connect.config(&name).await?.unwrap_or_default();
+    let prediction = predict::note(cutover, hands, &config).await?;
+    let told = predict::told(&prediction);
+    Ok(format!("{started}; {told}"))
 }
 
 pub(super) async fn prove_stopped(cutover: &Cutover) -> Result<String, UpgradeError> {
