@@ -111,7 +111,7 @@ impl Stage {
 
     /// Stops everything and removes its data.
     pub async fn close(self) -> Result<f64, RehearseError> {
-        for service in ["kafka", "connect"] {
+        for service in ["zookeeper", "kafka", "connect"] {
             self.roster.remove(service);
         }
         match Arc::try_unwrap(self.stack) {

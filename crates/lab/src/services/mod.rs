@@ -7,6 +7,7 @@ pub mod kafka;
 pub mod logins;
 pub mod postgres;
 pub mod postgres_tools;
+pub mod zookeeper;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
