@@ -309,6 +309,7 @@ fn manifest(scenario: &Scenario, seed: u64) -> RunManifest {
         expected: scenario.expect.verdict,
         expected_proof_level: scenario.expect.proof_level,
         expected_findings: scenario.expect.findings.clone(),
+        offsets_topic: cutover_lab::services::connect::OFFSETS_TOPIC.into(),
         expected_consequences: scenario.expect.consequences.clone(),
         lesson: scenario.expect.lesson.clone(),
         started: now(),

@@ -30,6 +30,9 @@ pub struct Stream {
     pub writer_role: String,
     /// Prefix of the logical messages that serve as markers.
     pub marker_prefix: String,
+    /// Topic of the Connect cluster's source offsets (`offset.storage.topic` of its workers). Written to only
+    /// where Connect itself cannot change offsets.
+    pub offsets_topic: String,
 }
 
 impl Stream {

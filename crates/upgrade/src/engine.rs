@@ -260,6 +260,7 @@ mod tests {
                 tables: Vec::new(),
                 writer_role: "w".into(),
                 marker_prefix: "m".into(),
+                offsets_topic: "o".into(),
             },
             connect: Connect::new("http://127.0.0.1:1"),
             kafka: Arc::new(Kafka::new("127.0.0.1:1").unwrap()),
