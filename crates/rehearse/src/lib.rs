@@ -12,6 +12,7 @@ pub mod judge;
 pub mod lab_hands;
 pub mod lock;
 pub mod recording;
+pub mod request;
 pub mod roster;
 pub mod runner;
 pub mod scenario;

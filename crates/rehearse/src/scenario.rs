@@ -116,6 +116,21 @@ pub const ALL: &[Shipped] = &[
         text: include_str!("../../../scenarios/dump-restore.toml"),
         main_job: false,
     },
+    Shipped {
+        name: "minor-cp75",
+        text: include_str!("../../../scenarios/minor-cp75.toml"),
+        main_job: false,
+    },
+    Shipped {
+        name: "dump-restore-baseline-cp75",
+        text: include_str!("../../../scenarios/dump-restore-baseline-cp75.toml"),
+        main_job: false,
+    },
+    Shipped {
+        name: "dump-restore-cp75",
+        text: include_str!("../../../scenarios/dump-restore-cp75.toml"),
+        main_job: false,
+    },
 ];
 
 /// Finds a scenario by name, or reads it from a path (anything with a `/` or ending in `.toml`).
@@ -206,6 +221,10 @@ fn check(scenario: &Scenario) -> Result<(), String> {
     }
     if !(0.0..=600.0).contains(&load.held_transaction_seconds) {
         return Err("load.held_transaction_seconds must be 0 to 600".into());
+    }
+    let debezium = &scenario.stack.debezium;
+    if let Some(reason) = scenario.connector.contradiction(debezium) {
+        return Err(reason);
     }
     let runbook = &scenario.upgrade.runbook;
     if cutover_upgrade::strategies::by_name(runbook).is_none() {

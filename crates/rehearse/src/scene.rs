@@ -134,7 +134,10 @@ impl<'a> Scene<'a> {
     /// A connector whose server is gone would try for ever and disturb the next scenario. A worker that does not
     /// answer gets five seconds; it is stopped at the end of the run anyway.
     async fn delete_connector(&self, stage: &Stage) {
-        let (connect, name) = (stage.connect(), stream(&self.cast.scenario.name).connector);
+        let Ok(stream) = stream_of(self.cast.scenario) else {
+            return;
+        };
+        let (connect, name) = (stage.connect(), stream.connector);
         match within(Duration::from_secs(5), connect.delete(&name)).await {
             Some(Ok(_)) => {}
             Some(Err(error)) => self
@@ -154,7 +157,7 @@ impl<'a> Scene<'a> {
         hands: &mut Option<LabHands>,
         measured: &mut Measured,
     ) -> Result<(), RehearseError> {
-        let stream = stream(&self.cast.scenario.name);
+        let stream = stream_of(self.cast.scenario)?;
         let servers = stage.servers(self.cast.scenario).await?;
         let (connect, kafka) = (stage.connect(), stage.kafka()?);
         let parts = LabParts {
@@ -285,6 +288,15 @@ impl<'a> Scene<'a> {
     }
 }
 
+/// Names of a scenario's stream.
+pub fn stream_of(scenario: &Scenario) -> Result<Stream, RehearseError> {
+    let own = stream(&scenario.name);
+    match scenario.connector.config {
+        Some(request) => request.stream(own),
+        None => Ok(own),
+    }
+}
+
 /// Names of the stream. Each scenario has its own, so that several can share one broker and one worker.
 pub fn stream(scenario: &str) -> Stream {
     let mut tables = cutover_workload::relations();
@@ -297,6 +309,7 @@ pub fn stream(scenario: &str) -> Stream {
         tables: tables.into_iter().collect::<Vec<Relation>>(),
         writer_role: crate::servers::WRITER_ROLE.into(),
         marker_prefix: "cutover".into(),
+        offsets_topic: cutover_lab::services::connect::OFFSETS_TOPIC.into(),
     }
 }
 
@@ -309,7 +322,6 @@ fn manifest(scenario: &Scenario, seed: u64) -> RunManifest {
         expected: scenario.expect.verdict,
         expected_proof_level: scenario.expect.proof_level,
         expected_findings: scenario.expect.findings.clone(),
-        offsets_topic: cutover_lab::services::connect::OFFSETS_TOPIC.into(),
         expected_consequences: scenario.expect.consequences.clone(),
         lesson: scenario.expect.lesson.clone(),
         started: now(),

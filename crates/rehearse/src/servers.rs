@@ -44,6 +44,7 @@ struct Addresses {
     admin: PgAddress,
     writer: PgAddress,
     connector: PgAddress,
+    owner: PgAddress,
 }
 
 impl Addresses {
@@ -53,6 +54,7 @@ impl Addresses {
             admin: cluster.address(Login::Admin, DATABASE),
             writer: cluster.address(Login::App, DATABASE),
             connector: cluster.tcp_address(Login::Debezium, DATABASE),
+            owner: cluster.tcp_address(Login::Admin, DATABASE),
         }
     }
 }
@@ -130,6 +132,11 @@ impl Servers {
     /// For the connector on the old server. The new server has the same credentials.
     pub fn connector_address(&self) -> PgAddress {
         self.old.connector.clone()
+    }
+
+    /// For a connector that logs in as the owner of tables and publication.
+    pub fn owner_address(&self) -> PgAddress {
+        self.old.owner.clone()
     }
 
     /// Version of the server that serves now.
