@@ -33,6 +33,10 @@ pub struct ConnectorPlan {
     /// Whether existing rows are read first.
     #[serde(default)]
     pub snapshot: Snapshot,
+    /// Captures only tables with a primary key. Flattened updates of a row without key cannot be told apart, so
+    /// a stream that holds some is never proven whole.
+    #[serde(default)]
+    pub keyed_tables_only: bool,
     /// The connector demands exactly-once delivery, and the worker is set up for it.
     #[serde(default)]
     pub exactly_once: bool,

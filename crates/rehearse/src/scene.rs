@@ -290,7 +290,11 @@ impl<'a> Scene<'a> {
 
 /// Names of a scenario's stream.
 pub fn stream_of(scenario: &Scenario) -> Result<Stream, RehearseError> {
-    let own = stream(&scenario.name);
+    let mut own = stream(&scenario.name);
+    if scenario.connector.keyed_tables_only {
+        own.tables = cutover_workload::keyed_relations();
+        own.tables.sort();
+    }
     match scenario.connector.config {
         Some(request) => request.stream(own),
         None => Ok(own),
