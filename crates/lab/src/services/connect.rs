@@ -11,7 +11,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use cutover_clients::wait::{Poll, within};
+use cutover_clients::wait::Poll;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -32,8 +32,6 @@ const PROGRAM: Program = Program {
     main: "org.apache.kafka.connect.cli.ConnectDistributed",
     heap_mib: 256,
 };
-/// How long one answer of a starting worker is waited for before it is asked again.
-const ANSWER_DEADLINE: Duration = Duration::from_secs(2);
 /// More of an answer than this is not read.
 const ANSWER_BYTES_MAX: u64 = 16 * 1024;
 
@@ -201,13 +199,10 @@ impl Connect {
             ("/connectors/nobody", 404, "\"error_code\"")
         };
         let child = super::running(NAME, &mut self.child)?;
-        super::until_ready(NAME, child, async || {
-            match within(ANSWER_DEADLINE, get(port, path)).await {
-                Some(Ok((found, body))) if found == code && body.contains(word) => Poll::Ready(()),
-                Some(Ok((found, _))) => Poll::NotYet(format!("GET {path} answers {found}")),
-                Some(Err(error)) => Poll::NotYet(error.to_string()),
-                None => Poll::NotYet(format!("GET {path} is not answered")),
-            }
+        super::until_ready(NAME, child, async || match get(port, path).await {
+            Ok((found, body)) if found == code && body.contains(word) => Poll::Ready(()),
+            Ok((found, _)) => Poll::NotYet(format!("GET {path} answers {found}")),
+            Err(error) => Poll::NotYet(error.to_string()),
         })
         .await
     }
