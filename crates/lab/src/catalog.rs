@@ -39,8 +39,36 @@ pub const ALL: &[(&str, &str)] = &[
         include_str!("../../../catalog/postgres/18.4.toml"),
     ),
     (
+        "kafka/3.5.1.toml",
+        include_str!("../../../catalog/kafka/3.5.1.toml"),
+    ),
+    (
         "kafka/4.3.1.toml",
         include_str!("../../../catalog/kafka/4.3.1.toml"),
+    ),
+    (
+        "debezium/2.4.0.toml",
+        include_str!("../../../catalog/debezium/2.4.0.toml"),
+    ),
+    (
+        "debezium/2.5.0.toml",
+        include_str!("../../../catalog/debezium/2.5.0.toml"),
+    ),
+    (
+        "debezium/2.7.0.toml",
+        include_str!("../../../catalog/debezium/2.7.0.toml"),
+    ),
+    (
+        "debezium/3.0.0.toml",
+        include_str!("../../../catalog/debezium/3.0.0.toml"),
+    ),
+    (
+        "debezium/3.3.0.toml",
+        include_str!("../../../catalog/debezium/3.3.0.toml"),
+    ),
+    (
+        "debezium/3.4.0.toml",
+        include_str!("../../../catalog/debezium/3.4.0.toml"),
     ),
     (
         "debezium/3.6.3.toml",
@@ -93,6 +121,10 @@ pub struct Part {
     pub source: Source,
     /// PostgreSQL only.
     pub postgres: Option<PostgresTree>,
+    /// Kafka only.
+    pub kafka: Option<KafkaTraits>,
+    /// Debezium only.
+    pub debezium: Option<DebeziumTraits>,
     /// Parts that run on Java themselves.
     pub java: Option<JavaMain>,
     /// Known repairs, in order.
@@ -170,6 +202,52 @@ pub struct PostgresTree {
     pub programs_print: String,
 }
 
+/// What is particular to a Kafka version: how its broker and its worker are set up.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KafkaTraits {
+    /// Who keeps the cluster's metadata.
+    pub metadata: Metadata,
+    /// Which logging library its artefacts log through.
+    pub logging: Logging,
+    /// The worker can find plug-ins by their manifests (`plugin.discovery`, Kafka 3.6 and later).
+    pub plugin_discovery: bool,
+    /// The worker answers `GET /health` (Kafka 3.9 and later).
+    pub health: bool,
+    /// Jars that the worker does without, by the beginning of their names.
+    #[serde(default)]
+    pub worker_leaves_out: Vec<String>,
+}
+
+/// Who keeps the metadata of a Kafka cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Metadata {
+    /// The broker itself.
+    Kraft,
+    /// A ZooKeeper beside it.
+    Zookeeper,
+}
+
+/// The logging library of a part that runs on Java; each has a format of its own for settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Logging {
+    /// Log4j 2.
+    Log4j2,
+    /// Reload4j, which reads what Log4j 1 read.
+    Reload4j,
+}
+
+/// What is particular to a Debezium version.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DebeziumTraits {
+    /// Its jars name their plug-ins in manifests (2.7 and later of those in the catalog), so that a
+    /// worker need not look at every class to find them.
+    pub manifests: bool,
+}
+
 /// What is particular to a part that runs on Java.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -236,6 +314,14 @@ impl Part {
     /// `postgres-16.2`: folder name and name in messages.
     pub fn name(&self) -> String {
         format!("{}-{}", self.component, self.version)
+    }
+
+    /// Traits of a Kafka part; an error for any other.
+    pub fn kafka_traits(&self) -> Result<&KafkaTraits, LabError> {
+        self.kafka.as_ref().ok_or_else(|| LabError::Catalog {
+            file: self.name(),
+            reason: "it does not say what kind of Kafka it is".to_owned(),
+        })
     }
 
     /// The same for people: `postgres 16.2`.
@@ -326,6 +412,11 @@ mod tests {
             assert_eq!(
                 part.postgres.is_some(),
                 part.component == Component::Postgres
+            );
+            assert_eq!(part.kafka.is_some(), part.component == Component::Kafka);
+            assert_eq!(
+                part.debezium.is_some(),
+                part.component == Component::Debezium
             );
             assert!(part.download_mib > 0);
         }

@@ -2,7 +2,8 @@
 //! one value.
 //!
 //! Up: broker, worker and clusters start side by side, because each of them mostly waits. Down: the
-//! worker first, so that its tasks store their offsets; then broker and clusters side by side.
+//! worker first, so that its tasks store their offsets; then broker and clusters side by side. A
+//! ZooKeeper, where the broker needs one, is up before it and goes down after it.
 //! Dropping the stack without [`Stack::down`] still ends every process, only less politely.
 
 use std::path::PathBuf;
@@ -10,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use cutover_model::{EventKind, EventSink};
 
-use crate::catalog::{self, Component, Part};
+use crate::catalog::{self, Component, Metadata, Part};
 use crate::error::LabError;
 use crate::fetch::{self, PartDir};
 use crate::home::{Home, LifeFolder};
@@ -18,6 +19,7 @@ use crate::services::connect::{Connect, ConnectOptions};
 use crate::services::kafka::Kafka;
 use crate::services::pgbackrest::Repository;
 use crate::services::postgres::{Postgres, PostgresSpec, StopMode};
+use crate::services::zookeeper::ZooKeeper;
 use crate::services::{ServiceInfo, Setup};
 
 /// What a service gets for an orderly end before it is killed.
@@ -72,12 +74,13 @@ impl StackSpec {
 /// A running stack.
 #[derive(Debug)]
 pub struct Stack {
-    // Fields are dropped in this order: the worker before the broker, processes before their
-    // folder's lock.
+    // Fields are dropped in this order: the worker before the broker, the broker before its
+    // ZooKeeper, processes before their folder's lock.
     /// The worker.
     pub connect: Connect,
     /// The broker.
     pub kafka: Kafka,
+    zookeeper: Option<ZooKeeper>,
     postgres: Vec<Postgres>,
     setup: Setup,
     events: EventSink,
@@ -112,9 +115,12 @@ impl Stack {
             folder: life.path().to_owned(),
             logs: spec.logs,
         };
-        let mut kafka = Kafka::create(&setup, &kafka_part)?;
+        let mut zookeeper = match kafka_part.part.kafka_traits()?.metadata {
+            Metadata::Zookeeper => Some(ZooKeeper::create(&setup, &kafka_part)?),
+            Metadata::Kraft => None,
+        };
+        let mut kafka = Kafka::create(&setup, &kafka_part, zookeeper.as_ref())?;
         let mut connect = Connect::create(&setup, &kafka_part, &debezium, &kafka, spec.connect)?;
-        kafka.start()?;
         connect.start()?;
         let databases = async {
             let mut running = Vec::new();
@@ -123,11 +129,13 @@ impl Stack {
             }
             Ok(running)
         };
-        let (postgres, (), ()) = tokio::try_join!(databases, kafka.ready(), connect.ready())?;
+        let broker = start_broker(&mut kafka, zookeeper.as_mut());
+        let (postgres, (), ()) = tokio::try_join!(databases, broker, connect.ready())?;
         phase_ended(events, "start services", started);
         Ok(Stack {
             connect,
             kafka,
+            zookeeper,
             postgres,
             setup,
             events: events.clone(),
@@ -182,6 +190,16 @@ impl Stack {
         Repository::create(&self.setup, &part)
     }
 
+    /// Restarts the worker with another Debezium, fetching it first if needed. Connectors, offsets
+    /// and status live in Kafka and stay; their tasks run again once the worker is ready.
+    pub async fn swap_debezium(&mut self, version: &str) -> Result<(), LabError> {
+        let debezium = self.part(Component::Debezium, version).await?;
+        self.connect.stop(STOP_DEADLINE).await?;
+        self.connect.swap_plugin(&debezium)?;
+        self.connect.start()?;
+        self.connect.ready().await
+    }
+
     /// A part in the cache, fetched if needed.
     pub async fn part(&self, component: Component, version: &str) -> Result<PartDir, LabError> {
         let part = catalog::find(component, version)?;
@@ -222,6 +240,9 @@ impl Stack {
         for cluster in &mut self.postgres {
             cluster.check_alive()?;
         }
+        if let Some(zookeeper) = &mut self.zookeeper {
+            zookeeper.check_alive()?;
+        }
         self.kafka.check_alive()?;
         self.connect.check_alive()
     }
@@ -229,6 +250,7 @@ impl Stack {
     /// For status: every service.
     pub fn services(&self) -> Vec<ServiceInfo> {
         let mut all: Vec<ServiceInfo> = self.postgres.iter().map(Postgres::info).collect();
+        all.extend(self.zookeeper.as_ref().map(ZooKeeper::info));
         all.extend([self.kafka.info(), self.connect.info()]);
         all
     }
@@ -254,11 +276,12 @@ impl Stack {
         let Stack {
             connect,
             kafka,
+            zookeeper,
             postgres,
             life,
             ..
         } = self;
-        drop((connect, kafka, postgres));
+        drop((connect, kafka, zookeeper, postgres));
         life.purge()?;
         Ok(seconds)
     }
@@ -267,20 +290,39 @@ impl Stack {
         let started = Instant::now();
         phase_started(&self.events, "stop services");
         self.connect.stop(STOP_DEADLINE).await?;
-        let (kafka, postgres) = (&mut self.kafka, &mut self.postgres);
+        let (kafka, zookeeper) = (&mut self.kafka, &mut self.zookeeper);
+        let postgres = &mut self.postgres;
         let databases = async {
             for cluster in postgres {
                 cluster.stop(StopMode::Fast, STOP_DEADLINE).await?;
                 cluster.free_shared_memory();
             }
+            Ok::<(), LabError>(())
+        };
+        let broker = async {
+            kafka.stop(STOP_DEADLINE).await?;
+            if let Some(zookeeper) = zookeeper {
+                zookeeper.stop(STOP_DEADLINE).await?;
+            }
             Ok(())
         };
-        tokio::try_join!(databases, async {
-            kafka.stop(STOP_DEADLINE).await.map(|_| ())
-        })?;
+        tokio::try_join!(databases, broker)?;
         phase_ended(&self.events, "stop services", started);
         Ok(started.elapsed().as_secs_f64())
     }
+}
+
+/// Starts the broker, after its ZooKeeper if it has one.
+async fn start_broker(
+    kafka: &mut Kafka,
+    zookeeper: Option<&mut ZooKeeper>,
+) -> Result<(), LabError> {
+    if let Some(zookeeper) = zookeeper {
+        zookeeper.start()?;
+        zookeeper.ready().await?;
+    }
+    kafka.start()?;
+    kafka.ready().await
 }
 
 fn phase_started(events: &EventSink, name: &str) {

@@ -1,5 +1,8 @@
 //! The connector of a rehearsal: an ordinary Debezium configuration, with intervals short enough that a
-//! rehearsal does not wait for defaults made for production.
+//! rehearsal does not wait for defaults made for production; or a shipped configuration as it is (`request`).
+//!
+//! Option names differ between versions of Debezium, and an unknown name is ignored in silence; so the version
+//! decides which ones are written.
 
 use std::time::Duration;
 
@@ -12,6 +15,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::error::RehearseError;
+use crate::request::Request;
 
 /// How long a connector may need until it streams.
 const STREAMING: Duration = Duration::from_secs(90);
@@ -26,6 +30,75 @@ pub struct ConnectorPlan {
     /// JSON with the schema inline in every value.
     #[serde(default)]
     pub inline_schema: bool,
+    /// Whether existing rows are read first.
+    #[serde(default)]
+    pub snapshot: Snapshot,
+    /// Captures only tables with a primary key. Flattened updates of a row without key cannot be told apart, so
+    /// a stream that holds some is never proven whole.
+    #[serde(default)]
+    pub keyed_tables_only: bool,
+    /// The connector demands exactly-once delivery, and the worker is set up for it.
+    #[serde(default)]
+    pub exactly_once: bool,
+    /// The connector is slower than the load: small batches, as when it stands far behind.
+    #[serde(default)]
+    pub lags: bool,
+    /// A shipped configuration, deployed as it is; it settles all of the above but `exactly_once`, which it does
+    /// not ask for.
+    #[serde(default)]
+    pub config: Option<Request>,
+}
+
+impl ConnectorPlan {
+    /// What contradicts itself in the plan, for a version of Debezium.
+    pub fn contradiction(&self, debezium: &str) -> Option<String> {
+        let request = self.config?;
+        let rest = ConnectorPlan {
+            config: None,
+            ..*self
+        };
+        if rest != ConnectorPlan::default() {
+            return Some("connector.config is deployed as it is: leave the other keys out".into());
+        }
+        request.outdated(DebeziumVersion::of(debezium))
+    }
+}
+
+/// Whether a connector without stored offset reads existing rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Snapshot {
+    /// All of them, first.
+    #[default]
+    Initial,
+    /// None of them.
+    None,
+}
+
+/// Major and minor version of Debezium: what decides which options it knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DebeziumVersion {
+    major: u32,
+    minor: u32,
+}
+
+/// From here on one option says what becomes of deletes and tombstones.
+const ONE_TOMBSTONE_OPTION: DebeziumVersion = DebeziumVersion::new(2, 5);
+/// From here on `never` is called `no_data`; the old name is gone in 3.3.
+const NO_DATA: DebeziumVersion = DebeziumVersion::new(2, 6);
+
+impl DebeziumVersion {
+    /// A version.
+    pub const fn new(major: u32, minor: u32) -> DebeziumVersion {
+        DebeziumVersion { major, minor }
+    }
+
+    /// Of `2.4.0`; what is no number counts as the newest.
+    pub fn of(version: &str) -> DebeziumVersion {
+        let mut numbers = version.split('.').map(|part| part.parse().ok());
+        let mut next = || numbers.next().flatten().unwrap_or(u32::MAX);
+        DebeziumVersion::new(next(), next())
+    }
 }
 
 /// Shape of the record values.
@@ -39,18 +112,36 @@ pub enum Payload {
     Flattened,
 }
 
-/// The configuration for a stream. `address` is the connector's own (TCP, its role and password).
-pub fn config(stream: &Stream, address: &PgAddress, plan: ConnectorPlan) -> Map<String, Value> {
-    let tables: Vec<String> = stream.tables.iter().map(ToString::to_string).collect();
-    // Debezium speaks TCP only; a Unix socket of ours belongs to a server on loopback.
-    let host = match &address.host {
+/// Host for the connector. Debezium speaks TCP only; a Unix socket of ours belongs to a server on loopback.
+pub fn tcp_host(address: &PgAddress) -> String {
+    match &address.host {
         PgHost::Tcp(host) => host.clone(),
         PgHost::Unix(_) => "127.0.0.1".into(),
+    }
+}
+
+/// The configuration for a stream and a version of Debezium. `address` is the connector's own (TCP, its role and
+/// password).
+pub fn config(
+    stream: &Stream,
+    address: &PgAddress,
+    plan: ConnectorPlan,
+    debezium: &str,
+) -> Result<Map<String, Value>, RehearseError> {
+    if let Some(request) = plan.config {
+        return request.config(address);
+    }
+    let version = DebeziumVersion::of(debezium);
+    let tables: Vec<String> = stream.tables.iter().map(ToString::to_string).collect();
+    let snapshot = match plan.snapshot {
+        Snapshot::Initial => "initial",
+        Snapshot::None if version >= NO_DATA => "no_data",
+        Snapshot::None => "never",
     };
     let settings = json!({
         "connector.class": "io.debezium.connector.postgresql.PostgresConnector",
         "tasks.max": "1",
-        "database.hostname": host,
+        "database.hostname": tcp_host(address),
         "database.port": address.port.to_string(),
         "database.user": address.user,
         "database.password": address.password.reveal(),
@@ -61,7 +152,7 @@ pub fn config(stream: &Stream, address: &PgAddress, plan: ConnectorPlan) -> Map<
         "publication.name": stream.publication,
         "publication.autocreate.mode": "disabled",
         "table.include.list": tables.join(","),
-        "snapshot.mode": "initial",
+        "snapshot.mode": snapshot,
         "poll.interval.ms": "50",
         "status.update.interval.ms": "500",
         "retriable.restart.connector.wait.ms": "1000",
@@ -78,22 +169,40 @@ pub fn config(stream: &Stream, address: &PgAddress, plan: ConnectorPlan) -> Map<
         Value::Object(config) => config,
         _ => Map::new(),
     };
-    if plan.payload == Payload::Flattened {
-        flatten(&mut config);
+    if plan.exactly_once {
+        config.insert("exactly.once.support".into(), "required".into());
     }
-    config
+    if plan.lags {
+        for (option, value) in [
+            ("max.batch.size", "16"),
+            ("max.queue.size", "32"),
+            ("poll.interval.ms", "100"),
+        ] {
+            config.insert(option.into(), value.into());
+        }
+    }
+    if plan.payload == Payload::Flattened {
+        flatten(&mut config, version);
+    }
+    Ok(config)
 }
 
-fn flatten(config: &mut Map<String, Value>) {
-    let prefix = "transforms.unwrap";
+fn flatten(config: &mut Map<String, Value>, version: DebeziumVersion) {
+    let tombstones: &[(&str, &str)] = if version >= ONE_TOMBSTONE_OPTION {
+        &[("delete.tombstone.handling.mode", "rewrite-with-tombstone")]
+    } else {
+        &[
+            ("delete.handling.mode", "rewrite"),
+            ("drop.tombstones", "false"),
+        ]
+    };
     let options = [
         ("type", "io.debezium.transforms.ExtractNewRecordState"),
         ("add.fields", "op,source.ts_ms,source.lsn"),
-        ("delete.tombstone.handling.mode", "rewrite-with-tombstone"),
     ];
     config.insert("transforms".into(), "unwrap".into());
-    for (name, value) in options {
-        config.insert(format!("{prefix}.{name}"), value.into());
+    for (name, value) in options.iter().chain(tombstones) {
+        config.insert(format!("transforms.unwrap.{name}"), (*value).into());
     }
 }
 
@@ -132,4 +241,53 @@ pub async fn deploy(
     )
     .await
     .map_err(RehearseError::waited)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_version_gets_the_options_that_it_knows() {
+        let stream = crate::scene::stream("x");
+        let address = PgAddress {
+            host: PgHost::Unix("/run".into()),
+            port: 1,
+            user: "u".into(),
+            password: cutover_clients::secret::Secret::default(),
+            database: "d".into(),
+        };
+        let plan = ConnectorPlan {
+            payload: Payload::Flattened,
+            snapshot: Snapshot::None,
+            exactly_once: true,
+            ..ConnectorPlan::default()
+        };
+        let config = |version| config(&stream, &address, plan, version).unwrap();
+        let (old, middle, new) = (config("2.4.0"), config("2.5.0"), config("3.7.0"));
+        assert_eq!(old["transforms.unwrap.delete.handling.mode"], "rewrite");
+        assert_eq!(old["transforms.unwrap.drop.tombstones"], "false");
+        assert_eq!(old["snapshot.mode"], "never");
+        assert!(!middle.contains_key("transforms.unwrap.drop.tombstones"));
+        assert_eq!(middle["snapshot.mode"], "never");
+        let one = "transforms.unwrap.delete.tombstone.handling.mode";
+        assert_eq!(new[one], "rewrite-with-tombstone");
+        assert_eq!(new["snapshot.mode"], "no_data");
+        assert_eq!(new["exactly.once.support"], "required");
+    }
+
+    #[test]
+    fn a_shipped_configuration_stands_alone_and_needs_a_version_that_knows_it() {
+        let plan = ConnectorPlan {
+            config: Some(Request::RequestA),
+            ..ConnectorPlan::default()
+        };
+        assert_eq!(plan.contradiction("2.4.0"), None);
+        assert!(plan.contradiction("3.7.0").is_some());
+        let both = ConnectorPlan {
+            inline_schema: true,
+            ..plan
+        };
+        assert!(both.contradiction("2.4.0").is_some());
+    }
 }

@@ -122,12 +122,13 @@ impl Drive<'_> {
         let client = connect_admin(&self.cutover.old).await?;
         create_publication(&client, &stream.publication, &stream.tables).await?;
         let shapes = self.hands.watch_old(&self.cutover.old).await?;
-        let config = connector::config(
-            &stream,
-            &self.hands.connector_address(),
-            self.scenario.connector,
-        );
-        let mut config = config;
+        let plan = self.scenario.connector;
+        // A shipped configuration may let the connector alter its publication, which only an owner can.
+        let address = match plan.config {
+            Some(_) => self.hands.owner_address(),
+            None => self.hands.connector_address(),
+        };
+        let mut config = connector::config(&stream, &address, plan, &self.scenario.stack.debezium)?;
         if self
             .scenario
             .plan()

@@ -124,6 +124,7 @@ impl LabHands {
             transactions_per_second: plan.transactions_per_second,
             held_transaction_seconds: plan.held_transaction_seconds,
             role: None,
+            captured: self.stream.tables.clone(),
         };
         let ledger = ChangeWriter::create(&self.run.ledger(LedgerKind::Attempted), self.buckets)?;
         let load = Load::start(config, self.target.subscribe(), ledger, events);
@@ -148,6 +149,11 @@ impl LabHands {
     /// The connector's own address of the old server.
     pub fn connector_address(&self) -> PgAddress {
         self.servers.connector_address()
+    }
+
+    /// Address of the old server for a connector that owns what it captures.
+    pub fn owner_address(&self) -> PgAddress {
+        self.servers.owner_address()
     }
 
     /// Administrator's address of a side.

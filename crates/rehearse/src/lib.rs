@@ -14,6 +14,7 @@ pub mod lock;
 pub mod matrix;
 mod origins;
 pub mod recording;
+pub mod request;
 pub mod roster;
 pub mod runner;
 pub mod scenario;

@@ -208,11 +208,10 @@ pub async fn matrix(options: MatrixOptions) -> Result<MatrixEnded, RehearseError
         .filter(|cell| !table.cells.iter().any(|done| done.name() == cell.name))
         .collect();
     while let Some(first) = left.first() {
-        let stack = first.scenario.stack.clone();
-        let (group, others): (Vec<&Planned>, Vec<&Planned>) = left.iter().partition(|cell| {
-            cell.scenario.stack.kafka == stack.kafka
-                && cell.scenario.stack.debezium == stack.debezium
-        });
+        let first = (*first).clone();
+        let (group, others): (Vec<&Planned>, Vec<&Planned>) = left
+            .iter()
+            .partition(|cell| cell.name == first.name || share(&first.scenario, &cell.scenario));
         left = others;
         table.play(&home, &group).await?;
         if table.exit.is_some() {
@@ -222,6 +221,16 @@ pub async fn matrix(options: MatrixOptions) -> Result<MatrixEnded, RehearseError
     let matrix = table.matrix();
     let exit = table.exit.unwrap_or_else(|| ExitCode::of(matrix.verdict));
     Ok(MatrixEnded { matrix, exit, root })
+}
+
+/// Whether two cells may run on one broker and worker. A shipped configuration has its names in the file: a second
+/// stream of these names would go on where the first ended.
+fn share(one: &Scenario, other: &Scenario) -> bool {
+    one.stack.kafka == other.stack.kafka
+        && one.stack.debezium == other.stack.debezium
+        && one.connector.exactly_once == other.connector.exactly_once
+        && one.connector.config.is_none()
+        && other.connector.config.is_none()
 }
 
 /// Cells that were played before.

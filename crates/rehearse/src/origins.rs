@@ -9,7 +9,7 @@ use cutover_clients::pg::facts::server_facts;
 use cutover_clients::pg::settings::setting;
 use cutover_clients::pg::{PgAddress, connect_admin};
 use cutover_clients::wait::{Poll, until};
-use cutover_lab::services::postgres::{Postgres, PostgresSpec};
+use cutover_lab::services::postgres::{Postgres, PostgresSpec, StopMode};
 use cutover_lab::services::postgres_origins::Copy;
 use cutover_lab::stack::Stack;
 use cutover_upgrade::Side;
@@ -69,6 +69,9 @@ impl Servers {
         let spec = spec(&mut stack)?;
         stack.empty_postgres(version, spec, args).await?;
         self.new_version = version.to_owned();
+        if cluster(&mut stack, "old")?.is_running() {
+            try_schema(&mut stack).await?;
+        }
         let (Some(old), Some(new)) = (stack.postgres("old"), stack.postgres("new")) else {
             return Err(RehearseError::Load("there is no prepared cluster".into()));
         };
@@ -194,6 +197,25 @@ impl Servers {
         stack.remove_postgres("new").await?;
         Ok("the new server is gone".into())
     }
+}
+
+/// Restores the old schema into the empty cluster, once, and takes it away again: what the new version does not
+/// know (an extension, a collation provider, a column option) shows here and not half way through pg_upgrade, whose
+/// `--check` does not look (docs/anomalies.md, A-011).
+async fn try_schema(stack: &mut Stack) -> Result<(), RehearseError> {
+    let binaries = cluster(stack, "new")?.binaries().clone();
+    let old = cluster(stack, "old")?;
+    let file = old.work_folder().join("schema.dump");
+    let args = ["-Fc", "--schema-only", "--no-owner", "--no-privileges"];
+    old.dump(&binaries, &args, &file, RECOVERY).await?;
+    let new = cluster(stack, "new")?;
+    new.start().await?;
+    new.make_database(DATABASE).await?;
+    let restored = new.restore(&["--exit-on-error"], &file, RECOVERY).await;
+    new.drop_database(DATABASE).await?;
+    new.stop(StopMode::Fast, RECOVERY).await?;
+    restored?;
+    Ok(())
 }
 
 async fn out_of_recovery(address: &PgAddress) -> Result<(), RehearseError> {

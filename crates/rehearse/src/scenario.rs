@@ -145,8 +145,8 @@ pub const ALL: &[Shipped] = &[
         include_str!("../../../scenarios/minor-paused.toml"),
     ),
     Shipped::new(
-        "pg-upgrade-15-16",
-        include_str!("../../../scenarios/pg-upgrade-15-16.toml"),
+        "pg-upgrade-15-17",
+        include_str!("../../../scenarios/pg-upgrade-15-17.toml"),
     ),
     Shipped::new(
         "pg-upgrade-16-17",
@@ -300,6 +300,18 @@ pub const ALL: &[Shipped] = &[
         "promotion-back",
         include_str!("../../../scenarios/promotion-back.toml"),
     ),
+    Shipped::new(
+        "minor-cp75",
+        include_str!("../../../scenarios/minor-cp75.toml"),
+    ),
+    Shipped::new(
+        "dump-restore-baseline-cp75",
+        include_str!("../../../scenarios/dump-restore-baseline-cp75.toml"),
+    ),
+    Shipped::new(
+        "dump-restore-cp75",
+        include_str!("../../../scenarios/dump-restore-cp75.toml"),
+    ),
 ];
 
 /// Finds a scenario by name, or reads it from a path (anything with a `/` or ending in `.toml`).
@@ -392,6 +404,10 @@ fn check(scenario: &Scenario) -> Result<(), String> {
     }
     if !(0.0..=600.0).contains(&load.held_transaction_seconds) {
         return Err("load.held_transaction_seconds must be 0 to 600".into());
+    }
+    let debezium = &scenario.stack.debezium;
+    if let Some(reason) = scenario.connector.contradiction(debezium) {
+        return Err(reason);
     }
     let runbook = &scenario.upgrade.runbook;
     if cutover_upgrade::strategies::by_name(runbook).is_none() {

@@ -138,7 +138,10 @@ impl<'a> Scene<'a> {
     /// A connector whose server is gone would try for ever and disturb the next scenario. A worker that does not
     /// answer gets five seconds; it is stopped at the end of the run anyway.
     async fn delete_connector(&self, stage: &Stage) {
-        let (connect, name) = (stage.connect(), stream(self.cast.label).connector);
+        let Ok(stream) = stream_of(self.cast.scenario, self.cast.label) else {
+            return;
+        };
+        let (connect, name) = (stage.connect(), stream.connector);
         match within(Duration::from_secs(5), connect.delete(&name)).await {
             Some(Ok(_)) => {}
             Some(Err(error)) => self
@@ -158,7 +161,7 @@ impl<'a> Scene<'a> {
         hands: &mut Option<LabHands>,
         measured: &mut Measured,
     ) -> Result<(), RehearseError> {
-        let stream = stream(self.cast.label);
+        let stream = stream_of(self.cast.scenario, self.cast.label)?;
         let servers = stage.servers(self.cast.scenario).await?;
         let (connect, kafka) = (stage.connect(), stage.kafka()?);
         let parts = LabParts {
@@ -291,6 +294,19 @@ impl<'a> Scene<'a> {
     }
 }
 
+/// Names of a scenario's stream; `label` tells it from the streams of other cells.
+pub fn stream_of(scenario: &Scenario, label: &str) -> Result<Stream, RehearseError> {
+    let mut own = stream(label);
+    if scenario.connector.keyed_tables_only {
+        own.tables = cutover_workload::keyed_relations();
+        own.tables.sort();
+    }
+    match scenario.connector.config {
+        Some(request) => request.stream(own),
+        None => Ok(own),
+    }
+}
+
 /// Names of the stream. Each scenario has its own, so that several can share one broker and one worker.
 pub fn stream(scenario: &str) -> Stream {
     let mut tables = cutover_workload::relations();
@@ -304,6 +320,7 @@ pub fn stream(scenario: &str) -> Stream {
         writer_role: crate::servers::WRITER_ROLE.into(),
         marker_prefix: "cutover".into(),
         options_on_new: Vec::new(),
+        offsets_topic: cutover_lab::services::connect::OFFSETS_TOPIC.into(),
     }
 }
 

@@ -53,6 +53,7 @@ pub(super) struct Addresses {
     pub(super) admin: PgAddress,
     writer: PgAddress,
     connector: PgAddress,
+    owner: PgAddress,
 }
 
 impl Addresses {
@@ -62,6 +63,7 @@ impl Addresses {
             admin: cluster.address(Login::Admin, DATABASE),
             writer: cluster.address(Login::App, DATABASE),
             connector: cluster.tcp_address(Login::Debezium, DATABASE),
+            owner: cluster.tcp_address(Login::Admin, DATABASE),
         }
     }
 }
@@ -150,6 +152,11 @@ impl Servers {
     /// For the connector on the old server. The new server has the same credentials.
     pub fn connector_address(&self) -> PgAddress {
         self.old.connector.clone()
+    }
+
+    /// For a connector that logs in as the owner of tables and publication.
+    pub fn owner_address(&self) -> PgAddress {
+        self.old.owner.clone()
     }
 
     /// Version of the server that serves now.

@@ -39,9 +39,13 @@ impl Stage {
         let same = |scenario: &Scenario| {
             scenario.stack.kafka == first.stack.kafka
                 && scenario.stack.debezium == first.stack.debezium
+                && scenario.connector.exactly_once == first.connector.exactly_once
+                // Its names are in the file: a second one would go on where the first one ended.
+                && (scenario.connector.config.is_none() || scenarios.len() == 1)
         };
         if let Some(other) = scenarios.iter().find(|scenario| !same(scenario)) {
-            let reason = "scenarios of one run share Kafka and Debezium versions; run it alone";
+            let reason = "scenarios of one run share Kafka and Debezium versions and exactly-once, and one with \
+                          connector.config shares with none; run it alone";
             return Err(RehearseError::Scenario {
                 origin: other.name.clone(),
                 reason: reason.into(),
@@ -67,6 +71,7 @@ impl Stage {
         let mut spec = StackSpec::new("rehearse", logs);
         spec.kafka.clone_from(&first.stack.kafka);
         spec.debezium.clone_from(&first.stack.debezium);
+        spec.connect.exactly_once = first.connector.exactly_once;
         let stack = Stack::up(&home, spec, &log.sink()).await?;
         for info in stack.services() {
             if let Some(pid) = info.pid {
@@ -115,7 +120,7 @@ impl Stage {
 
     /// Stops everything and removes its data.
     pub async fn close(self) -> Result<f64, RehearseError> {
-        for service in ["kafka", "connect"] {
+        for service in ["zookeeper", "kafka", "connect"] {
             self.roster.remove(service);
         }
         match Arc::try_unwrap(self.stack) {

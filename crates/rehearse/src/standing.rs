@@ -68,11 +68,11 @@ impl Standing {
             stack,
             _owner: owner,
         };
-        standing.start_stream().await?;
+        standing.start_stream(&versions.debezium).await?;
         Ok(standing)
     }
 
-    async fn start_stream(&self) -> Result<(), RehearseError> {
+    async fn start_stream(&self, debezium: &str) -> Result<(), RehearseError> {
         let cluster = self.stack.postgres("main");
         let cluster = cluster.ok_or_else(|| RehearseError::Load("no server was made".into()))?;
         let stream = stream("lab");
@@ -85,7 +85,7 @@ impl Standing {
         })?;
         create_publication(&client, &stream.publication, &stream.tables).await?;
         let address = cluster.tcp_address(Login::Debezium, DATABASE);
-        let config = connector::config(&stream, &address, ConnectorPlan::default());
+        let config = connector::config(&stream, &address, ConnectorPlan::default(), debezium)?;
         let connect = Connect::new(&self.stack.connect.url());
         connector::deploy(&connect, &admin, &stream, &config).await
     }

@@ -309,6 +309,7 @@ mod tests {
                 writer_role: "w".into(),
                 marker_prefix: "m".into(),
                 options_on_new: Vec::new(),
+                offsets_topic: "o".into(),
             },
             connect: Connect::new("http://127.0.0.1:1"),
             kafka: Arc::new(Kafka::new("127.0.0.1:1").unwrap()),

@@ -7,7 +7,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use cutover_ledger::{ChangeWriter, LedgerError};
-use cutover_model::{ChangeRow, Outcome};
+use cutover_model::{ChangeRow, Outcome, Relation};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::error::WorkloadError;
@@ -81,13 +81,14 @@ fn write_all(
     writer.finish()
 }
 
-/// The ledger rows of a transaction. `ordinal` counts the changes that a commit makes visible, as
-/// the witness does; what was taken back has none.
-pub(crate) fn rows(plan: &Plan, settled: &Settled) -> Vec<ChangeRow> {
+/// The ledger rows of a transaction: its changes of captured tables. `ordinal` counts the changes
+/// that a commit makes visible, as the witness does; what was taken back has none.
+pub(crate) fn rows(plan: &Plan, settled: &Settled, captured: &[Relation]) -> Vec<ChangeRow> {
     let time_ms = now_ms();
     let mut ordinal = 0;
     plan.changes
         .iter()
+        .filter(|change| captured.contains(&change.table.relation()))
         .map(|change| {
             let key = change.table.key(change.id);
             let relation = change.table.relation().to_string();
@@ -135,6 +136,7 @@ mod tests {
     use crate::plan::Turn;
     use crate::rows::OwnRows;
     use crate::sequence;
+    use crate::tables::relations;
 
     fn settled(outcome: Outcome) -> Settled {
         Settled {
@@ -168,7 +170,7 @@ mod tests {
     #[test]
     fn what_a_savepoint_took_back_is_failed_and_has_no_ordinal() {
         let plan = plan_of("savepoint");
-        let rows = rows(&plan, &settled(Outcome::Ok));
+        let rows = rows(&plan, &settled(Outcome::Ok), &relations());
         let outcomes: Vec<_> = rows.iter().map(|row| (row.outcome, row.ordinal)).collect();
         assert_eq!(outcomes[0], (Some(Outcome::Ok), Some(0)));
         assert_eq!(outcomes[1], (Some(Outcome::Failed), None));
@@ -179,7 +181,7 @@ mod tests {
     #[test]
     fn a_key_update_is_two_halves_and_the_old_one_carries_the_old_revision() {
         let plan = plan_of("key-update");
-        let rows = rows(&plan, &settled(Outcome::Ok));
+        let rows = rows(&plan, &settled(Outcome::Ok), &relations());
         assert_eq!((rows[0].op.letter(), rows[0].half.number()), ("d", 1));
         assert_eq!((rows[1].op.letter(), rows[1].half.number()), ("c", 2));
         assert!(rows[0].revision < rows[1].revision);
@@ -189,8 +191,15 @@ mod tests {
     #[test]
     fn an_unknown_transaction_still_knows_what_was_rolled_back_for_sure() {
         let plan = plan_of("savepoint");
-        let rows = rows(&plan, &settled(Outcome::Unknown));
+        let rows = rows(&plan, &settled(Outcome::Unknown), &relations());
         assert_eq!(rows[0].outcome, Some(Outcome::Unknown));
         assert_eq!(rows[1].outcome, Some(Outcome::Failed));
+    }
+
+    #[test]
+    fn changes_of_tables_that_nobody_captures_are_not_noted() {
+        let plan = plan_of("key-update");
+        let none = rows(&plan, &settled(Outcome::Ok), &[]);
+        assert!(none.is_empty());
     }
 }

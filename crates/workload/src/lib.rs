@@ -33,4 +33,4 @@ pub use error::WorkloadError;
 pub use load::{Load, LoadConfig, LoadEnd, LoadWatch};
 pub use revision::SESSIONS_MAX;
 pub use stats::{LoadStats, RefusalWindow};
-pub use tables::{SCHEMA_SQL, Table, relations};
+pub use tables::{SCHEMA_SQL, Table, keyed_relations, relations};

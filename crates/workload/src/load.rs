@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use cutover_clients::wait;
 use cutover_ledger::ChangeWriter;
-use cutover_model::{EventSink, Failure, Incarnation};
+use cutover_model::{EventSink, Failure, Incarnation, Relation};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -41,6 +41,9 @@ pub struct LoadConfig {
     pub held_transaction_seconds: f64,
     /// Role to take on (`SET ROLE`) after connecting; `None` keeps the login's.
     pub role: Option<String>,
+    /// Captured tables. Every table is written to; changes of the others are not noted in the
+    /// ledger, because no other ledger knows of them.
+    pub captured: Vec<Relation>,
 }
 
 impl Default for LoadConfig {
@@ -51,6 +54,7 @@ impl Default for LoadConfig {
             transactions_per_second: 400,
             held_transaction_seconds: 3.0,
             role: None,
+            captured: crate::tables::relations(),
         }
     }
 }

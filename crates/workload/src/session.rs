@@ -280,7 +280,7 @@ impl Session {
 
     /// Writes the ledger rows, then moves on in the sequence as the outcome says.
     async fn record(&mut self, plan: &Plan, settled: &Settled) -> Result<(), WorkloadError> {
-        let ledger_rows = rows(plan, settled);
+        let ledger_rows = rows(plan, settled, &self.shared.config.captured);
         let surviving = plan.changes.iter().filter(|change| change.survives).count();
         self.shared
             .meter

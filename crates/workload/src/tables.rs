@@ -148,6 +148,12 @@ pub fn relations() -> Vec<Relation> {
     Table::ALL.into_iter().map(Table::relation).collect()
 }
 
+/// Those of them that have a primary key.
+pub fn keyed_relations() -> Vec<Relation> {
+    let keyed = Table::ALL.into_iter().filter(|table| table.keyed());
+    keyed.map(Table::relation).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

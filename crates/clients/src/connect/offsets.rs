@@ -89,6 +89,13 @@ impl Connect {
         let body = json!({ "offsets": [{ "partition": partition, "offset": offset }] });
         must_exist(name, &self.call(Method::PATCH, &path, Some(&body)).await?)
     }
+
+    /// Removes the offset of one partition; otherwise as [`Connect::patch_offset`].
+    pub async fn remove_offset(&self, name: &str, partition: &Value) -> Result<(), ConnectError> {
+        let path = ["connectors", name, "offsets"];
+        let body = json!({ "offsets": [{ "partition": partition, "offset": null }] });
+        must_exist(name, &self.call(Method::PATCH, &path, Some(&body)).await?)
+    }
 }
 
 fn stored(entry: &Value) -> Option<StoredOffset> {

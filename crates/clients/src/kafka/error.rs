@@ -1,4 +1,4 @@
-//! What can go wrong while reading Kafka.
+//! What can go wrong with Kafka.
 
 use cutover_model::{Classified, ExitCode, Permanence};
 use rdkafka::types::RDKafkaErrorCode;
@@ -66,6 +66,39 @@ pub enum KafkaError {
         /// Cause.
         #[source]
         source: Box<rdkafka::error::KafkaError>,
+    },
+    /// An offset stands in several partitions of the offsets topic.
+    #[error(
+        "topic '{topic}': the offset of connector '{connector}' stands in partitions {partitions:?}"
+    )]
+    Scattered {
+        /// Topic.
+        topic: String,
+        /// Connector.
+        connector: String,
+        /// Where.
+        partitions: Vec<i32>,
+    },
+    /// A record was not taken.
+    #[error("write to topic '{topic}'")]
+    Write {
+        /// Topic.
+        topic: String,
+        /// Cause.
+        #[source]
+        source: Box<rdkafka::error::KafkaError>,
+    },
+    /// A record was acknowledged, and something else was read at its place.
+    #[error(
+        "topic '{topic}' partition {partition}: offset {offset} does not hold what was written"
+    )]
+    NotReadBack {
+        /// Topic.
+        topic: String,
+        /// Partition.
+        partition: i32,
+        /// Place.
+        offset: i64,
     },
     /// Anything else the broker or the library says: bad checksum, unsupported compression, …
     #[error("read topic '{topic}' partition {partition}")]
@@ -135,7 +168,11 @@ impl Classified for KafkaError {
     fn permanence(&self) -> Permanence {
         match self {
             KafkaError::Unreachable { .. } | KafkaError::Silent { .. } => Permanence::Transient,
-            KafkaError::Read { source, .. } if KafkaError::network(source) => Permanence::Transient,
+            KafkaError::Read { source, .. } | KafkaError::Write { source, .. }
+                if KafkaError::network(source) =>
+            {
+                Permanence::Transient
+            }
             _ => Permanence::Definite,
         }
     }
@@ -144,10 +181,17 @@ impl Classified for KafkaError {
         match self {
             KafkaError::Config { .. } => ExitCode::Usage,
             KafkaError::Unreachable { .. } | KafkaError::Silent { .. } => ExitCode::Unreachable,
-            KafkaError::Read { source, .. } if KafkaError::network(source) => ExitCode::Unreachable,
-            KafkaError::NoPartition { .. } => ExitCode::Refused,
+            KafkaError::Read { source, .. } | KafkaError::Write { source, .. }
+                if KafkaError::network(source) =>
+            {
+                ExitCode::Unreachable
+            }
+            KafkaError::NoPartition { .. } | KafkaError::Scattered { .. } => ExitCode::Refused,
             KafkaError::Denied { .. } => ExitCode::Denied,
-            KafkaError::CutOff { .. } | KafkaError::Read { .. } => ExitCode::Unknown,
+            KafkaError::CutOff { .. }
+            | KafkaError::Read { .. }
+            | KafkaError::Write { .. }
+            | KafkaError::NotReadBack { .. } => ExitCode::Unknown,
         }
     }
 
@@ -164,8 +208,20 @@ impl Classified for KafkaError {
                 "raise the topic's retention for the length of the run and record again"
             }
             KafkaError::Denied { .. } => "grant READ and DESCRIBE on the topic",
-            KafkaError::Read { source, .. } if KafkaError::network(source) => {
+            KafkaError::Read { source, .. } | KafkaError::Write { source, .. }
+                if KafkaError::network(source) =>
+            {
                 "check that the brokers are up and that their advertised listeners can be reached"
+            }
+            KafkaError::Scattered { .. } => {
+                "a worker may take any of them at its next start: give the connector another name, which has an \
+                 offset of its own, or remove the stray record"
+            }
+            KafkaError::Write { .. } => {
+                "grant WRITE on the topic, and see that enough replicas are in sync"
+            }
+            KafkaError::NotReadBack { .. } => {
+                "somebody else writes to the offsets topic: keep the connector stopped and try again"
             }
             KafkaError::Read { .. } => return None,
         };
@@ -181,6 +237,9 @@ impl Classified for KafkaError {
             KafkaError::Silent { .. } => "KAFKA-SILENT-001",
             KafkaError::Denied { .. } => "KAFKA-DENIED-001",
             KafkaError::Read { .. } => "KAFKA-READ-001",
+            KafkaError::Scattered { .. } => "KAFKA-SCATTERED-001",
+            KafkaError::Write { .. } => "KAFKA-WRITE-001",
+            KafkaError::NotReadBack { .. } => "KAFKA-WRITE-002",
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Reading Kafka as an auditor: chosen partitions from chosen offsets, and nothing left behind.
+//! Reading Kafka as an auditor: chosen partitions from chosen offsets, and nothing left behind. Writing: one kind
+//! of record only, an offset of Connect ([`OffsetsTopic`]).
 //!
 //! Topic recorders and fences read through this. Partitions are assigned, never subscribed: no consumer group
 //! is joined, no offset committed (librdkafka wants a group name all the same; no broker ever hears it).
@@ -6,6 +7,7 @@
 //! is gone and a log that was cut off are three different answers, and a hang is none.
 
 mod error;
+mod offsets;
 mod reader;
 mod record;
 
@@ -15,6 +17,7 @@ use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 
 pub use error::KafkaError;
+pub use offsets::{OffsetKey, OffsetRecord, OffsetsTopic};
 pub use reader::ReadEnd;
 pub use record::Record;
 
@@ -115,10 +118,21 @@ pub struct ReadRange<'a> {
     pub timeout_idle: Duration,
 }
 
-fn consumer(bootstrap: &str) -> Result<BaseConsumer, KafkaError> {
-    ClientConfig::new()
+/// What every client of ours has in common.
+fn client(bootstrap: &str) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config
         .set("bootstrap.servers", bootstrap)
         .set("client.id", "cutover")
+        // Asking for a topic must not create it.
+        .set("allow.auto.create.topics", "false")
+        .set("reconnect.backoff.max.ms", "1000")
+        .set("log_level", "0");
+    config
+}
+
+fn consumer(bootstrap: &str) -> Result<BaseConsumer, KafkaError> {
+    client(bootstrap)
         // Needed by the library; with assign() and without commits the broker never sees it.
         .set("group.id", "cutover-never-joined")
         .set("enable.auto.commit", "false")
@@ -128,15 +142,11 @@ fn consumer(bootstrap: &str) -> Result<BaseConsumer, KafkaError> {
         .set("check.crcs", "true")
         // A log that was cut off must be an answer, not a silent jump.
         .set("auto.offset.reset", "error")
-        // Asking for a topic must not create it.
-        .set("allow.auto.create.topics", "false")
         // The default of one second stalls a reader that is faster than the fetcher.
         .set("fetch.queue.backoff.ms", "1")
         .set("fetch.wait.max.ms", "100")
         .set("queued.min.messages", "20000")
         .set("queued.max.messages.kbytes", "32768")
-        .set("reconnect.backoff.max.ms", "1000")
-        .set("log_level", "0")
         .create()
         .map_err(|source| KafkaError::Config {
             source: Box::new(source),

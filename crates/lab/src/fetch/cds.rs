@@ -10,15 +10,16 @@ use std::time::{Duration, Instant};
 use cutover_model::EventSink;
 
 use super::{Archives, PartDir};
-use crate::catalog::JavaMain;
+use crate::catalog::{JavaMain, Metadata};
 use crate::error::LabError;
 use crate::home::Home;
 use crate::host::{self, Java};
 use crate::privilege;
 use crate::services::Setup;
-use crate::services::connect::{Connect, ConnectOptions};
+use crate::services::connect::{self, Connect, ConnectOptions};
 use crate::services::jvm::{ClassData, Jvm};
 use crate::services::kafka::{self, Kafka};
+use crate::services::zookeeper::{self, ZooKeeper};
 use crate::spawn::{self, Launch};
 
 /// How long the format tool may take.
@@ -55,7 +56,8 @@ pub(super) async fn ensure(
     let started = Instant::now();
     super::remove_if_there(&folder)?;
     privilege::private_folder(&folder, home.account())?;
-    if !dir.root.join(kafka::CHECKPOINT).exists() {
+    let own_metadata = dir.part.kafka_traits()?.metadata == Metadata::Kraft;
+    if own_metadata && !dir.root.join(kafka::CHECKPOINT).exists() {
         format(home, dir, &java, &folder).await?;
     }
     let run = folder.join("run");
@@ -128,18 +130,33 @@ async fn make_archives(
     folder: &Path,
     setup: &Setup,
 ) -> Result<(), LabError> {
-    let jvm = Jvm::new(&java.program, &dir.root, ClassData::Make(folder.to_owned()))?;
-    let mut broker = Kafka::create_with(setup, dir, jvm.clone())?;
+    let traits = dir.part.kafka_traits()?;
+    let jvm = Jvm::new(&java.program, dir, ClassData::Make(folder.to_owned()))?;
+    let mut zookeeper = match traits.metadata {
+        Metadata::Zookeeper => Some(ZooKeeper::create_with(setup, dir, jvm.clone())?),
+        Metadata::Kraft => None,
+    };
+    let mut broker = Kafka::create_with(setup, dir, jvm.clone(), zookeeper.as_ref())?;
     let options = ConnectOptions::default();
-    let mut worker = Connect::create_with(setup, jvm, broker.bootstrap(), options)?;
+    let mut worker = Connect::create_with(setup, (jvm, traits), broker.bootstrap(), options)?;
+    if let Some(zookeeper) = &mut zookeeper {
+        zookeeper.start()?;
+        zookeeper.ready().await?;
+    }
     broker.start()?;
     worker.start()?;
     broker.ready().await?;
     worker.ready().await?;
-    // One after the other: a worker without its broker would wait for it instead of ending.
+    // One after the other: a worker without its broker, or a broker without its ZooKeeper, would
+    // wait for it instead of ending.
     worker.stop(DUMP_DEADLINE).await?;
     broker.stop(DUMP_DEADLINE).await?;
-    for name in ["kafka", "connect"] {
+    let mut services = vec![kafka::NAME, connect::NAME];
+    if let Some(zookeeper) = &mut zookeeper {
+        zookeeper.stop(DUMP_DEADLINE).await?;
+        services.push(zookeeper::NAME);
+    }
+    for name in services {
         let archive = folder.join(format!("{name}.jsa"));
         if !archive.exists() {
             let (part, reason) = (

@@ -3,9 +3,10 @@
 //! ```text
 //! <life>/connect/ connect.properties log4j2.xml tmp/
 //! ```
-//! It sees one plug-in folder, Debezium's, and looks for plug-ins by their manifests only: scanning
-//! everything costs four seconds and half a gigabyte. The REST interface listens on loopback;
-//! connector passwords travel through it and into Kafka's configuration topic, and nowhere else.
+//! It sees one plug-in folder, Debezium's, and looks for plug-ins by their manifests only, where
+//! worker and plug-in have that: scanning everything costs seconds and some hundred MiB. The REST
+//! interface listens on loopback; connector passwords travel through it and into Kafka's
+//! configuration topic, and nowhere else.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -14,8 +15,9 @@ use cutover_clients::wait::Poll;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::jvm::{self, Jvm};
+use super::jvm::{Jvm, Program};
 use super::{LOOPBACK, ServiceInfo, Setup, kafka};
+use crate::catalog::KafkaTraits;
 use crate::error::LabError;
 use crate::fetch::PartDir;
 use crate::ports::{self, PortLease};
@@ -23,6 +25,15 @@ use crate::spawn::{self, Child, Stopped};
 
 /// Name of the service, its folder and its log.
 pub const NAME: &str = "connect";
+/// Topic in which the worker keeps source offsets.
+pub const OFFSETS_TOPIC: &str = "connect-offsets";
+const PROGRAM: Program = Program {
+    service: NAME,
+    main: "org.apache.kafka.connect.cli.ConnectDistributed",
+    heap_mib: 256,
+};
+/// More of an answer than this is not read.
+const ANSWER_BYTES_MAX: u64 = 16 * 1024;
 
 /// What a worker may be told. The defaults suit a rehearsal.
 #[derive(Debug, Clone)]
@@ -31,6 +42,8 @@ pub struct ConnectOptions {
     pub offset_flush: Duration,
     /// Whether connectors may ask for exactly-once delivery.
     pub exactly_once: bool,
+    /// Partitions of the offsets topic, if the worker makes it. Kafka's own default is 25.
+    pub offset_partitions: u16,
 }
 
 impl Default for ConnectOptions {
@@ -38,6 +51,7 @@ impl Default for ConnectOptions {
         ConnectOptions {
             offset_flush: Duration::from_millis(250),
             exactly_once: false,
+            offset_partitions: 1,
         }
     }
 }
@@ -49,7 +63,9 @@ pub struct Connect {
     folder: PathBuf,
     label: String,
     plugins: PathBuf,
+    manifests: bool,
     jvm: Jvm,
+    traits: &'static KafkaTraits,
     setup: Setup,
     bootstrap: String,
     options: ConnectOptions,
@@ -66,19 +82,20 @@ impl Connect {
         options: ConnectOptions,
     ) -> Result<Connect, LabError> {
         let jvm = Jvm::of(kafka_part)?;
-        let mut connect = Connect::create_with(setup, jvm, broker.bootstrap(), options)?;
+        let traits = kafka_part.part.kafka_traits()?;
+        let mut connect = Connect::create_with(setup, (jvm, traits), broker.bootstrap(), options)?;
         connect.swap_plugin(debezium)?;
         Ok(connect)
     }
 
     pub(crate) fn create_with(
         setup: &Setup,
-        jvm: Jvm,
+        (jvm, traits): (Jvm, &'static KafkaTraits),
         bootstrap: String,
         options: ConnectOptions,
     ) -> Result<Connect, LabError> {
         let folder = setup.service_folder(NAME)?;
-        jvm::prepare_folder(&folder, setup.account())?;
+        jvm.prepare_folder(&folder, setup.account())?;
         let plugins = folder.join("no-plugins");
         crate::privilege::private_folder(&plugins, setup.account())?;
         Ok(Connect {
@@ -86,7 +103,9 @@ impl Connect {
             folder,
             label: "connect".to_owned(),
             plugins,
-            jvm,
+            manifests: true,
+            jvm: jvm.for_worker(),
+            traits,
             setup: setup.clone(),
             bootstrap,
             options,
@@ -98,6 +117,8 @@ impl Connect {
     pub fn swap_plugin(&mut self, debezium: &PartDir) -> Result<(), LabError> {
         super::require_stopped(NAME, &mut self.child)?;
         self.plugins = debezium.root.join("plugins");
+        let traits = debezium.part.debezium.as_ref();
+        self.manifests = traits.is_some_and(|traits| traits.manifests);
         self.label = format!("connect with {}", debezium.part.label());
         Ok(())
     }
@@ -107,16 +128,19 @@ impl Connect {
         let flag = |value: bool| if value { "enabled" } else { "disabled" }.to_owned();
         let json = || "org.apache.kafka.connect.json.JsonConverter".to_owned();
         let one = || "1".to_owned();
-        super::properties(&[
+        let mut all = super::properties(&[
             ("bootstrap.servers", self.bootstrap.clone()),
             ("group.id", "connect".to_owned()),
             ("config.storage.topic", "connect-configs".to_owned()),
-            ("offset.storage.topic", "connect-offsets".to_owned()),
+            ("offset.storage.topic", OFFSETS_TOPIC.to_owned()),
             ("status.storage.topic", "connect-status".to_owned()),
             ("config.storage.replication.factor", one()),
             ("offset.storage.replication.factor", one()),
             ("status.storage.replication.factor", one()),
-            ("offset.storage.partitions", one()),
+            (
+                "offset.storage.partitions",
+                self.options.offset_partitions.to_string(),
+            ),
             ("status.storage.partitions", one()),
             ("key.converter", json()),
             ("value.converter", json()),
@@ -126,7 +150,6 @@ impl Connect {
             ("rest.advertised.host.name", LOOPBACK.to_owned()),
             ("rest.advertised.port", port.to_string()),
             ("plugin.path", self.plugins.display().to_string()),
-            ("plugin.discovery", "service_load".to_owned()),
             (
                 "offset.flush.interval.ms",
                 self.options.offset_flush.as_millis().to_string(),
@@ -140,7 +163,16 @@ impl Connect {
                 flag(self.options.exactly_once),
             ),
             ("producer.transaction.timeout.ms", "10000".to_owned()),
-        ])
+        ]);
+        if self.traits.plugin_discovery {
+            let mode = if self.manifests {
+                "service_load"
+            } else {
+                "hybrid_warn"
+            };
+            all.push_str(&format!("plugin.discovery={mode}\n"));
+        }
+        all
     }
 
     /// Starts the process and returns at once; [`Connect::ready`] tells when it serves. The broker
@@ -150,22 +182,27 @@ impl Connect {
         super::require_stopped(NAME, &mut self.child)?;
         let file = self.folder.join("connect.properties");
         super::write(&file, &self.settings(), self.setup.account())?;
-        let main = "org.apache.kafka.connect.cli.ConnectDistributed";
-        let launch = self.jvm.launch(NAME, main, &file, &self.setup);
+        let launch = self.jvm.launch(PROGRAM, &file, &self.setup);
         self.child = Some(spawn::spawn(&launch)?);
         Ok(())
     }
 
-    /// Waits until the worker says that it is healthy, which means that it has joined its group.
+    /// Waits until the worker has joined its group. A newer one says so itself (`GET /health`). An
+    /// older one answers a question about a connector only after it has joined, so it is asked
+    /// about one that nobody has.
     pub async fn ready(&mut self) -> Result<(), LabError> {
         let port = self.rest.port();
+        let (path, code, word) = if self.traits.health {
+            ("/health", 200, "")
+        } else {
+            // Before its resources are there the server says 404 too, but not in Connect's words.
+            ("/connectors/nobody", 404, "\"error_code\"")
+        };
         let child = super::running(NAME, &mut self.child)?;
-        super::until_ready(NAME, child, async || {
-            match get_status(port, "/health").await {
-                Ok(200) => Poll::Ready(()),
-                Ok(code) => Poll::NotYet(format!("GET /health answers {code}")),
-                Err(error) => Poll::NotYet(error.to_string()),
-            }
+        super::until_ready(NAME, child, async || match get(port, path).await {
+            Ok((found, body)) if found == code && body.contains(word) => Poll::Ready(()),
+            Ok((found, _)) => Poll::NotYet(format!("GET {path} answers {found}")),
+            Err(error) => Poll::NotYet(error.to_string()),
         })
         .await
     }
@@ -203,17 +240,23 @@ impl Connect {
     }
 }
 
-/// Status code of a GET. One line of HTTP, so that readiness needs no client that could retry by
-/// itself.
-async fn get_status(port: u16, path: &str) -> std::io::Result<u16> {
+/// Status code and body of a GET. A few lines of HTTP, so that readiness needs no client that could
+/// retry by itself.
+async fn get(port: u16, path: &str) -> std::io::Result<(u16, String)> {
     let mut stream = TcpStream::connect((LOOPBACK, port)).await?;
     let request =
         format!("GET {path} HTTP/1.1\r\nHost: {LOOPBACK}:{port}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
-    let mut line = [0_u8; 12]; // "HTTP/1.1 200"
-    stream.read_exact(&mut line).await?;
-    std::str::from_utf8(&line)
-        .ok()
-        .and_then(|text| text.strip_prefix("HTTP/1.1 ")?.parse().ok())
-        .ok_or_else(|| std::io::Error::other("the answer is not HTTP"))
+    let mut bytes = Vec::new();
+    stream
+        .take(ANSWER_BYTES_MAX)
+        .read_to_end(&mut bytes)
+        .await?;
+    let answer = String::from_utf8_lossy(&bytes);
+    let code = answer
+        .strip_prefix("HTTP/1.1 ")
+        .and_then(|rest| rest.get(..3)?.parse().ok())
+        .ok_or_else(|| std::io::Error::other("the answer is not HTTP"))?;
+    let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+    Ok((code, body.to_owned()))
 }

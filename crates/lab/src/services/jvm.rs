@@ -7,17 +7,13 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::catalog::Logging;
 use crate::error::LabError;
 use crate::fetch::{Archives, PartDir};
 use crate::privilege::Account;
 use crate::spawn::Launch;
 
 use super::Setup;
-
-/// Everything goes to standard output, which is the log file.
-const LOGGING: &str = include_str!("log4j2.xml");
-/// Heap of each service; half of it is too little for a load, twice of it gives nothing.
-const HEAP_MIB: u32 = 256;
 
 /// What to do about class-data archives.
 #[derive(Debug, Clone)]
@@ -28,11 +24,25 @@ pub(crate) enum ClassData {
     Make(PathBuf),
 }
 
-/// Java with the class path of broker and worker.
+/// A service that runs on Java.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Program {
+    /// Name of the service, its archive and its log.
+    pub service: &'static str,
+    /// Main class; its one argument is a properties file.
+    pub main: &'static str,
+    /// Heap. For broker and worker, half of the usual 256 is too little for a load, twice of it
+    /// gives nothing.
+    pub heap_mib: u32,
+}
+
+/// Java with a class path of Kafka's jars.
 #[derive(Debug, Clone)]
 pub(crate) struct Jvm {
     java: PathBuf,
-    class_path: String,
+    jars: Vec<String>,
+    worker_leaves_out: Vec<String>,
+    logging: Logging,
     class_data: ClassData,
 }
 
@@ -45,12 +55,17 @@ impl Jvm {
                 reason: "it has no class-data archives".to_owned(),
             });
         };
-        Jvm::new(java, &kafka.root, ClassData::Use(folder.clone()))
+        Jvm::new(java, kafka, ClassData::Use(folder.clone()))
     }
 
-    /// A given Java with the jars in `root/libs`, in sorted order: archives depend on the order.
-    pub(crate) fn new(java: &Path, root: &Path, class_data: ClassData) -> Result<Jvm, LabError> {
-        let libs = root.join("libs");
+    /// A given Java with the part's jars, in sorted order: archives depend on the order.
+    pub(crate) fn new(
+        java: &Path,
+        kafka: &PartDir,
+        class_data: ClassData,
+    ) -> Result<Jvm, LabError> {
+        let traits = kafka.part.kafka_traits()?;
+        let libs = kafka.root.join("libs");
         let entries = std::fs::read_dir(&libs).map_err(LabError::io("read", &libs))?;
         let mut jars: Vec<String> = entries
             .flatten()
@@ -60,27 +75,42 @@ impl Jvm {
         jars.sort();
         Ok(Jvm {
             java: java.to_owned(),
-            class_path: jars.join(":"),
+            jars,
+            worker_leaves_out: traits.worker_leaves_out.clone(),
+            logging: traits.logging,
             class_data,
         })
     }
 
-    /// The launch of a main class with one properties file, working in its own folder.
-    pub(crate) fn launch(
-        &self,
-        service: &str,
-        main: &str,
-        properties: &Path,
-        setup: &Setup,
-    ) -> Launch {
+    /// The same without the jars that a worker has no use for.
+    pub(crate) fn for_worker(mut self) -> Jvm {
+        let leaves_out = std::mem::take(&mut self.worker_leaves_out);
+        self.jars.retain(|jar| {
+            let name = jar.rsplit('/').next().unwrap_or(jar);
+            !leaves_out.iter().any(|left_out| name.starts_with(left_out))
+        });
+        self
+    }
+
+    /// The launch of a program with one properties file, working in its own folder.
+    pub(crate) fn launch(&self, program: Program, properties: &Path, setup: &Setup) -> Launch {
+        let Program {
+            service,
+            main,
+            heap_mib,
+        } = program;
         let folder = properties.parent().unwrap_or(Path::new("/"));
         let archive = |folder: &Path| folder.join(format!("{service}.jsa")).display().to_string();
         let class_data = match &self.class_data {
             ClassData::Use(folder) => format!("-XX:SharedArchiveFile={}", archive(folder)),
             ClassData::Make(folder) => format!("-XX:ArchiveClassesAtExit={}", archive(folder)),
         };
+        let logging = match self.logging {
+            Logging::Log4j2 => "-Dlog4j2.configurationFile=log4j2.xml",
+            Logging::Reload4j => "-Dlog4j.configuration=file:log4j.properties",
+        };
         Launch::new(service, &self.java, folder, &setup.log(service))
-            .args([format!("-Xms{HEAP_MIB}m"), format!("-Xmx{HEAP_MIB}m")])
+            .args([format!("-Xms{heap_mib}m"), format!("-Xmx{heap_mib}m")])
             .args([
                 "-XX:+UseSerialGC",
                 "-XX:TieredStopAtLevel=1",
@@ -88,19 +118,23 @@ impl Jvm {
             ])
             .args([class_data, "-Xshare:auto".to_owned()])
             .args(["-Djava.awt.headless=true", "-Djava.io.tmpdir=tmp"])
-            .args([
-                "-Dlog4j2.configurationFile=log4j2.xml",
-                "-cp",
-                &self.class_path,
-                main,
-            ])
+            .args([logging, "-cp", &self.jars.join(":"), main])
             .arg_path(properties)
             .account(setup.account())
     }
-}
 
-/// What every Java service needs in its folder.
-pub(crate) fn prepare_folder(folder: &Path, account: Option<&Account>) -> Result<(), LabError> {
-    crate::privilege::private_folder(&folder.join("tmp"), account)?;
-    super::write(&folder.join("log4j2.xml"), LOGGING, account)
+    /// What every Java service needs in its folder. Everything is logged to standard output, which
+    /// is the log file.
+    pub(crate) fn prepare_folder(
+        &self,
+        folder: &Path,
+        account: Option<&Account>,
+    ) -> Result<(), LabError> {
+        crate::privilege::private_folder(&folder.join("tmp"), account)?;
+        let (file, settings) = match self.logging {
+            Logging::Log4j2 => ("log4j2.xml", include_str!("log4j2.xml")),
+            Logging::Reload4j => ("log4j.properties", include_str!("log4j.properties")),
+        };
+        super::write(&folder.join(file), settings, account)
+    }
 }

@@ -1,14 +1,14 @@
-//! One Kafka broker that is its own controller (KRaft).
+//! One Kafka broker: its own controller (KRaft), or beside a ZooKeeper where its version needs one.
 //!
 //! ```text
 //! <life>/kafka/ server.properties log4j2.xml tmp/
 //!              data/{meta.properties,bootstrap.checkpoint,<topic>-<n>/…}
 //! ```
-//! Formatted without a Java process: two ids of our own and the checkpoint that the real format
-//! tool wrote when the part was fetched. The settings keep one node from waiting for others that
-//! will never come.
+//! A KRaft broker is formatted without a Java process: two ids of our own and the checkpoint that
+//! the real format tool wrote when the part was fetched. The settings keep one node from waiting
+//! for others that will never come.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use base64::Engine;
@@ -19,17 +19,28 @@ use rand::Rng;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::jvm::{self, Jvm};
+use super::jvm::{Jvm, Program};
+use super::zookeeper::ZooKeeper;
 use super::{LOOPBACK, ServiceInfo, Setup};
 use crate::error::LabError;
 use crate::fetch::PartDir;
 use crate::ports::{self, PortLease};
+use crate::privilege::Account;
 use crate::spawn::{self, Child, Stopped};
 
 /// Name of the service, its folder and its log.
 pub const NAME: &str = "kafka";
 /// Written by the real format tool at fetch; holds feature levels only.
 pub(crate) const CHECKPOINT: &str = "bootstrap.checkpoint";
+
+const PROGRAM: Program = Program {
+    service: NAME,
+    main: "kafka.Kafka",
+    heap_mib: 256,
+};
+/// How often a broker is started again that ended because ZooKeeper still knew its killed
+/// predecessor. A start takes a second, ZooKeeper's patience three.
+const STARTS_MAX: u32 = 8;
 
 /// A broker, running or not. Its ports stay its own while it is stopped.
 #[derive(Debug)]
@@ -40,28 +51,46 @@ pub struct Kafka {
     jvm: Jvm,
     setup: Setup,
     client: PortLease,
-    controller: PortLease,
+    metadata: Keeper,
+}
+
+/// Who keeps the metadata.
+#[derive(Debug)]
+enum Keeper {
+    /// The broker itself, on a port of its own.
+    Controller(PortLease),
+    /// The ZooKeeper at this address.
+    ZooKeeper(String),
 }
 
 impl Kafka {
-    /// Formats a new broker. Nothing runs yet.
-    pub fn create(setup: &Setup, part: &PartDir) -> Result<Kafka, LabError> {
-        Kafka::create_with(setup, part, Jvm::of(part)?)
+    /// Makes a new broker. Nothing runs yet.
+    pub fn create(
+        setup: &Setup,
+        part: &PartDir,
+        zookeeper: Option<&ZooKeeper>,
+    ) -> Result<Kafka, LabError> {
+        Kafka::create_with(setup, part, Jvm::of(part)?, zookeeper)
     }
 
-    pub(crate) fn create_with(setup: &Setup, part: &PartDir, jvm: Jvm) -> Result<Kafka, LabError> {
+    pub(crate) fn create_with(
+        setup: &Setup,
+        part: &PartDir,
+        jvm: Jvm,
+        zookeeper: Option<&ZooKeeper>,
+    ) -> Result<Kafka, LabError> {
         let folder = setup.service_folder(NAME)?;
         let account = setup.account();
-        jvm::prepare_folder(&folder, account)?;
+        jvm.prepare_folder(&folder, account)?;
         let data = folder.join("data");
         crate::privilege::private_folder(&data, account)?;
-        let ids = [("cluster.id", random_id()), ("directory.id", random_id())];
-        let fixed = [("node.id", "1".to_owned()), ("version", "1".to_owned())];
-        let meta = super::properties(&ids) + &super::properties(&fixed);
-        super::write(&data.join("meta.properties"), &meta, account)?;
-        let (from, to) = (part.root.join(CHECKPOINT), data.join(CHECKPOINT));
-        std::fs::copy(&from, &to).map_err(LabError::io("copy", &from))?;
-        crate::privilege::give(&to, account)?;
+        let metadata = match zookeeper {
+            Some(zookeeper) => Keeper::ZooKeeper(zookeeper.address()),
+            None => {
+                format(part, &data, account)?;
+                Keeper::Controller(ports::lease(&setup.home)?)
+            }
+        };
         let kafka = Kafka {
             child: None,
             folder,
@@ -69,7 +98,7 @@ impl Kafka {
             jvm,
             setup: setup.clone(),
             client: ports::lease(&setup.home)?,
-            controller: ports::lease(&setup.home)?,
+            metadata,
         };
         super::write(&kafka.properties(), &kafka.settings(), account)?;
         Ok(kafka)
@@ -80,33 +109,20 @@ impl Kafka {
     }
 
     fn settings(&self) -> String {
-        let (client, controller) = (self.client.port(), self.controller.port());
+        let client = format!("PLAINTEXT://{LOOPBACK}:{}", self.client.port());
         let one = || "1".to_owned();
-        super::properties(&[
-            ("process.roles", "broker,controller".to_owned()),
-            ("node.id", one()),
-            (
-                "controller.quorum.voters",
-                format!("1@{LOOPBACK}:{controller}"),
-            ),
-            (
-                "listeners",
-                format!("PLAINTEXT://{LOOPBACK}:{client},CONTROLLER://{LOOPBACK}:{controller}"),
-            ),
-            (
-                "advertised.listeners",
-                format!("PLAINTEXT://{LOOPBACK}:{client}"),
-            ),
-            (
-                "listener.security.protocol.map",
-                "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT".to_owned(),
-            ),
-            ("controller.listener.names", "CONTROLLER".to_owned()),
-            ("inter.broker.listener.name", "PLAINTEXT".to_owned()),
-            // With the default of 9 s, a killed broker waits 10 s for its own dead registration to
-            // expire.
-            ("broker.session.timeout.ms", "3000".to_owned()),
-            ("broker.heartbeat.interval.ms", "500".to_owned()),
+        let metadata = match &self.metadata {
+            Keeper::Controller(port) => own_controller(&client, port.port()),
+            Keeper::ZooKeeper(address) => super::properties(&[
+                ("broker.id", one()),
+                ("zookeeper.connect", address.clone()),
+                // So long a killed broker stays registered, and its successor cannot start.
+                ("zookeeper.session.timeout.ms", "3000".to_owned()),
+                ("listeners", client.clone()),
+            ]),
+        };
+        let common = super::properties(&[
+            ("advertised.listeners", client),
             ("log.dirs", self.folder.join("data").display().to_string()),
             ("num.partitions", one()),
             ("default.replication.factor", one()),
@@ -121,9 +137,6 @@ impl Kafka {
                 "transaction.abort.timed.out.transaction.cleanup.interval.ms",
                 "1000".to_owned(),
             ),
-            ("share.coordinator.state.topic.replication.factor", one()),
-            ("share.coordinator.state.topic.min.isr", one()),
-            ("share.coordinator.state.topic.num.partitions", one()),
             ("group.initial.rebalance.delay.ms", "0".to_owned()),
             ("group.min.session.timeout.ms", "1000".to_owned()),
             // The default of 128 MiB is allocated at boot.
@@ -133,21 +146,36 @@ impl Kafka {
             ("num.io.threads", "4".to_owned()),
             ("background.threads", "2".to_owned()),
             ("auto.create.topics.enable", "true".to_owned()),
-        ])
+        ]);
+        metadata + &common
     }
 
     /// Starts the process and returns at once; [`Kafka::ready`] tells when it serves.
     pub fn start(&mut self) -> Result<(), LabError> {
         super::require_stopped(NAME, &mut self.child)?;
-        let launch = self
-            .jvm
-            .launch(NAME, "kafka.Kafka", &self.properties(), &self.setup);
+        let launch = self.jvm.launch(PROGRAM, &self.properties(), &self.setup);
         self.child = Some(spawn::spawn(&launch)?);
         Ok(())
     }
 
-    /// Waits until the broker answers a request.
+    /// Waits until the broker answers a request. One that ended because ZooKeeper still holds the
+    /// registration of its killed predecessor is started again until that has expired.
     pub async fn ready(&mut self) -> Result<(), LabError> {
+        let mut starts = 1;
+        loop {
+            let error = match self.answered().await {
+                Ok(()) => return Ok(()),
+                Err(error) => error,
+            };
+            if starts == STARTS_MAX || !self.met_its_predecessor() {
+                return Err(error);
+            }
+            starts += 1;
+            self.start()?;
+        }
+    }
+
+    async fn answered(&mut self) -> Result<(), LabError> {
         let port = self.client.port();
         let child = super::running(NAME, &mut self.child)?;
         super::until_ready(NAME, child, async || match api_versions(port).await {
@@ -156,6 +184,13 @@ impl Kafka {
             Err(error) => Poll::NotYet(error.to_string()),
         })
         .await
+    }
+
+    fn met_its_predecessor(&mut self) -> bool {
+        let ended = |child: &mut Child| {
+            child.try_wait().is_some() && child.output().contains("NodeExistsException")
+        };
+        matches!(self.metadata, Keeper::ZooKeeper(_)) && self.child.as_mut().is_some_and(ended)
     }
 
     /// Stops it in order.
@@ -180,15 +215,57 @@ impl Kafka {
 
     /// For status.
     pub fn info(&self) -> ServiceInfo {
+        let mut ports = vec![self.client.port()];
+        if let Keeper::Controller(port) = &self.metadata {
+            ports.push(port.port());
+        }
         ServiceInfo {
             name: NAME.to_owned(),
             part: self.label.clone(),
             pid: self.child.as_ref().map(Child::pid),
-            ports: vec![self.client.port(), self.controller.port()],
+            ports,
             log: self.setup.log(NAME),
             folder: self.folder.clone(),
         }
     }
+}
+
+/// What the real format tool would write.
+fn format(part: &PartDir, data: &Path, account: Option<&Account>) -> Result<(), LabError> {
+    let ids = [("cluster.id", random_id()), ("directory.id", random_id())];
+    let fixed = [("node.id", "1".to_owned()), ("version", "1".to_owned())];
+    let meta = super::properties(&ids) + &super::properties(&fixed);
+    super::write(&data.join("meta.properties"), &meta, account)?;
+    let (from, to) = (part.root.join(CHECKPOINT), data.join(CHECKPOINT));
+    std::fs::copy(&from, &to).map_err(LabError::io("copy", &from))?;
+    crate::privilege::give(&to, account)
+}
+
+/// Settings of a broker that is its own controller.
+fn own_controller(client: &str, port: u16) -> String {
+    let one = || "1".to_owned();
+    super::properties(&[
+        ("process.roles", "broker,controller".to_owned()),
+        ("node.id", one()),
+        ("controller.quorum.voters", format!("1@{LOOPBACK}:{port}")),
+        (
+            "listeners",
+            format!("{client},CONTROLLER://{LOOPBACK}:{port}"),
+        ),
+        (
+            "listener.security.protocol.map",
+            "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT".to_owned(),
+        ),
+        ("controller.listener.names", "CONTROLLER".to_owned()),
+        ("inter.broker.listener.name", "PLAINTEXT".to_owned()),
+        // With the default of 9 s, a killed broker waits 10 s for its own dead registration to
+        // expire.
+        ("broker.session.timeout.ms", "3000".to_owned()),
+        ("broker.heartbeat.interval.ms", "500".to_owned()),
+        ("share.coordinator.state.topic.replication.factor", one()),
+        ("share.coordinator.state.topic.min.isr", one()),
+        ("share.coordinator.state.topic.num.partitions", one()),
+    ])
 }
 
 /// Asks a Java service to end, and forgets it once it has.

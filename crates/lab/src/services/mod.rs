@@ -9,6 +9,7 @@ pub mod pgbackrest;
 pub mod postgres;
 pub mod postgres_origins;
 pub mod postgres_tools;
+pub mod zookeeper;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -23,6 +24,9 @@ use crate::spawn::Child;
 /// How long a service may take from start to its first answer. Ten times what a busy machine was
 /// seen to need.
 pub const READY_DEADLINE: Duration = Duration::from_secs(90);
+/// How long one answer of a starting service is waited for before it is asked again: a server that
+/// is asked in the middle of its start may keep the connection and never say a word.
+const ANSWER_DEADLINE: Duration = Duration::from_secs(2);
 /// How often a starting service is asked.
 const ASK_EVERY: Duration = Duration::from_millis(20);
 /// Everything is on this address and no other.
@@ -83,7 +87,9 @@ async fn until_ready<T>(
     let what = format!("{service} being ready");
     let answer = wait::until(&what, READY_DEADLINE, ASK_EVERY, async || {
         child.check_alive()?;
-        Ok::<_, LabError>(ask().await)
+        let answer = wait::within(ANSWER_DEADLINE, ask()).await;
+        let silent = || Poll::NotYet("it took the question and does not answer".to_owned());
+        Ok::<_, LabError>(answer.unwrap_or_else(silent))
     });
     Ok(answer.await?)
 }

@@ -352,14 +352,26 @@ impl Postgres {
         }
         script.push_str("GRANT pg_read_all_data TO debezium;");
         self.execute(&admin, "make roles", &script).await?;
-        self.make_database(&self.spec.database).await
+        self.make_application_database(&self.spec.database).await
     }
 
-    /// Makes a database in which `app` may make and change tables and `debezium` may read them.
+    /// Makes an empty database.
     pub async fn make_database(&self, database: &str) -> Result<(), LabError> {
         let admin = self.session("postgres").await?;
         let create = format!("CREATE DATABASE {}", quote_identifier(database));
-        self.execute(&admin, "make the database", &create).await?;
+        self.execute(&admin, "make the database", &create).await
+    }
+
+    /// Drops a database.
+    pub async fn drop_database(&self, database: &str) -> Result<(), LabError> {
+        let admin = self.session("postgres").await?;
+        let drop = format!("DROP DATABASE {}", quote_identifier(database));
+        self.execute(&admin, "drop the database", &drop).await
+    }
+
+    /// Makes a database in which `app` may make and change tables and `debezium` may read them.
+    pub async fn make_application_database(&self, database: &str) -> Result<(), LabError> {
+        self.make_database(database).await?;
         let inside = self.session(database).await?;
         let grants = "GRANT USAGE, CREATE ON SCHEMA public TO app; \
              ALTER DEFAULT PRIVILEGES FOR ROLE postgres GRANT ALL ON TABLES TO app; \

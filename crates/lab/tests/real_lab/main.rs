@@ -13,4 +13,5 @@ mod real_fetch;
 mod real_postgres;
 mod real_processes;
 mod real_stack;
+mod real_versions;
 mod support;

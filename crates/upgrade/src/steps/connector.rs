@@ -6,10 +6,14 @@ use cutover_clients::pg::slots::slot;
 use cutover_clients::pg::{PgHost, connect_admin};
 use cutover_clients::wait::{Poll, until};
 
+use serde_json::{Map, Value};
+
 use super::predict;
 use crate::cutover::Cutover;
 use crate::error::UpgradeError;
 use crate::hands::{Hands, Side};
+use crate::predict::DebeziumVersion;
+use crate::start::Starting;
 
 pub(super) async fn stopped(cutover: &Cutover) -> Result<Option<String>, UpgradeError> {
     let status = cutover.connect.status(&cutover.stream.connector).await?;
@@ -179,7 +183,8 @@ pub(super) async fn deploy<H: Hands>(
     config.insert("database.hostname".into(), host.into());
     config.insert("database.port".into(), address.port.to_string().into());
     if let Some(mode) = snapshot_mode {
-        config.insert("snapshot.mode".into(), mode.into());
+        let known = mode_name(cutover, &config, mode).await?;
+        config.insert("snapshot.mode".into(), known.into());
     }
     if rename {
         cutover.stream.connector.push_str("-2");
@@ -191,6 +196,26 @@ pub(super) async fn deploy<H: Hands>(
     cutover.reader = reads_from(cutover);
     let told = predict::told(&prediction);
     Ok(format!("connector {name} deployed; {told}"))
+}
+
+/// What `no_data` is called by the version that will run: `never` before 2.6 (docs of Debezium 2.5).
+async fn mode_name<'a>(
+    cutover: &Cutover,
+    config: &Map<String, Value>,
+    mode: &'a str,
+) -> Result<&'a str, UpgradeError> {
+    let starting = Starting {
+        connect: cutover.connect.clone(),
+        connector: cutover.stream.connector.clone(),
+        config: config.clone(),
+    };
+    let version: DebeziumVersion = starting.version().await?.parse()?;
+    let older = version < "2.6.0".parse()?;
+    Ok(if mode == "no_data" && older {
+        "never"
+    } else {
+        mode
+    })
 }
 
 pub(super) async fn delete(cutover: &Cutover) -> Result<String, UpgradeError> {

@@ -4,19 +4,24 @@
 //!
 //! The map `{lsn, lsn_proc, lsn_commit, ts_usec}` with the slot's confirmed position in all three places was
 //! measured to resume exactly, in both directions, with Debezium 2.4.0, 3.6.3 and 3.7.0. Connect changes offsets
-//! only while the connector is STOPPED (Kafka 3.6 and newer), and Debezium validates nothing of it: so it is
-//! read back.
+//! from Kafka 3.6 on; an older worker answers 405, and then the record is written into its offsets topic, which
+//! it takes up when the connector is resumed (measured with 3.5.1). Either way the connector must be STOPPED, and
+//! Debezium validates nothing of it: so it is read back, by GET, which both have.
 
-use cutover_clients::connect::StoredOffset;
+use std::sync::Arc;
+
+use cutover_clients::connect::{ConnectError, StoredOffset};
+use cutover_clients::kafka::OffsetKey;
 use cutover_clients::pg::connect_admin;
 use cutover_clients::pg::facts::{current_lsn, server_facts};
 use cutover_clients::pg::slots::slot;
 use cutover_model::Lsn;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::connector;
 use crate::cutover::Cutover;
 use crate::error::UpgradeError;
+use crate::fence::blocking;
 
 /// Position of the slot on the current server.
 async fn slot_position(cutover: &Cutover) -> Result<Lsn, UpgradeError> {
@@ -28,14 +33,19 @@ async fn slot_position(cutover: &Cutover) -> Result<Lsn, UpgradeError> {
     position.ok_or_else(|| UpgradeError::Disproved(format!("slot {name} has no position")))
 }
 
-fn stored(cutover: &Cutover) -> Result<&StoredOffset, UpgradeError> {
-    let offset = cutover.before()?.offset.as_ref();
-    offset.ok_or_else(|| UpgradeError::Refused("the connector had no stored offset".into()))
+/// The offset from before, and the partition that it is stored under: one that was read, if there was one.
+fn stored(cutover: &Cutover) -> Result<(Option<&StoredOffset>, Value), UpgradeError> {
+    let before = cutover.before()?.offset.as_ref();
+    let partition = match before {
+        Some(before) => before.partition.clone(),
+        None => json!({ "server": cutover.stream.topic_prefix }),
+    };
+    Ok((before, partition))
 }
 
 pub(super) async fn rewrite(cutover: &mut Cutover) -> Result<String, UpgradeError> {
     let position = slot_position(cutover).await?;
-    let before = stored(cutover)?;
+    let (before, partition) = stored(cutover)?;
     let mut offset: Map<String, Value> = Map::new();
     for name in ["lsn", "lsn_proc", "lsn_commit"] {
         offset.insert(name.into(), position.as_i64().into());
@@ -44,18 +54,54 @@ pub(super) async fn rewrite(cutover: &mut Cutover) -> Result<String, UpgradeErro
         "ts_usec".into(),
         jiff::Timestamp::now().as_microsecond().into(),
     );
-    let name = &cutover.stream.connector;
-    cutover
-        .connect
-        .patch_offset(name, &before.partition, &offset)
-        .await?;
+    let way = store(cutover, &partition, Some(&offset)).await?;
     let old = before
-        .lsn()
+        .and_then(StoredOffset::lsn)
         .map_or_else(|| "none".into(), |lsn| lsn.to_string());
     let client = connect_admin(cutover.target()).await?;
     cutover.seen.offset_of = Some(server_facts(&client).await?.incarnation);
     Ok(format!(
-        "offset {old} of the old log, {position} of the new one"
+        "offset {old} of the old log, {position} of the new one, {way}"
+    ))
+}
+
+/// Stores an offset, or removes it (`None`), by Connect where it can, else by its offsets topic. Says which way.
+/// The connector must be STOPPED: Connect refuses otherwise, and for the topic it is looked at here, since a
+/// running task would store its own offset over ours.
+pub(super) async fn store(
+    cutover: &Cutover,
+    partition: &Value,
+    offset: Option<&Map<String, Value>>,
+) -> Result<String, UpgradeError> {
+    let name = &cutover.stream.connector;
+    let asked = match offset {
+        Some(offset) => cutover.connect.patch_offset(name, partition, offset).await,
+        None => cutover.connect.remove_offset(name, partition).await,
+    };
+    match asked {
+        Ok(()) => return Ok("written by Connect".into()),
+        Err(ConnectError::NotSupported { .. }) => {}
+        Err(error) => return Err(error.into()),
+    }
+    if connector::stopped(cutover).await?.is_none() {
+        return Err(UpgradeError::Refused(format!(
+            "connector {name} is not STOPPED: it would store its own offset over the one to be written"
+        )));
+    }
+    let (kafka, topic) = (
+        Arc::clone(&cutover.kafka),
+        cutover.stream.offsets_topic.clone(),
+    );
+    let key = OffsetKey {
+        connector: name.clone(),
+        partition: partition.clone(),
+    };
+    let offset = offset.cloned();
+    let written = blocking(move || kafka.offsets_topic(&topic).write(&key, offset.as_ref()));
+    let record = written.await?;
+    Ok(format!(
+        "written to {} partition {} at {}",
+        cutover.stream.offsets_topic, record.partition, record.offset
     ))
 }
 
@@ -85,15 +131,16 @@ pub(super) async fn delete(cutover: &Cutover) -> Result<String, UpgradeError> {
 }
 
 pub(super) async fn restore(cutover: &Cutover) -> Result<String, UpgradeError> {
-    let before = stored(cutover)?;
-    let name = &cutover.stream.connector;
+    let (before, partition) = stored(cutover)?;
     // It may have been resumed meanwhile, and Connect changes offsets of a stopped connector only. Taking back
     // the stop, which comes later, resumes it.
     connector::stop(cutover).await?;
     connector::prove_stopped(cutover).await?;
-    cutover
-        .connect
-        .patch_offset(name, &before.partition, &before.offset)
-        .await?;
-    Ok("old offset written back".into())
+    let way = store(cutover, &partition, before.map(|before| &before.offset)).await?;
+    let what = if before.is_some() {
+        "old offset"
+    } else {
+        "removal of the offset"
+    };
+    Ok(format!("{what} {way}"))
 }

@@ -1,0 +1,253 @@
+//! Claims about offsets on a worker that cannot change them (Kafka 3.5, Debezium 2.4), with the real ones.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test that cannot go on shall stop, in its own helpers too"
+)]
+
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use cutover_clients::connect::{Connect, ConnectError};
+use cutover_clients::kafka::{Kafka, OffsetKey, OffsetRecord, ReadRange};
+use cutover_clients::pg::facts::current_lsn;
+use cutover_clients::pg::publication::create_publication;
+use cutover_clients::pg::slots::{create_slot, slot};
+use cutover_clients::pg::{Client, PgAddress, connect_admin};
+use cutover_clients::wait::{Poll, until};
+use cutover_lab::services::connect::OFFSETS_TOPIC;
+use cutover_lab::services::postgres::{Login, PostgresSpec};
+use cutover_lab::{Home, Stack, StackSpec};
+use cutover_model::{EventSink, Lsn};
+use cutover_rehearse::RehearseError;
+use cutover_rehearse::connector::{ConnectorPlan, config, deploy};
+use cutover_rehearse::scene::stream;
+use cutover_upgrade::Stream;
+use serde_json::{Map, Value, json};
+
+const DATABASE: &str = "testdb";
+
+struct World {
+    stack: Stack,
+    admin: PgAddress,
+    debezium: PgAddress,
+    client: Client,
+    kafka: Kafka,
+    connect: Connect,
+    _folder: tempfile::TempDir,
+}
+
+impl World {
+    async fn up() -> World {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::Builder::new()
+            .prefix("offsets-")
+            .tempdir()
+            .unwrap();
+        let open = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(folder.path(), open).unwrap();
+        let home = Home::locate(None, Some(folder.path().join("state"))).unwrap();
+        let mut spec = StackSpec::new("offsets", folder.path().join("logs"));
+        spec.kafka = "3.5.1".into();
+        spec.debezium = "2.4.0".into();
+        spec.connect.offset_partitions = 25;
+        spec.postgres
+            .push(("16.14".into(), PostgresSpec::new("main", DATABASE)));
+        let stack = Stack::up(&home, spec, &EventSink::none()).await.unwrap();
+        let cluster = stack.postgres("main").unwrap();
+        let admin = cluster.address(Login::Admin, DATABASE);
+        let client = connect_admin(&admin).await.unwrap();
+        let schema = cutover_workload::SCHEMA_SQL;
+        client.batch_execute(schema).await.unwrap();
+        let tables = stream("x").tables;
+        create_publication(&client, &stream("x").publication, &tables)
+            .await
+            .unwrap();
+        World {
+            debezium: cluster.tcp_address(Login::Debezium, DATABASE),
+            kafka: Kafka::new(&stack.kafka.bootstrap()).unwrap(),
+            connect: Connect::new(&stack.connect.url()),
+            stack,
+            admin,
+            client,
+            _folder: folder,
+        }
+    }
+
+    async fn deploy(&self, stream: &Stream) {
+        let plan = ConnectorPlan::default();
+        let config = config(stream, &self.debezium, plan, "2.4.0").unwrap();
+        deploy(&self.connect, &self.admin, stream, &config)
+            .await
+            .unwrap();
+    }
+
+    /// Commits one row and returns a position behind its commit.
+    async fn insert(&self, id: i64) -> Lsn {
+        let text = format!("insert into public.order_events values ({id}, 'test', now(), {id})");
+        self.client.batch_execute(&text).await.unwrap();
+        current_lsn(&self.client).await.unwrap()
+    }
+
+    /// Ids of the rows in the topic, in its order.
+    fn published(&self, stream: &Stream) -> Vec<i64> {
+        let topic = format!("{}.public.order_events", stream.topic_prefix);
+        let known = self.kafka.topics().unwrap();
+        if !known.iter().any(|known| known.name == topic) {
+            return Vec::new();
+        }
+        let (from, to) = self.kafka.watermarks(&topic, 0).unwrap();
+        let range = ReadRange {
+            topic: &topic,
+            partition: 0,
+            from,
+            to,
+            timeout_idle: Duration::from_secs(10),
+        };
+        let mut ids = Vec::new();
+        let mut look = |record: &cutover_clients::kafka::Record<'_>| {
+            let value: Value = serde_json::from_slice(record.value.unwrap()).unwrap();
+            ids.push(value["after"]["order_id"].as_i64().unwrap());
+            ControlFlow::Continue(())
+        };
+        self.kafka.read_range(&range, &mut look).unwrap();
+        ids
+    }
+
+    async fn wait_published(&self, stream: &Stream, expected: &[i64]) {
+        let what = format!("the rows {expected:?} in the topic");
+        wait(&what, async || {
+            let seen = self.published(stream);
+            let text = format!("{seen:?}");
+            if seen == expected {
+                Poll::Ready(())
+            } else {
+                Poll::NotYet(text)
+            }
+        })
+        .await;
+    }
+
+    async fn stop(&self, stream: &Stream) {
+        self.connect.stop(&stream.connector).await.unwrap();
+        wait("a stopped connector", async || {
+            let status = self.connect.status(&stream.connector).await.unwrap();
+            let stopped = status.is_some_and(|status| {
+                status.connector_state == "STOPPED" && status.tasks.is_empty()
+            });
+            let slot = slot(&self.client, &stream.slot).await.unwrap();
+            if stopped && slot.is_some_and(|slot| !slot.active) {
+                Poll::Ready(())
+            } else {
+                Poll::NotYet("it runs".into())
+            }
+        })
+        .await;
+    }
+
+    fn find(&self, stream: &Stream) -> Option<OffsetRecord> {
+        let topic = self.kafka.offsets_topic(OFFSETS_TOPIC);
+        topic.find(&key(stream)).unwrap()
+    }
+
+    fn write(&self, stream: &Stream, value: Option<&Map<String, Value>>) -> OffsetRecord {
+        let topic = self.kafka.offsets_topic(OFFSETS_TOPIC);
+        topic.write(&key(stream), value).unwrap()
+    }
+
+    async fn stored(&self, stream: &Stream) -> Option<Lsn> {
+        let stored = self.connect.offsets(&stream.connector).await.unwrap();
+        stored.and_then(|stored| stored.lsn())
+    }
+}
+
+async fn wait(what: &str, mut look: impl AsyncFnMut() -> Poll<()>) {
+    let (deadline, every) = (Duration::from_secs(60), Duration::from_millis(100));
+    let done = until(what, deadline, every, async || {
+        Ok::<_, RehearseError>(look().await)
+    });
+    if let Err(error) = done.await {
+        panic!("{error}");
+    }
+}
+
+fn key(stream: &Stream) -> OffsetKey {
+    OffsetKey {
+        connector: stream.connector.clone(),
+        partition: json!({ "server": stream.topic_prefix }),
+    }
+}
+
+fn offset(position: Lsn) -> Map<String, Value> {
+    let lsn = position.as_i64();
+    let value = json!({ "lsn": lsn, "lsn_proc": lsn, "lsn_commit": lsn, "ts_usec": 1 });
+    value.as_object().unwrap().clone()
+}
+
+#[tokio::test]
+async fn connector_goes_on_exactly_where_a_record_in_the_offsets_topic_says() {
+    let mut world = World::up().await;
+    let stream = stream("offsets");
+    world.deploy(&stream).await;
+    world.insert(1).await;
+    world.wait_published(&stream, &[1]).await;
+    world.stop(&stream).await;
+    let before = world.find(&stream).unwrap();
+    let skipped = world.insert(2).await;
+    world.insert(3).await;
+    let wanted = offset(skipped);
+    let partition = json!({ "server": stream.topic_prefix });
+    let asked = world
+        .connect
+        .patch_offset(&stream.connector, &partition, &wanted)
+        .await;
+    assert!(matches!(asked, Err(ConnectError::NotSupported { .. })));
+    let written = world.write(&stream, Some(&wanted));
+    assert_eq!(
+        (written.partition, &written.key),
+        (before.partition, &before.key)
+    );
+    assert_eq!(world.stored(&stream).await, Some(skipped));
+    world.connect.resume(&stream.connector).await.unwrap();
+    world.insert(4).await;
+    world.wait_published(&stream, &[1, 3, 4]).await;
+    // Its own commits go on under the same key in the same partition, or this would be refused as scattered.
+    world.stop(&stream).await;
+    assert!(world.find(&stream).unwrap().offset > written.offset);
+    world.write(&stream, None);
+    assert_eq!(world.stored(&stream).await, None);
+    // A new worker reads the topic from its beginning.
+    world.stack.connect.kill().await.unwrap();
+    world.stack.connect.start().unwrap();
+    world.stack.connect.ready().await.unwrap();
+    assert_eq!(world.stored(&stream).await, None);
+
+    an_offset_that_never_was_goes_to_the_partition_that_the_worker_chooses(&world).await;
+    world.stack.down_and_purge().await.unwrap();
+}
+
+/// On the same servers: they take longer to come up than all of this.
+async fn an_offset_that_never_was_goes_to_the_partition_that_the_worker_chooses(world: &World) {
+    for name in ["fresh", "zz", "yy"] {
+        let stream = Stream {
+            slot: format!("slot_{name}"),
+            ..stream(name)
+        };
+        assert_eq!(world.find(&stream), None);
+        create_slot(&world.client, &stream.slot, "pgoutput")
+            .await
+            .unwrap();
+        let skipped = world.insert(5).await;
+        let written = world.write(&stream, Some(&offset(skipped)));
+        world.insert(6).await;
+        world.deploy(&stream).await;
+        world.insert(7).await;
+        world.wait_published(&stream, &[6, 7]).await;
+        world.stop(&stream).await;
+        let now = world.find(&stream).unwrap();
+        println!("{name}: partition {} of 25", now.partition);
+        assert_eq!((now.partition, &now.key), (written.partition, &written.key));
+        assert!(now.offset > written.offset);
+    }
+}
