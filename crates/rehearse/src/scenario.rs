@@ -85,6 +85,9 @@ pub struct UpgradePlan {
     pub kind: String,
     /// Runbook by name (`cutover_upgrade::strategies::ALL`).
     pub runbook: String,
+    /// The driver is dropped at every step, and another goes on in its place (I16).
+    #[serde(default)]
+    pub broken_off: bool,
     /// Runbook of the way back, driven after the new server has been written to.
     #[serde(default)]
     pub back: Option<String>,
@@ -312,6 +315,22 @@ pub const ALL: &[Shipped] = &[
         "dump-restore-cp75",
         include_str!("../../../scenarios/dump-restore-cp75.toml"),
     ),
+    Shipped::new(
+        "minor-broken-off",
+        include_str!("../../../scenarios/minor-broken-off.toml"),
+    ),
+    Shipped::new(
+        "pg-upgrade-broken-off",
+        include_str!("../../../scenarios/pg-upgrade-broken-off.toml"),
+    ),
+    Shipped::new(
+        "promotion-broken-off",
+        include_str!("../../../scenarios/promotion-broken-off.toml"),
+    ),
+    Shipped::new(
+        "dump-restore-broken-off",
+        include_str!("../../../scenarios/dump-restore-broken-off.toml"),
+    ),
 ];
 
 /// Finds a scenario by name, or reads it from a path (anything with a `/` or ending in `.toml`).
@@ -442,6 +461,11 @@ pub(crate) fn nearest<'a>(wrong: &str, known: impl Iterator<Item = &'a str>) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn shipped(name: &str) -> &'static str {
+        let found = ALL.iter().find(|shipped| shipped.name == name);
+        found.unwrap().text
+    }
 
     #[test]
     fn every_shipped_scenario_parses_and_every_file_is_shipped() {

@@ -37,6 +37,8 @@ pub struct Servers {
     dump: PathBuf,
     pub(super) new_version: String,
     pub(super) repository: Option<Repository>,
+    /// The new server has its tables.
+    filled: bool,
 }
 
 /// What a plan asks of the old server besides running.
@@ -111,6 +113,7 @@ impl Servers {
             version,
             dump,
             repository,
+            filled: false,
         })
     }
 
@@ -206,6 +209,9 @@ impl Servers {
         let name = self.side(side)?.name;
         let mut stack = self.stack.lock().await;
         let cluster = cluster(&mut stack, name)?;
+        if cluster.is_running() {
+            return Ok(0.0);
+        }
         let seconds = cluster.start().await?;
         enlist(&self.roster, cluster);
         Ok(seconds)
@@ -222,6 +228,9 @@ impl Servers {
 
     /// An empty new server with the same roles and passwords.
     pub async fn create_new(&mut self, version: &str) -> Result<PgAddress, RehearseError> {
+        if let Some(new) = &self.new {
+            return Ok(new.admin.clone());
+        }
         let mut stack = self.stack.lock().await;
         let credentials = cluster(&mut stack, "old")?.credentials().clone();
         let spec = PostgresSpec {
@@ -248,7 +257,10 @@ impl Servers {
     }
 
     /// The old database's schema, without rows and without publications, in the new server.
-    pub async fn copy_schema(&self) -> Result<String, RehearseError> {
+    pub async fn copy_schema(&mut self) -> Result<String, RehearseError> {
+        if std::mem::replace(&mut self.filled, true) {
+            return Ok("the schema is there already".into());
+        }
         let mut stack = self.stack.lock().await;
         let binaries = stack.part(Component::Postgres, &self.new_version).await?;
         let old = cluster(&mut stack, "old")?;
@@ -262,7 +274,10 @@ impl Servers {
     }
 
     /// Restores the dump into the new server.
-    pub async fn restore(&self) -> Result<String, RehearseError> {
+    pub async fn restore(&mut self) -> Result<String, RehearseError> {
+        if std::mem::replace(&mut self.filled, true) {
+            return Ok("the dump is restored already".into());
+        }
         let mut stack = self.stack.lock().await;
         cluster(&mut stack, "new")?
             .restore(&["--exit-on-error"], &self.dump, COPY)
