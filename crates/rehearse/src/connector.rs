@@ -40,9 +40,6 @@ pub struct ConnectorPlan {
     /// The connector demands exactly-once delivery, and the worker is set up for it.
     #[serde(default)]
     pub exactly_once: bool,
-    /// The connector is slower than the load: small batches, as when it stands far behind.
-    #[serde(default)]
-    pub lags: bool,
     /// A shipped configuration, deployed as it is; it settles all of the above but `exactly_once`, which it does
     /// not ask for.
     #[serde(default)]
@@ -171,15 +168,6 @@ pub fn config(
     };
     if plan.exactly_once {
         config.insert("exactly.once.support".into(), "required".into());
-    }
-    if plan.lags {
-        for (option, value) in [
-            ("max.batch.size", "16"),
-            ("max.queue.size", "32"),
-            ("poll.interval.ms", "100"),
-        ] {
-            config.insert(option.into(), value.into());
-        }
     }
     if plan.payload == Payload::Flattened {
         flatten(&mut config, version);

@@ -21,8 +21,10 @@ pub mod runner;
 pub mod scenario;
 pub mod scene;
 pub mod servers;
+mod shipped;
 pub mod stage;
 pub mod standing;
+mod takeover;
 pub mod world;
 
 pub use error::RehearseError;

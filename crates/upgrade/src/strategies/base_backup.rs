@@ -14,7 +14,7 @@ pub(super) const PROVEN: Strategy = Strategy {
     title: "copied after the drain, offset rewritten, each step proven",
     class: RunbookClass::Proven,
     steps: proven,
-    accepts: accepts,
+    accepts,
 };
 
 /// Copied and opened, slot made by hand, the old offset kept.

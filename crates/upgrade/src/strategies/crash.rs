@@ -15,7 +15,7 @@ pub(super) const PROVEN: Strategy = Strategy {
     title: "crash and recovery, looked after",
     class: RunbookClass::Proven,
     steps: proven,
-    accepts: accepts,
+    accepts,
 };
 
 /// Crash and recovery, nobody looks.

@@ -17,7 +17,7 @@ pub(super) const PROVEN: Strategy = Strategy {
     title: "dump and restore into another major, offset rewritten, each step proven",
     class: RunbookClass::Proven,
     steps: proven,
-    accepts: accepts,
+    accepts,
 };
 
 /// Dump and restore into another major, offset kept, as runbooks have it.

@@ -14,7 +14,7 @@ pub(super) const PROVEN: Strategy = Strategy {
     title: "minor upgrade on the same data directory, each step proven",
     class: RunbookClass::Proven,
     steps: proven,
-    accepts: accepts,
+    accepts,
 };
 
 /// Minor upgrade with the connector paused, as runbooks have it.

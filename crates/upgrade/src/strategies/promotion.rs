@@ -1,6 +1,7 @@
-//! Promotion of a physical standby. The log goes on, on a new timeline; logical slots are not copied, unless they are failover
-//! slots (17 and newer). Proven without one: the slot is made on the standby before its promotion, and the connector reads
-//! there already. Proven with one: the copy is proven to be there and to serve the stored offset.
+//! Promotion of a physical standby. The log goes on, on a new timeline; logical slots are not copied, unless they
+//! are failover slots (17 and newer). Proven without one: the slot is made on the standby before its promotion,
+//! and the connector reads there already. Proven with one: the copy is proven to be there and to serve the stored
+//! offset.
 //!
 //! Baseline: the slot is made after the promotion, when the application has written already.
 
@@ -16,7 +17,7 @@ pub(super) const PROVEN: Strategy = Strategy {
     title: "slot on the standby before its promotion, each step proven",
     class: RunbookClass::Proven,
     steps: proven,
-    accepts: accepts,
+    accepts,
 };
 
 /// Failover slot, each step proven.

@@ -13,7 +13,7 @@ pub(super) const PROVEN: Strategy = Strategy {
     title: "restart, each step proven",
     class: RunbookClass::Proven,
     steps: proven,
-    accepts: accepts,
+    accepts,
 };
 
 /// Restart with the connector left running, as people do.

@@ -1,7 +1,7 @@
-//! Back to the old server after the new one has been written to. What the new server has, the old one has not: those events
-//! are in Kafka and no runbook takes them back. Proven: everything is delivered first, the old slot is where it was left,
-//! the offset is rewritten to it, and every event that the database no longer has is named. Baseline: only the address is
-//! changed back.
+//! Back to the old server after the new one has been written to. What the new server has, the old one has not:
+//! those events are in Kafka and no runbook takes them back. Proven: everything is delivered first, the old slot
+//! is where it was left, the offset is rewritten to it, and every event that the database no longer has is named.
+//! Baseline: only the address is changed back.
 
 use cutover_model::plan::RunbookClass;
 
@@ -15,7 +15,7 @@ pub(super) const PROVEN: Strategy = Strategy {
     title: "back to the old server, offset rewritten, each step proven",
     class: RunbookClass::Proven,
     steps: proven,
-    accepts: accepts,
+    accepts,
 };
 
 /// Back to the old server, only the address changed.
