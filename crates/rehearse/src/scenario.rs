@@ -223,6 +223,18 @@ fn check(scenario: &Scenario) -> Result<(), String> {
             .map_or_else(String::new, |name| format!("; did you mean '{name}'?"));
         return Err(format!("upgrade.runbook '{runbook}' is not known{hint}"));
     }
+    let (from, to) = (&scenario.stack.postgres_old, &scenario.stack.postgres_new);
+    for name in [Some(runbook), scenario.upgrade.back.as_ref()]
+        .into_iter()
+        .flatten()
+    {
+        match cutover_upgrade::strategies::by_name(name) {
+            // The way back is driven from the new server on; what versions allow was settled on the way there.
+            Some(strategy) if name == runbook => strategy.suits(from, to)?,
+            Some(_) => {}
+            None => return Err(format!("upgrade.back '{name}' is not known")),
+        }
+    }
     Ok(())
 }
 
@@ -296,6 +308,13 @@ mod tests {
                 .replace("verdict = \"pass\"", &format!("verdict = {wrong}"));
             assert!(parse("x", &text).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn versions_that_the_runbook_cannot_do_are_refused_before_anything_starts() {
+        let text = shipped("minor").replace("\"16.14\"", "\"18.4\"");
+        let error = parse("x", &text).unwrap_err().to_string();
+        assert!(error.contains("another major version"), "{error}");
     }
 
     #[test]

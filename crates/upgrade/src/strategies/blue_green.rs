@@ -9,8 +9,7 @@
 
 use cutover_model::plan::RunbookClass;
 
-use super::{Strategy, anything, flows, newer_major};
-use crate::facts::Facts;
+use super::{Strategy, anything, flows};
 use crate::steps::Step;
 
 /// Logical replication, slot after the last applied change, each step proven.
@@ -19,7 +18,7 @@ pub(super) const PROVEN: Strategy = Strategy {
     title: "logical replication, slot after the last applied change, each step proven",
     class: RunbookClass::Proven,
     steps: proven,
-    accepts,
+    accepts: flows,
 };
 
 /// Slot on the new server before the copy, without an origin filter.
@@ -145,9 +144,4 @@ fn five_seconds(target: &str) -> Vec<Step> {
         },
         Step::StartApplication,
     ]
-}
-
-fn accepts(facts: &Facts, target: &str) -> Result<(), String> {
-    newer_major(facts, target)?;
-    flows(facts)
 }

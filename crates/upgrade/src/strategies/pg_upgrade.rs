@@ -8,8 +8,7 @@
 
 use cutover_model::plan::RunbookClass;
 
-use super::{Strategy, anything, flows, newer_major};
-use crate::facts::Facts;
+use super::{Strategy, anything, flows};
 use crate::steps::{Step, Transfer};
 
 /// Pg_upgrade with copied files, each step proven.
@@ -18,7 +17,7 @@ pub(super) const PROVEN: Strategy = Strategy {
     title: "pg_upgrade with copied files, each step proven",
     class: RunbookClass::Proven,
     steps: copy,
-    accepts,
+    accepts: flows,
 };
 
 /// Pg_upgrade with hard links, each step proven.
@@ -27,7 +26,7 @@ pub(super) const LINK: Strategy = Strategy {
     title: "pg_upgrade with hard links, each step proven",
     class: RunbookClass::Proven,
     steps: link,
-    accepts,
+    accepts: flows,
 };
 
 /// Pg_upgrade with cloned files, each step proven.
@@ -36,7 +35,7 @@ pub(super) const CLONE: Strategy = Strategy {
     title: "pg_upgrade with cloned files, each step proven",
     class: RunbookClass::Proven,
     steps: clone,
-    accepts,
+    accepts: flows,
 };
 
 /// Pg_upgrade as the documentation of Debezium has it, drain looked at.
@@ -220,9 +219,4 @@ fn when_needed(target: &str) -> Vec<Step> {
         Step::ResumeConnector,
     ]);
     steps
-}
-
-fn accepts(facts: &Facts, target: &str) -> Result<(), String> {
-    newer_major(facts, target)?;
-    flows(facts)
 }

@@ -7,7 +7,7 @@
 
 use cutover_model::plan::RunbookClass;
 
-use super::{Strategy, anything, decodes_on_standby, flows, same_major};
+use super::{Strategy, anything, flows};
 use crate::facts::Facts;
 use crate::steps::{Feed, Step};
 
@@ -17,7 +17,7 @@ pub(super) const PROVEN: Strategy = Strategy {
     title: "slot on the standby before its promotion, each step proven",
     class: RunbookClass::Proven,
     steps: proven,
-    accepts,
+    accepts: flows,
 };
 
 /// Failover slot, each step proven.
@@ -102,20 +102,7 @@ fn late_slot(_: &str) -> Vec<Step> {
     ]
 }
 
-fn accepts(facts: &Facts, target: &str) -> Result<(), String> {
-    same_major(facts, target)?;
-    decodes_on_standby(facts)?;
-    flows(facts)
-}
-
-fn accepts_failover(facts: &Facts, target: &str) -> Result<(), String> {
-    same_major(facts, target)?;
-    if facts.server.version_num < 170_000 {
-        return Err(format!(
-            "PostgreSQL {} has no failover slots (17 and newer do)",
-            facts.server.version
-        ));
-    }
+fn accepts_failover(facts: &Facts) -> Result<(), String> {
     flows(facts)?;
     match &facts.slot {
         Some(slot) if slot.failover => Ok(()),

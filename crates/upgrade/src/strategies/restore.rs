@@ -15,8 +15,7 @@
 
 use cutover_model::plan::RunbookClass;
 
-use super::{Strategy, anything, decodes_on_standby, flows, same_major};
-use crate::facts::Facts;
+use super::{Strategy, anything, flows};
 use crate::steps::{Feed, RestoreTarget, Step};
 
 /// Restored as a standby, slot before its promotion, each step proven.
@@ -25,7 +24,7 @@ pub(super) const PROVEN: Strategy = Strategy {
     title: "restored as a standby, slot before its promotion, each step proven",
     class: RunbookClass::Proven,
     steps: proven,
-    accepts: accepts_standby,
+    accepts: flows,
 };
 
 /// Connector deleted, restored, set up by hand, deployed with no_data.
@@ -79,7 +78,7 @@ pub(super) const UNARCHIVED_PROVEN: Strategy = Strategy {
     title: "crash before the last log file was archived, offset rewritten down",
     class: RunbookClass::Proven,
     steps: unarchived_proven,
-    accepts,
+    accepts: flows,
 };
 
 /// Restored to the backup itself, then as people do.
@@ -97,7 +96,7 @@ pub(super) const IMMEDIATE_PROVEN: Strategy = Strategy {
     title: "restored to the backup itself, offset rewritten down",
     class: RunbookClass::Proven,
     steps: immediate_proven,
-    accepts,
+    accepts: flows,
 };
 
 /// Restored to an earlier moment, then as people do.
@@ -115,7 +114,7 @@ pub(super) const TIME_PROVEN: Strategy = Strategy {
     title: "restored to an earlier moment, offset rewritten down",
     class: RunbookClass::Proven,
     steps: time_proven,
-    accepts,
+    accepts: flows,
 };
 
 fn proven(_: &str) -> Vec<Step> {
@@ -290,14 +289,4 @@ fn time_proven(_: &str) -> Vec<Step> {
     steps.extend(stopped_with_care());
     steps.extend(rewritten_down(RestoreTarget::Time));
     steps
-}
-
-fn accepts(facts: &Facts, target: &str) -> Result<(), String> {
-    same_major(facts, target)?;
-    flows(facts)
-}
-
-fn accepts_standby(facts: &Facts, target: &str) -> Result<(), String> {
-    decodes_on_standby(facts)?;
-    accepts(facts, target)
 }

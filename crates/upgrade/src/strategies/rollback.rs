@@ -6,7 +6,6 @@
 use cutover_model::plan::RunbookClass;
 
 use super::{Strategy, anything, flows};
-use crate::facts::Facts;
 use crate::steps::Step;
 
 /// Back to the old server, offset rewritten, each step proven.
@@ -15,7 +14,7 @@ pub(super) const PROVEN: Strategy = Strategy {
     title: "back to the old server, offset rewritten, each step proven",
     class: RunbookClass::Proven,
     steps: proven,
-    accepts,
+    accepts: flows,
 };
 
 /// Back to the old server, only the address changed.
@@ -59,8 +58,4 @@ fn kept_offset(_: &str) -> Vec<Step> {
         Step::StartApplication,
         Step::ResumeConnector,
     ]
-}
-
-fn accepts(facts: &Facts, _: &str) -> Result<(), String> {
-    flows(facts)
 }
