@@ -43,6 +43,12 @@ pub struct ConnectorPlan {
     /// The connector is slower than the load: small batches, as when it stands far behind.
     #[serde(default)]
     pub lags: bool,
+    /// BEGIN and END of each transaction go to a topic of their own, and each change says its transaction.
+    #[serde(default)]
+    pub transaction_metadata: bool,
+    /// Heartbeats, twice a second.
+    #[serde(default)]
+    pub heartbeats: bool,
     /// A shipped configuration, deployed as it is; it settles all of the above but `exactly_once`, which it does
     /// not ask for.
     #[serde(default)]
@@ -171,6 +177,12 @@ pub fn config(
     };
     if plan.exactly_once {
         config.insert("exactly.once.support".into(), "required".into());
+    }
+    if plan.transaction_metadata {
+        config.insert("provide.transaction.metadata".into(), "true".into());
+    }
+    if plan.heartbeats {
+        config.insert("heartbeat.interval.ms".into(), "500".into());
     }
     if plan.lags {
         for (option, value) in [

@@ -4,18 +4,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use cutover_clients::connect::Connect;
 use cutover_clients::kafka::Kafka;
 use cutover_clients::pg::PgAddress;
 use cutover_clients::pg::connect_admin;
 use cutover_clients::pg::freeze::{OpenWriters, open_writers};
 use cutover_clients::pg::marker::emit_message;
-use cutover_clients::pg::slots::slot;
 use cutover_clients::wait::{Poll, until};
 use cutover_ledger::ChangeWriter;
 use cutover_model::evidence::IncarnationEvidence;
 use cutover_model::run_folder::LedgerKind;
 use cutover_model::{EventSink, Lsn, RunFolder, TableShape};
 use cutover_upgrade::fence::Marker;
+use cutover_upgrade::predict::{AroundFacts, OffsetFacts};
 use cutover_upgrade::steps::{Feed, RestoreTarget, Transfer};
 use cutover_upgrade::{Hands, Side, Stream, UpgradeError};
 use cutover_workload::{Load, LoadConfig, LoadWatch, Target};
@@ -25,10 +26,11 @@ use crate::error::RehearseError;
 use crate::recording::{Cut, change_topic_ends};
 use crate::scenario::Scenario;
 use crate::servers::Servers;
+use crate::worker::WorkerEnd;
 use crate::world::Witnesses;
 
 /// How long the connector may need to let go of the old server, and its topics to come to rest.
-const SETTLE: Duration = Duration::from_secs(30);
+pub(crate) const SETTLE: Duration = Duration::from_secs(30);
 
 /// How long the application may need for its share of work between two steps.
 const TIME_PASSES: Duration = Duration::from_secs(60);
@@ -37,7 +39,7 @@ const TIME_PASSES: Duration = Duration::from_secs(60);
 const CHANGES_MEANWHILE: u64 = 600;
 
 /// Between two looks.
-const LOOK: Duration = Duration::from_millis(50);
+pub(crate) const LOOK: Duration = Duration::from_millis(50);
 
 /// Everything of one scenario that acts on, or looks at, the lab.
 pub struct LabHands {
@@ -49,15 +51,18 @@ pub struct LabHands {
     pub bootstrap: String,
     /// Witnesses.
     pub witnesses: Witnesses,
-    stream: Stream,
-    kafka: Arc<Kafka>,
-    servers: Servers,
+    pub(crate) stream: Stream,
+    pub(crate) kafka: Arc<Kafka>,
+    pub(crate) servers: Servers,
+    pub(crate) connect: Connect,
+    pub(crate) worker_end: WorkerEnd,
+    pub(crate) events: EventSink,
     target: watch::Sender<Option<Target>>,
-    cuts: Vec<(i32, Cut)>,
+    pub(crate) cuts: Vec<(i32, Cut)>,
     noted: Option<Cut>,
     shapes: Vec<TableShape>,
     problems: Vec<String>,
-    load: Option<LoadWatch>,
+    pub(crate) load: Option<LoadWatch>,
 }
 
 /// What a new set of hands needs.
@@ -74,6 +79,8 @@ pub struct LabParts {
     pub kafka: Arc<Kafka>,
     /// The PostgreSQL servers.
     pub servers: Servers,
+    /// The worker.
+    pub connect: Connect,
 }
 
 impl LabHands {
@@ -86,6 +93,7 @@ impl LabHands {
             stream,
             kafka,
             servers,
+            connect,
         } = parts;
         let witnesses =
             Witnesses::create(&run, buckets, &stream.publication, &stream.marker_prefix)?;
@@ -101,6 +109,9 @@ impl LabHands {
             stream,
             kafka,
             servers,
+            connect,
+            worker_end: WorkerEnd::default(),
+            events: EventSink::none(),
             target: watch::channel(Some(target)).0,
             cuts: Vec::new(),
             noted: None,
@@ -125,7 +136,14 @@ impl LabHands {
             held_transaction_seconds: plan.held_transaction_seconds,
             role: None,
             captured: self.stream.tables.clone(),
+            bulk: plan.bulk,
         };
+        self.worker_end = WorkerEnd {
+            moment: scenario.upgrade.worker_dies,
+            ending: scenario.upgrade.worker_is,
+            exactly_once: scenario.connector.exactly_once,
+        };
+        self.events = events.clone();
         let ledger = ChangeWriter::create(&self.run.ledger(LedgerKind::Attempted), self.buckets)?;
         let load = Load::start(config, self.target.subscribe(), ledger, events);
         self.load = Some(load.watch());
@@ -369,6 +387,19 @@ impl Hands for LabHands {
         self.witness_in_place(Side::New).await
     }
 
+    async fn crash_worker(&mut self) -> Result<String, UpgradeError> {
+        self.kill_at_moment().await
+    }
+
+    async fn start_worker(&mut self) -> Result<f64, UpgradeError> {
+        let started = self.servers.start_worker().await;
+        started.map_err(|error| UpgradeError::hands("start the worker", error))
+    }
+
+    async fn around(&mut self, offset: &OffsetFacts) -> Option<AroundFacts> {
+        self.around_offset(offset).await
+    }
+
     async fn note_cut(&mut self) -> Result<String, UpgradeError> {
         self.old_reader_gone().await?;
         let ends = self.settled_ends().await?;
@@ -450,52 +481,5 @@ impl LabHands {
         self.close_incarnation().await?;
         self.servers.stop(Side::Old).await.map_err(act)?;
         Ok(())
-    }
-
-    /// After a new server has taken over: waits until the connector has let go of the old one.
-    async fn old_reader_gone(&mut self) -> Result<(), UpgradeError> {
-        let act = |error| UpgradeError::hands("look at the old slot", error);
-        if self.cuts.is_empty() || !self.servers.is_running(Side::Old).await.map_err(act)? {
-            return Ok(());
-        }
-        let address = self.servers.admin_address(Side::Old);
-        let address =
-            address.map_err(|error| UpgradeError::hands("look at the old slot", error))?;
-        let client = connect_admin(&address).await?;
-        until(
-            "the connector leaving the old server",
-            SETTLE,
-            LOOK,
-            async || {
-                let reader = slot(&client, &self.stream.slot)
-                    .await?
-                    .and_then(|slot| slot.active_pid);
-                Ok::<_, UpgradeError>(match reader {
-                    Some(pid) => Poll::NotYet(format!("process {pid} reads the old slot")),
-                    None => Poll::Ready(()),
-                })
-            },
-        )
-        .await?;
-        Ok(())
-    }
-
-    /// End offsets that a second look, and a third, confirm: a task that stops still hands over what it holds.
-    /// Should something come later all the same, the audit names it interleaved; it cannot pass unseen.
-    async fn settled_ends(&self) -> Result<Cut, UpgradeError> {
-        let mut seen: Vec<Cut> = Vec::new();
-        let settled = until("settled end offsets", SETTLE, LOOK, async || {
-            let ends = change_topic_ends(&self.kafka, &self.stream).await;
-            let ends = ends.map_err(|error| UpgradeError::hands("note the end offsets", error))?;
-            seen.retain(|before| *before == ends);
-            seen.push(ends.clone());
-            let state = format!("{} equal looks", seen.len());
-            Ok::<_, UpgradeError>(if seen.len() >= 3 {
-                Poll::Ready(ends)
-            } else {
-                Poll::NotYet(state)
-            })
-        });
-        Ok(settled.await?)
     }
 }

@@ -20,8 +20,10 @@ pub mod runner;
 pub mod scenario;
 pub mod scene;
 pub mod servers;
+mod settling;
 pub mod stage;
 pub mod standing;
+pub mod worker;
 pub mod world;
 
 pub use error::RehearseError;

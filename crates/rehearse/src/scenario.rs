@@ -11,10 +11,12 @@ use cutover_model::plan::{Runbook, RunbookClass};
 use cutover_model::result::Stack;
 use cutover_model::{ProofLevel, Verdict};
 use cutover_upgrade::Plan;
+use cutover_workload::shapes::Bulk;
 use serde::Deserialize;
 
 use crate::connector::ConnectorPlan;
 use crate::error::RehearseError;
+use crate::worker::{Ending, Moment};
 
 /// A rehearsal.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -59,6 +61,8 @@ pub struct LoadPlan {
     pub log_before_mib: u32,
     /// Before `changes_after` are counted: go on until the new log has passed the old offset, at most so long.
     pub pass_offset_seconds: Option<f64>,
+    /// Bulk loads among the transactions.
+    pub bulk: Option<Bulk>,
 }
 
 impl Default for LoadPlan {
@@ -73,6 +77,7 @@ impl Default for LoadPlan {
             changes_after: 2000,
             log_before_mib: 0,
             pass_offset_seconds: None,
+            bulk: None,
         }
     }
 }
@@ -88,6 +93,12 @@ pub struct UpgradePlan {
     /// Runbook of the way back, driven after the new server has been written to.
     #[serde(default)]
     pub back: Option<String>,
+    /// When the worker dies, in a runbook in which it does.
+    #[serde(default)]
+    pub worker_dies: Moment,
+    /// Whether it is killed or stopped in order.
+    #[serde(default)]
+    pub worker_is: Ending,
 }
 
 /// What must come out.
@@ -312,6 +323,46 @@ pub const ALL: &[Shipped] = &[
         "dump-restore-cp75",
         include_str!("../../../scenarios/dump-restore-cp75.toml"),
     ),
+    Shipped::new(
+        "worker-crash-exactly-once",
+        include_str!("../../../scenarios/worker-crash-exactly-once.toml"),
+    ),
+    Shipped::new(
+        "worker-crash-shared-lsn",
+        include_str!("../../../scenarios/worker-crash-shared-lsn.toml"),
+    ),
+    Shipped::new(
+        "worker-crash-shared-lsn-363",
+        include_str!("../../../scenarios/worker-crash-shared-lsn-363.toml"),
+    ),
+    Shipped::new(
+        "worker-crash-stopped-363",
+        include_str!("../../../scenarios/worker-crash-stopped-363.toml"),
+    ),
+    Shipped::new(
+        "worker-crash-first-event",
+        include_str!("../../../scenarios/worker-crash-first-event.toml"),
+    ),
+    Shipped::new(
+        "worker-crash-begin",
+        include_str!("../../../scenarios/worker-crash-begin.toml"),
+    ),
+    Shipped::new(
+        "worker-crash-metadata",
+        include_str!("../../../scenarios/worker-crash-metadata.toml"),
+    ),
+    Shipped::new(
+        "worker-crash-metadata-363",
+        include_str!("../../../scenarios/worker-crash-metadata-363.toml"),
+    ),
+    Shipped::new(
+        "worker-crash-heartbeats-363",
+        include_str!("../../../scenarios/worker-crash-heartbeats-363.toml"),
+    ),
+    Shipped::new(
+        "minor-exactly-once",
+        include_str!("../../../scenarios/minor-exactly-once.toml"),
+    ),
 ];
 
 /// Finds a scenario by name, or reads it from a path (anything with a `/` or ending in `.toml`).
@@ -440,60 +491,4 @@ pub(crate) fn nearest<'a>(wrong: &str, known: impl Iterator<Item = &'a str>) -> 
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_shipped_scenario_parses_and_every_file_is_shipped() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios");
-        let mut files: Vec<String> = std::fs::read_dir(folder)
-            .unwrap()
-            .map(|entry| {
-                entry
-                    .unwrap()
-                    .path()
-                    .file_stem()
-                    .unwrap()
-                    .to_str()
-                    .unwrap()
-                    .to_owned()
-            })
-            .collect();
-        files.sort();
-        let mut names: Vec<String> = ALL
-            .iter()
-            .map(|shipped| find(shipped.name).unwrap().name)
-            .collect();
-        names.sort();
-        assert_eq!(files, names);
-    }
-
-    #[test]
-    fn a_misspelt_key_is_named_with_the_right_one() {
-        let text = shipped("minor").replace("changes_before", "change_before");
-        let error = parse("mine.toml", &text).unwrap_err().to_string();
-        assert!(
-            error.contains("change_before") && error.contains("'changes_before'"),
-            "{error}"
-        );
-    }
-
-    #[test]
-    fn an_expectation_that_proves_nothing_is_refused() {
-        for wrong in ["\"unknown\"", "\"fail\""] {
-            let text = ALL[0]
-                .text
-                .replace("verdict = \"pass\"", &format!("verdict = {wrong}"));
-            assert!(parse("x", &text).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn an_unknown_scenario_or_runbook_suggests_the_nearest() {
-        let error = find("minro").unwrap_err().to_string();
-        assert!(error.contains("did you mean 'minor'"), "{error}");
-        let text = shipped("minor").replace("minor-proven", "minor-prove");
-        let error = parse("x", &text).unwrap_err().to_string();
-        assert!(error.contains("'minor-proven'"), "{error}");
-    }
-}
+mod tests;

@@ -87,6 +87,16 @@ pub struct Cutover {
     pub seen: Seen,
 }
 
+/// What a worker ran.
+#[derive(Clone)]
+// No Debug: the configuration holds the connector's password.
+pub struct Deployed {
+    /// Version of Debezium.
+    pub debezium: String,
+    /// The connector's configuration.
+    pub config: Map<String, Value>,
+}
+
 /// Values that later steps (and their undo) need from earlier ones.
 // No Debug: the connector's configuration holds its password.
 #[derive(Default)]
@@ -117,6 +127,8 @@ pub struct Seen {
     pub subscribed: bool,
     /// What was predicted for each start of the connector, in order.
     pub predictions: Vec<Prediction>,
+    /// What the worker ran before it died.
+    pub deployed: Option<Deployed>,
     /// Why the connector will not go on by itself, as its task says.
     pub connector_refused: Option<String>,
 }

@@ -169,6 +169,7 @@ mod tests {
     use crate::facts::Facts;
     use crate::hands::Side;
     use crate::journal;
+    use crate::predict::{AroundFacts, OffsetFacts};
     use crate::steps::{Feed, RestoreTarget, Transfer};
 
     /// Writes down what it is asked to do; `fails` cannot be done.
@@ -265,6 +266,15 @@ mod tests {
         }
         async fn note_cut(&mut self) -> Result<String, UpgradeError> {
             self.call("note".into())
+        }
+        async fn crash_worker(&mut self) -> Result<String, UpgradeError> {
+            self.call("crash worker".into())
+        }
+        async fn start_worker(&mut self) -> Result<f64, UpgradeError> {
+            self.call("start worker".into()).map(|_| 0.0)
+        }
+        async fn around(&mut self, _: &OffsetFacts) -> Option<AroundFacts> {
+            None
         }
     }
 

@@ -29,6 +29,7 @@ fn facts(version: &str, mode: &str) -> PredictionFacts {
         server: server("17.11", ("7", 1), "0/5000"),
         at_stake: None,
         delivered: None,
+        around: None,
     }
 }
 
@@ -42,6 +43,8 @@ fn offset(at: &str, commit: &str, of: Option<(&str, u32)>) -> OffsetFacts {
             timeline,
         }),
         in_snapshot: false,
+        message_type: None,
+        events_processed: None,
     }
 }
 

@@ -31,6 +31,8 @@ impl Step {
             Step::VerifySlot => "verify-slot",
             Step::ReleaseWrites => "release-writes",
             Step::ResumeConnector => "resume-connector",
+            Step::CrashWorker => "crash-worker",
+            Step::StartWorker => "start-worker",
             _ => self.name_of_new_server(),
         }
     }
@@ -102,6 +104,8 @@ impl Step {
             Step::VerifySlot => "look whether slot and incarnation are what they were",
             Step::ReleaseWrites => "allow writes again",
             Step::ResumeConnector => "resume the connector",
+            Step::CrashWorker => "Kafka Connect's worker ends, nobody has drained anything",
+            Step::StartWorker => "start the worker",
             _ => return self.title_of_new_server(),
         };
         text.to_owned()
@@ -209,9 +213,10 @@ impl Step {
                  the drain marker, not ahead of the server, not before the slot's start",
             ),
             Step::ReleaseWrites => Some("new sessions may write"),
-            Step::ResumeConnector | Step::DeployConnector { .. } | Step::RestartConnector => {
-                Some("connector and task RUNNING, the slot has a reader")
-            }
+            Step::ResumeConnector
+            | Step::DeployConnector { .. }
+            | Step::RestartConnector
+            | Step::StartWorker => Some("connector and task RUNNING, the slot has a reader"),
             _ => None,
         }
     }

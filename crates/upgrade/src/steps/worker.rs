@@ -1,0 +1,101 @@
+//! Kafka Connect's worker dies and is started again. While it is down nobody answers its interface: what the connector
+//! will do is computed from the offset in Connect's own topic, from the server, and from what was noted before.
+//!
+//! The rule it protects: a connector that would pass over events is not started in a proven runbook. One that repeats
+//! events is: delivering again is what a worker without exactly-once does, and no runbook takes that back.
+
+use std::sync::Arc;
+
+use cutover_clients::connect::StoredOffset;
+use cutover_clients::kafka::OffsetKey;
+use cutover_clients::pg::connect_admin;
+use cutover_clients::pg::facts::server_facts;
+use cutover_clients::pg::slots::slot;
+use cutover_model::{PredictedOutcome, Prediction};
+use serde_json::json;
+
+use super::predict::told;
+use crate::cutover::{Cutover, Deployed};
+use crate::error::UpgradeError;
+use crate::fence::blocking;
+use crate::hands::Hands;
+use crate::predict::{LiveFacts, PredictionFacts, predict};
+use crate::start::Starting;
+
+pub(super) async fn crash<H: Hands>(
+    cutover: &mut Cutover,
+    hands: &mut H,
+) -> Result<String, UpgradeError> {
+    let connector = Some(cutover.stream.connector.as_str());
+    let starting = Starting::find(cutover.connect.clone(), connector).await?;
+    cutover.seen.deployed = Some(Deployed {
+        debezium: starting.version().await?,
+        config: starting.config,
+    });
+    hands.crash_worker().await
+}
+
+pub(super) async fn start<H: Hands>(
+    cutover: &mut Cutover,
+    hands: &mut H,
+) -> Result<String, UpgradeError> {
+    let prediction = foresee(cutover, hands).await?;
+    let told = told(&prediction);
+    let harmless = matches!(
+        prediction.outcome,
+        PredictedOutcome::Resumes | PredictedOutcome::Repeats
+    );
+    cutover.seen.predictions.push(prediction);
+    if cutover.seen.proven && !harmless {
+        return Err(UpgradeError::Disproved(format!(
+            "the connector would pass over events; {told}"
+        )));
+    }
+    let seconds = hands.start_worker().await?;
+    Ok(format!("the worker serves after {seconds:.2} s; {told}"))
+}
+
+/// What the connector will do as soon as the worker is there: it starts by itself.
+async fn foresee<H: Hands>(
+    cutover: &mut Cutover,
+    hands: &mut H,
+) -> Result<Prediction, UpgradeError> {
+    let Some(deployed) = cutover.seen.deployed.clone() else {
+        return Err(UpgradeError::Refused(
+            "what the worker ran was not noted before it died".into(),
+        ));
+    };
+    let offset = stored(cutover).await?;
+    let client = connect_admin(cutover.reader()).await?;
+    let server = server_facts(&client).await?;
+    let slot = slot(&client, &cutover.stream.slot).await?;
+    let mut facts = PredictionFacts::from_live(LiveFacts {
+        server: &server,
+        slot: slot.as_ref(),
+        offset: offset.as_ref(),
+        config: &deployed.config,
+        debezium: &deployed.debezium,
+        offset_of: Some(server.incarnation),
+        slot_is_read_by_us: true,
+    })?;
+    if let Some(offset) = &facts.offset {
+        facts.around = hands.around(offset).await;
+    }
+    predict(&facts)
+}
+
+/// The offset as Connect's topic has it.
+pub(super) async fn stored(cutover: &Cutover) -> Result<Option<StoredOffset>, UpgradeError> {
+    let (kafka, topic) = (
+        Arc::clone(&cutover.kafka),
+        cutover.stream.offsets_topic.clone(),
+    );
+    let key = OffsetKey {
+        connector: cutover.stream.connector.clone(),
+        partition: json!({ "server": cutover.stream.topic_prefix }),
+    };
+    let partition = key.partition.clone();
+    let found = blocking(move || kafka.offsets_topic(&topic).find(&key)).await?;
+    let offset = found.and_then(|record| record.value);
+    Ok(offset.map(|offset| StoredOffset { partition, offset }))
+}
