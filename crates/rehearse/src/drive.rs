@@ -20,6 +20,7 @@ use cutover_upgrade::journal::Journal;
 use cutover_upgrade::{Cutover, facts, strategies};
 use cutover_workload::{Load, LoadStats};
 
+use crate::broken_off;
 use crate::connector;
 use crate::error::RehearseError;
 use crate::event_log::EventLog;
@@ -214,9 +215,16 @@ impl Drive<'_> {
         let strategy = strategies::by_name(runbook)
             .ok_or_else(|| RehearseError::Load(format!("no runbook {runbook}")))?;
         let plan = strategy.plan(&facts, &self.scenario.stack.postgres_new)?;
-        let journal = Journal::open(&self.hands.run.journal())?;
-        let mut engine = Engine::new(journal, self.log.sink());
-        engine.run(&plan, self.cutover, self.hands).await?;
+        if self.scenario.upgrade.broken_off {
+            let driven = (&mut *self.cutover, &mut *self.hands);
+            let dropped = broken_off::drive(&plan, driven, self.log, self.seed).await?;
+            let note = format!("{dropped} drivers were dropped, and others went on in their place");
+            self.log.sink().note(note);
+        } else {
+            let journal = Journal::open(&self.hands.run.journal())?;
+            let mut engine = Engine::new(journal, self.log.sink());
+            engine.run(&plan, self.cutover, self.hands).await?;
+        }
         self.look_at_connector().await
     }
 

@@ -214,6 +214,10 @@ impl LabHands {
 }
 
 impl Hands for LabHands {
+    fn address(&self, side: Side) -> Option<PgAddress> {
+        self.servers.admin_address(side).ok()
+    }
+
     async fn stop_server(&mut self, side: Side) -> Result<f64, UpgradeError> {
         self.servers
             .stop(side)
@@ -325,6 +329,9 @@ impl Hands for LabHands {
 
     async fn return_to_old(&mut self) -> Result<String, UpgradeError> {
         let act = |error| UpgradeError::hands("return to the old server", error);
+        if self.witnesses.watches(Side::Old) {
+            return Ok("the old server is back already".into());
+        }
         if !self.servers.is_running(Side::Old).await.map_err(act)? {
             self.servers.start(Side::Old).await.map_err(act)?;
         }

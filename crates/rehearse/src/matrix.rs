@@ -10,11 +10,12 @@ use std::time::Instant;
 use cutover_lab::Home;
 use cutover_model::matrix::{MATRIX_FORMAT, Matrix, MatrixCell, cell_name, measured};
 use cutover_model::plan::RunbookClass;
-use cutover_model::{ExitCode, RunFolder, Verdict};
+use cutover_model::{ExitCode, Failure, RunFolder, Verdict};
 use cutover_upgrade::strategies;
 
 use crate::error::RehearseError;
 use crate::event_log::{Display, EventLog};
+use crate::judge::unjudged;
 use crate::lock::RunLock;
 use crate::roster::Roster;
 use crate::runner::{Interrupt, interrupted, make_run_root};
@@ -314,13 +315,20 @@ impl Table<'_> {
             root: &root,
             display: &self.options.display,
         };
-        let played = Scene::prepare(cast)?.play(stage, interrupt).await?;
-        if let Some(code) = played.signal {
+        let result = match Scene::prepare(cast)?.play(stage, interrupt).await {
             // A cell that was broken off says nothing.
-            self.exit = Some(code);
-            return Ok(());
-        }
-        let result = played.result;
+            Ok(played) if played.signal.is_some() => {
+                self.exit = played.signal;
+                return Ok(());
+            }
+            Ok(played) => played.result,
+            // Its servers could not even be made; the others may.
+            Err(error) => {
+                let run = RunFolder::at(root.join(&cell.name));
+                let manifest = cutover_ledger::read_manifest(&run)?;
+                unjudged(&run, manifest, &Failure::of(&error).message)
+            }
+        };
         let outcome = result
             .prediction
             .as_ref()

@@ -52,6 +52,9 @@ impl Servers {
         version: &str,
         transfer: Transfer,
     ) -> Result<String, RehearseError> {
+        if self.stack.lock().await.postgres("new").is_some() {
+            return Ok("the new cluster is prepared already".into());
+        }
         let admin = connect_admin(&self.admin_address(Side::Old)?).await?;
         let checksums = setting(&admin, "data_checksums").await? == "on";
         let mut stack = self.stack.lock().await;
@@ -85,6 +88,9 @@ impl Servers {
         &mut self,
         transfer: Transfer,
     ) -> Result<(PgAddress, String), RehearseError> {
+        if let Some(there) = self.there() {
+            return Ok(there);
+        }
         let shared = std::sync::Arc::clone(&self.stack);
         let mut stack = shared.lock().await;
         let (Some(old), Some(new)) = (stack.postgres("old"), stack.postgres("new")) else {
@@ -97,6 +103,9 @@ impl Servers {
 
     /// A standby of the old server.
     pub async fn create_standby(&mut self, feed: Feed) -> Result<PgAddress, RehearseError> {
+        if let Some((address, _)) = self.there() {
+            return Ok(address);
+        }
         let shared = std::sync::Arc::clone(&self.stack);
         let mut stack = shared.lock().await;
         self.new_version = self.version().to_owned();
@@ -146,6 +155,9 @@ impl Servers {
         target: RestoreTarget,
         moment: Option<&str>,
     ) -> Result<(PgAddress, String), RehearseError> {
+        if let Some(there) = self.there() {
+            return Ok(there);
+        }
         let shared = std::sync::Arc::clone(&self.stack);
         let mut stack = shared.lock().await;
         self.new_version = self.version().to_owned();
@@ -166,6 +178,9 @@ impl Servers {
 
     /// A copy of the running old server, opened as a primary of its own.
     pub async fn open_base_backup(&mut self) -> Result<(PgAddress, String), RehearseError> {
+        if let Some(there) = self.there() {
+            return Ok(there);
+        }
         let shared = std::sync::Arc::clone(&self.stack);
         let mut stack = shared.lock().await;
         self.new_version = self.version().to_owned();
@@ -176,6 +191,12 @@ impl Servers {
         let address = self.started(&mut stack).await?;
         out_of_recovery(&address).await?;
         Ok((address, "the copy is open for writing".into()))
+    }
+
+    /// The new server, if it was made before: a step may be done once more.
+    fn there(&self) -> Option<(PgAddress, String)> {
+        let new = self.new.as_ref()?;
+        Some((new.admin.clone(), "the new server is there already".into()))
     }
 
     /// Starts the cluster `new` and remembers its addresses.

@@ -38,6 +38,8 @@ pub struct Servers {
     dump: PathBuf,
     pub(super) new_version: String,
     pub(super) repository: Option<Repository>,
+    /// The new server has its tables.
+    filled: bool,
 }
 
 /// What a plan asks of the old server besides running.
@@ -112,6 +114,7 @@ impl Servers {
             version,
             dump,
             repository,
+            filled: false,
         })
     }
 
@@ -207,6 +210,9 @@ impl Servers {
         let name = self.side(side)?.name;
         let mut stack = self.stack.lock().await;
         let cluster = cluster(&mut stack, name)?;
+        if cluster.is_running() {
+            return Ok(0.0);
+        }
         let seconds = cluster.start().await?;
         enlist(&self.roster, cluster);
         Ok(seconds)
@@ -223,6 +229,9 @@ impl Servers {
 
     /// An empty new server with the same roles and passwords.
     pub async fn create_new(&mut self, version: &str) -> Result<PgAddress, RehearseError> {
+        if let Some(new) = &self.new {
+            return Ok(new.admin.clone());
+        }
         let mut stack = self.stack.lock().await;
         let credentials = cluster(&mut stack, "old")?.credentials().clone();
         let spec = PostgresSpec {
@@ -249,7 +258,10 @@ impl Servers {
     }
 
     /// The old database's schema, without rows and without publications, in the new server.
-    pub async fn copy_schema(&self) -> Result<String, RehearseError> {
+    pub async fn copy_schema(&mut self) -> Result<String, RehearseError> {
+        if std::mem::replace(&mut self.filled, true) {
+            return Ok("the schema is there already".into());
+        }
         let mut stack = self.stack.lock().await;
         let binaries = stack.part(Component::Postgres, &self.new_version).await?;
         let old = cluster(&mut stack, "old")?;
@@ -263,7 +275,10 @@ impl Servers {
     }
 
     /// Restores the dump into the new server.
-    pub async fn restore(&self) -> Result<String, RehearseError> {
+    pub async fn restore(&mut self) -> Result<String, RehearseError> {
+        if std::mem::replace(&mut self.filled, true) {
+            return Ok("the dump is restored already".into());
+        }
         let mut stack = self.stack.lock().await;
         cluster(&mut stack, "new")?
             .restore(&["--exit-on-error"], &self.dump, COPY)
@@ -294,9 +309,12 @@ impl Servers {
     pub async fn start_worker(&self) -> Result<f64, RehearseError> {
         let started = Instant::now();
         let mut stack = self.stack.lock().await;
-        stack.connect.start()?;
+        if stack.connect.check_alive().is_err() {
+            stack.connect.start()?;
+        }
         let info = stack.connect.info();
         if let Some(pid) = info.pid {
+            self.roster.remove(&info.name);
             self.roster.add(&info.name, pid, info.log);
         }
         stack.connect.ready().await?;

@@ -46,6 +46,8 @@ pub fn proven() -> ScenarioResult {
         stack: stack("16.2", "16.14"),
         seed: 42,
         runbook: Some(proven_runbook()),
+        prediction: None,
+        connector_refused: None,
         checks: vec![check("complete", "I1 complete", Verdict::Pass, 0)],
         findings: vec![],
     }
@@ -81,6 +83,8 @@ pub fn baseline() -> ScenarioResult {
         stack: stack("16.14", "18.4"),
         seed: 42,
         runbook: Some(baseline_runbook()),
+        prediction: None,
+        connector_refused: None,
         checks: vec![
             check("complete", "I1 complete", Verdict::Fail, 1_201),
             check("once", "I3 once", Verdict::Pass, 0),

@@ -7,6 +7,7 @@ use cutover_clients::connect::Connect;
 use cutover_clients::kafka::Kafka;
 use cutover_clients::pg::PgAddress;
 use cutover_model::{Incarnation, Lsn, Prediction, Relation};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::error::UpgradeError;
@@ -88,12 +89,12 @@ pub struct Cutover {
 }
 
 /// What a worker ran.
-#[derive(Clone)]
-// No Debug: the configuration holds the connector's password.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Deployed {
     /// Version of Debezium.
     pub debezium: String,
-    /// The connector's configuration.
+    /// The connector's configuration, without secrets.
     pub config: Map<String, Value>,
 }
 

@@ -15,6 +15,7 @@ use crate::error::UpgradeError;
 use crate::hands::Hands;
 use crate::journal::{Entry, Journal};
 use crate::plan::Plan;
+use crate::saved::Saved;
 use crate::steps::Step;
 
 /// Drives plans.
@@ -38,9 +39,59 @@ impl Engine {
         hands: &mut H,
     ) -> Result<(), UpgradeError> {
         cutover.seen.proven = plan.class == RunbookClass::Proven;
+        self.go_on(plan, (1, false), (cutover, hands)).await
+    }
+
+    /// Goes on with a plan whose driver is gone, from where its journal ends: a step whose result is not in the
+    /// journal is done once more (every step may be), one whose result is there but not its proof is proven.
+    ///
+    /// # Errors
+    /// As [`Engine::run`]; refused if the plan has failed or was taken back.
+    pub async fn resume<H: Hands>(
+        &mut self,
+        plan: &Plan,
+        cutover: &mut Cutover,
+        hands: &mut H,
+    ) -> Result<(), UpgradeError> {
+        cutover.seen.proven = plan.class == RunbookClass::Proven;
+        let Some(standing) = self.journal.standing()? else {
+            return self.run(plan, cutover, hands).await;
+        };
+        if let Some(state) = standing.state {
+            state.restore(cutover, hands).await?;
+        }
+        let number = standing.number;
+        let place = usize::try_from(number).unwrap_or(usize::MAX);
+        let proves = |step: &Step| plan.class == RunbookClass::Proven && step.proof().is_some();
+        let step = plan.steps.get(place.saturating_sub(1));
+        let from = match standing.entry {
+            Entry::Intent => (number, false),
+            Entry::Applied | Entry::AlreadyDone if step.is_some_and(proves) => (number, true),
+            Entry::Applied | Entry::AlreadyDone | Entry::Proved => (number + 1, false),
+            Entry::Failed | Entry::Undone | Entry::UndoFailed => {
+                return Err(UpgradeError::Refused(format!(
+                    "the plan failed at step {number} and was taken back: begin it anew"
+                )));
+            }
+        };
+        self.go_on(plan, from, (cutover, hands)).await
+    }
+
+    /// From step `from` on; with `applied`, that step only lacks its proof.
+    async fn go_on<H: Hands>(
+        &mut self,
+        plan: &Plan,
+        (from, applied): (u32, bool),
+        (cutover, hands): (&mut Cutover, &mut H),
+    ) -> Result<(), UpgradeError> {
         let mut done: Vec<(u32, &Step)> = Vec::new();
         for (step, number) in plan.steps.iter().zip(1..) {
-            if let Err(error) = self.step(number, step, plan.class, (cutover, hands)).await {
+            if number < from {
+                done.push((number, step));
+                continue;
+            }
+            let known = (plan.class, applied && number == from);
+            if let Err(error) = self.step((number, step), known, (cutover, hands)).await {
                 let reason = error.to_string();
                 self.note(number, step, Entry::Failed, &reason);
                 let name = step.name().to_owned();
@@ -61,9 +112,8 @@ impl Engine {
 
     async fn step<H: Hands>(
         &mut self,
-        number: u32,
-        step: &Step,
-        class: RunbookClass,
+        (number, step): (u32, &Step),
+        (class, applied): (RunbookClass, bool),
         (cutover, hands): (&mut Cutover, &mut H),
     ) -> Result<(), UpgradeError> {
         let name = step.name();
@@ -73,16 +123,10 @@ impl Engine {
             step: name.into(),
             title: step.title(),
         });
-        let applied = if let Some(state) = step.already_done(cutover).await? {
-            self.journal
-                .write(number, name, Entry::AlreadyDone, &state)?;
-            state
+        let what = if applied {
+            "applied before the driver was replaced".to_owned()
         } else {
-            self.journal
-                .write(number, name, Entry::Intent, &step.title())?;
-            let applied = step.apply(cutover, hands).await?;
-            self.journal.write(number, name, Entry::Applied, &applied)?;
-            applied
+            self.apply((number, step), (cutover, hands)).await?
         };
         // A baseline is rehearsed as people run it: it looks at nothing. A step without a proof of its own says
         // so too; what it did shows in a later one.
@@ -92,13 +136,15 @@ impl Engine {
             self.events.emit(EventKind::StepDone {
                 number,
                 step,
-                what: applied,
+                what,
                 seconds,
             });
             return Ok(());
         }
         let proof = step.prove(cutover, hands).await?;
-        self.journal.write(number, name, Entry::Proved, &proof)?;
+        let state = Some(Saved::of(cutover));
+        self.journal
+            .write_with(number, name, (Entry::Proved, &proof), state)?;
         let seconds = started.elapsed().as_secs_f64();
         self.events.emit(EventKind::StepProved {
             number,
@@ -107,6 +153,27 @@ impl Engine {
             seconds,
         });
         Ok(())
+    }
+
+    /// Intent, act, result: each on disk before the next.
+    async fn apply<H: Hands>(
+        &mut self,
+        (number, step): (u32, &Step),
+        (cutover, hands): (&mut Cutover, &mut H),
+    ) -> Result<String, UpgradeError> {
+        let name = step.name();
+        let (entry, what) = match step.already_done(cutover).await? {
+            Some(found) => (Entry::AlreadyDone, found),
+            None => {
+                self.journal
+                    .write(number, name, Entry::Intent, &step.title())?;
+                (Entry::Applied, step.apply(cutover, hands).await?)
+            }
+        };
+        let state = Some(Saved::of(cutover));
+        self.journal
+            .write_with(number, name, (entry, &what), state)?;
+        Ok(what)
     }
 
     /// Undoes steps in reverse order, up to the last point of no return among them.
@@ -208,6 +275,9 @@ mod tests {
         }
         async fn restore_database(&mut self) -> Result<String, UpgradeError> {
             self.call("restore".into())
+        }
+        fn address(&self, _: Side) -> Option<PgAddress> {
+            Some(address())
         }
         async fn crash_server(&mut self, _: Side) -> Result<f64, UpgradeError> {
             self.call("crash".into()).map(|_| 0.0)

@@ -6,12 +6,13 @@ use cutover_clients::pg::publication::publication_tables;
 use cutover_clients::pg::slots::{Slot, slot};
 use cutover_clients::pg::{PgAddress, connect_admin};
 use cutover_model::Relation;
+use serde::{Deserialize, Serialize};
 
 use crate::cutover::Stream;
 use crate::error::UpgradeError;
 
 /// What is known about a stream before an upgrade.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Facts {
     /// The server.
     pub server: ServerFacts,

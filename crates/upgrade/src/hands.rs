@@ -5,13 +5,15 @@
 
 use cutover_clients::pg::PgAddress;
 use cutover_model::Lsn;
+use serde::{Deserialize, Serialize};
 
 use crate::error::UpgradeError;
 use crate::predict::{AroundFacts, OffsetFacts};
 use crate::steps::{Feed, RestoreTarget, Transfer};
 
 /// Which of the two servers. An upgrade in place has only [`Side::Old`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Side {
     /// The server that the stream comes from.
     Old,
@@ -37,6 +39,9 @@ pub trait Hands {
     async fn dump_database(&mut self) -> Result<String, UpgradeError>;
     /// Restores the dump into the new server.
     async fn restore_database(&mut self) -> Result<String, UpgradeError>;
+    /// Administrator's address of a side, if that server is there: for whoever goes on with a plan that was broken
+    /// off, since an address holds a password and is not written down.
+    fn address(&self, side: Side) -> Option<PgAddress>;
     /// Ends a server as a crash does: no checkpoint, no word to its clients. Returns the seconds it took.
     async fn crash_server(&mut self, side: Side) -> Result<f64, UpgradeError>;
     /// Makes an empty cluster of a version that fits the old one, and lets pg_upgrade check both.

@@ -9,8 +9,10 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
 use crate::error::UpgradeError;
+use crate::saved::Saved;
 
 /// Format name of every line.
 pub const JOURNAL_FORMAT: &str = "cutover.journal/1";
@@ -36,7 +38,7 @@ pub enum Entry {
 }
 
 /// One line.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct JournalLine {
     /// [`JOURNAL_FORMAT`].
     pub format: String,
@@ -50,6 +52,41 @@ pub struct JournalLine {
     pub entry: Entry,
     /// Positions and evidence, one line.
     pub detail: String,
+    /// What the driver knows from here on; with results only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<Saved>,
+}
+
+/// Where a plan stands, by its journal.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Standing {
+    /// Number of the step that was under way last.
+    pub number: u32,
+    /// How far it came.
+    pub entry: Entry,
+    /// What its driver knew.
+    pub state: Option<Saved>,
+}
+
+/// The standing of the newest plan in a journal; `None` if there is none. An entry that says that the plan failed or
+/// was taken back counts like any other: whoever goes on must look at it.
+pub fn standing(lines: &[JournalLine]) -> Option<Standing> {
+    let first = |line: &JournalLine| line.number == 1 && line.entry == Entry::Intent;
+    // A step that is applied once more after a break begins anew, the first one too: its plan is the same.
+    let broken = |place: usize| {
+        lines
+            .get(place.wrapping_sub(1))
+            .is_some_and(|line| line.number == 1)
+    };
+    let starts = (0..lines.len()).filter(|place| first(&lines[*place]) && !broken(*place));
+    let plan = &lines[starts.last().unwrap_or(0)..];
+    let last = plan.last()?;
+    let state = plan.iter().rev().find_map(|line| line.state.clone());
+    Some(Standing {
+        number: last.number,
+        entry: last.entry,
+        state,
+    })
 }
 
 /// Appends lines; each is synced before `write` returns.
@@ -57,6 +94,7 @@ pub struct JournalLine {
 pub struct Journal {
     path: PathBuf,
     file: File,
+    newest: watch::Sender<Option<(u32, Entry)>>,
 }
 
 impl Journal {
@@ -67,12 +105,27 @@ impl Journal {
             Ok(file) => Ok(Journal {
                 path: path.to_owned(),
                 file,
+                newest: watch::channel(None).0,
             }),
             Err(source) => Err(UpgradeError::Journal {
                 path: path.display().to_string(),
                 source,
             }),
         }
+    }
+
+    /// Where the newest plan stands, by what is on disk.
+    pub fn standing(&self) -> Result<Option<Standing>, UpgradeError> {
+        let lines = read(&self.path).map_err(|source| UpgradeError::Journal {
+            path: self.path.display().to_string(),
+            source,
+        })?;
+        Ok(standing(&lines))
+    }
+
+    /// Follows what is written: the newest step and entry.
+    pub fn follow(&self) -> watch::Receiver<Option<(u32, Entry)>> {
+        self.newest.subscribe()
     }
 
     /// Appends one line and waits until it is on disk.
@@ -83,6 +136,17 @@ impl Journal {
         entry: Entry,
         detail: &str,
     ) -> Result<(), UpgradeError> {
+        self.write_with(number, step, (entry, detail), None)
+    }
+
+    /// Appends one line with what the driver knows now, and waits until it is on disk.
+    pub fn write_with(
+        &mut self,
+        number: u32,
+        step: &str,
+        (entry, detail): (Entry, &str),
+        state: Option<Saved>,
+    ) -> Result<(), UpgradeError> {
         let line = JournalLine {
             format: JOURNAL_FORMAT.into(),
             time: format!("{:.3}", jiff::Timestamp::now()),
@@ -90,11 +154,14 @@ impl Journal {
             step: step.into(),
             entry,
             detail: detail.into(),
+            state,
         };
         self.append(&line).map_err(|source| UpgradeError::Journal {
             path: self.path.display().to_string(),
             source,
-        })
+        })?;
+        self.newest.send_replace(Some((number, entry)));
+        Ok(())
     }
 
     fn append(&mut self, line: &JournalLine) -> std::io::Result<()> {

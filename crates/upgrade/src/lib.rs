@@ -21,6 +21,7 @@ pub mod journal;
 pub mod lint;
 pub mod plan;
 pub mod predict;
+pub mod saved;
 pub mod start;
 pub mod steps;
 pub mod strategies;

@@ -6,12 +6,13 @@
 
 use cutover_model::Lsn;
 use reqwest::Method;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::{Connect, ConnectError, must_exist};
 
 /// One stored offset.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StoredOffset {
     /// Source partition, `{"server": topic.prefix}`.
     pub partition: Value,
@@ -82,12 +83,6 @@ impl Connect {
         let answer = self.call(Method::GET, &path, None).await?;
         let entries = answer.body.get("offsets").and_then(Value::as_array);
         Ok(entries.into_iter().flatten().filter_map(stored).collect())
-    }
-
-    /// Deletes every offset of the connector. It must be STOPPED; needs Connect 3.6.
-    pub async fn delete_offsets(&self, name: &str) -> Result<(), ConnectError> {
-        let path = ["connectors", name, "offsets"];
-        must_exist(name, &self.call(Method::DELETE, &path, None).await?)
     }
 
     /// Rewrites the offset of one partition. The connector must be STOPPED; needs Connect 3.6.

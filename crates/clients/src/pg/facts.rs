@@ -1,12 +1,13 @@
 //! Who a server is: version, incarnation, position. Read-only.
 
 use cutover_model::{Incarnation, Lsn};
+use serde::{Deserialize, Serialize};
 use tokio_postgres::Client;
 
 use super::{PgError, parse_lsn};
 
 /// What identifies a server, read in one statement.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServerFacts {
     /// E.g. `16.2`, without what packagers append.
     pub version: String,

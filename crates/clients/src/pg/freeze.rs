@@ -99,12 +99,11 @@ pub async fn writes_frozen(client: &Client, database: &str) -> Result<bool, PgEr
     Ok(row.get(0))
 }
 
-/// Allows a role at most so many sessions (-1: any number) and tells what it was allowed before. Sessions that
-/// are there stay.
+/// How many sessions a role is allowed (-1: any number); `None` if there is no such role.
 ///
 /// # Errors
-/// There is no such role, or the server refused.
-pub async fn limit_sessions(client: &Client, role: &str, limit: i32) -> Result<i32, PgError> {
+/// The statement failed.
+pub async fn session_limit(client: &Client, role: &str) -> Result<Option<i32>, PgError> {
     let row = client
         .query_opt(
             "SELECT rolconnlimit FROM pg_roles WHERE rolname = $1",
@@ -112,9 +111,14 @@ pub async fn limit_sessions(client: &Client, role: &str, limit: i32) -> Result<i
         )
         .await
         .map_err(PgError::sql(format!("reading role '{role}'")))?;
-    let Some(row) = row else {
-        return Err(PgError::Missing(format!("role {}", quote_identifier(role))));
-    };
+    Ok(row.map(|row| row.get(0)))
+}
+
+/// Allows a role at most so many sessions (-1: any number). Sessions that are there stay.
+///
+/// # Errors
+/// There is no such role, or the server refused.
+pub async fn limit_sessions(client: &Client, role: &str, limit: i32) -> Result<(), PgError> {
     let statement = format!(
         "ALTER ROLE {} CONNECTION LIMIT {limit}",
         quote_identifier(role)
@@ -122,8 +126,7 @@ pub async fn limit_sessions(client: &Client, role: &str, limit: i32) -> Result<i
     client
         .batch_execute(&statement)
         .await
-        .map_err(PgError::sql(format!("limiting role '{role}'")))?;
-    Ok(row.get(0))
+        .map_err(PgError::sql(format!("limiting role '{role}'")))
 }
 
 /// Ends the sessions of a role; tells how many there were.

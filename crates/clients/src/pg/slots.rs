@@ -4,13 +4,14 @@
 //! slot promises.
 
 use cutover_model::Lsn;
+use serde::{Deserialize, Serialize};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Row};
 
 use super::{PgError, parse_lsn};
 
 /// One row of `pg_replication_slots`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Slot {
     /// Name.
     pub name: String,

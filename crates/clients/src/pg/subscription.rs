@@ -83,16 +83,24 @@ pub async fn applied_through(publisher: &Client, name: &str) -> Result<Option<Ls
     text.as_deref().map(parse_lsn).transpose()
 }
 
+/// Whether there is a subscription of this name.
+///
+/// # Errors
+/// The statement failed.
+pub async fn subscribes(client: &Client, name: &str) -> Result<bool, PgError> {
+    let found = client
+        .query_opt("SELECT 1 FROM pg_subscription WHERE subname = $1", &[&name])
+        .await
+        .map_err(PgError::sql(format!("looking for subscription '{name}'")))?;
+    Ok(found.is_some())
+}
+
 /// Ends a subscription and leaves the publisher's slot alone. One that is not there counts as ended.
 ///
 /// # Errors
 /// The server refused.
 pub async fn end_subscription(client: &Client, name: &str) -> Result<(), PgError> {
-    let found = client
-        .query_opt("SELECT 1 FROM pg_subscription WHERE subname = $1", &[&name])
-        .await
-        .map_err(PgError::sql(format!("looking for subscription '{name}'")))?;
-    if found.is_none() {
+    if !subscribes(client, name).await? {
         return Ok(());
     }
     let quoted = quote_identifier(name);

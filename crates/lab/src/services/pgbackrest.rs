@@ -31,6 +31,9 @@ impl Repository {
     /// Makes the folders. `part` is one that has the program.
     pub fn create(setup: &Setup, part: &PartDir) -> Result<Repository, LabError> {
         let folder = setup.service_folder("pgbackrest")?;
+        // What another cluster of this life left belongs to another system: the tool would refuse to mix them.
+        let _ = std::fs::remove_dir_all(&folder);
+        let folder = setup.service_folder("pgbackrest")?;
         for inside in ["repo", "lock", "spool"] {
             privilege::private_folder(&folder.join(inside), setup.account())?;
         }

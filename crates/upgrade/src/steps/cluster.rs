@@ -7,7 +7,7 @@
 
 use cutover_clients::pg::connect_admin;
 use cutover_clients::pg::freeze::{end_sessions, limit_sessions};
-use cutover_clients::pg::settings::{alter_system, autovacuum_workers, setting, system_setting};
+use cutover_clients::pg::settings::{alter_system, autovacuum_workers, setting};
 use cutover_clients::wait::{Poll, until};
 
 use super::Transfer;
@@ -17,19 +17,12 @@ use crate::hands::{Hands, Side};
 
 const AUTOVACUUM: &str = "autovacuum";
 
-pub(super) async fn quiet(cutover: &mut Cutover) -> Result<String, UpgradeError> {
+pub(super) async fn quiet(cutover: &Cutover) -> Result<String, UpgradeError> {
     let client = connect_admin(&cutover.old).await?;
-    let before = system_setting(&client, AUTOVACUUM).await?;
-    let told = before.clone().unwrap_or_else(|| "not set".into());
-    cutover.seen.autovacuum = Some(before);
     alter_system(&client, AUTOVACUUM, Some("off")).await?;
     let role = &cutover.stream.writer_role;
-    let limit = limit_sessions(&client, role, 0).await?;
-    // A second try must not take our own limit for theirs.
-    cutover.seen.writer_limit.get_or_insert(limit);
-    Ok(format!(
-        "autovacuum off (ALTER SYSTEM had it {told}); role {role} gets no session (it had limit {limit})"
-    ))
+    limit_sessions(&client, role, 0).await?;
+    Ok(format!("autovacuum is off, role {role} gets no session"))
 }
 
 pub(super) async fn prove_quiet(cutover: &Cutover) -> Result<String, UpgradeError> {
@@ -52,14 +45,16 @@ pub(super) async fn prove_quiet(cutover: &Cutover) -> Result<String, UpgradeErro
     Ok("no autovacuum worker and no writer's session is there".into())
 }
 
-pub(super) async fn unquiet(cutover: &mut Cutover) -> Result<String, UpgradeError> {
+/// What was noted before anything was changed is put back. On the old server both settings, on the new one the
+/// writers' limit only: settings of ALTER SYSTEM stay behind in pg_upgrade, roles come along.
+pub(super) async fn unquiet(cutover: &Cutover) -> Result<String, UpgradeError> {
     let client = connect_admin(cutover.primary()).await?;
-    if let Some(before) = cutover.seen.autovacuum.take()
+    if let Some(before) = &cutover.seen.autovacuum
         && cutover.primary == Side::Old
     {
         alter_system(&client, AUTOVACUUM, before.as_deref()).await?;
     }
-    if let Some(limit) = cutover.seen.writer_limit.take() {
+    if let Some(limit) = cutover.seen.writer_limit {
         limit_sessions(&client, &cutover.stream.writer_role, limit).await?;
     }
     Ok("autovacuum's setting and the writers' sessions are what they were".into())
@@ -77,7 +72,6 @@ pub(super) async fn upgrade<H: Hands>(
     cutover.new = Some(address);
     cutover.primary = Side::New;
     let opened = hands.open_incarnation().await?;
-    // Settings of ALTER SYSTEM stay behind; roles come along.
     unquiet(cutover).await?;
     Ok(format!(
         "{said}; the new server is on port {port}; {opened}"

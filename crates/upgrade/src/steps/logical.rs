@@ -5,10 +5,10 @@
 //! `origin=none` besides. Logical replication carries no sequences: they are set at the end.
 
 use cutover_clients::pg::facts::current_lsn;
-use cutover_clients::pg::publication::{count_rows, create_publication};
+use cutover_clients::pg::publication::{count_rows, create_publication, publication_tables};
 use cutover_clients::pg::slots::{drop_slot, slot};
 use cutover_clients::pg::subscription::{
-    applied_through, create_subscription, end_subscription, sequences, set_sequence,
+    applied_through, create_subscription, end_subscription, sequences, set_sequence, subscribes,
     tables_not_ready,
 };
 use cutover_clients::pg::{Client, PgHost, connect_admin};
@@ -41,13 +41,19 @@ pub(super) fn filter_origin(cutover: &mut Cutover) -> Result<String, UpgradeErro
 
 pub(super) async fn subscribe(cutover: &mut Cutover) -> Result<String, UpgradeError> {
     let blue = connect_admin(&cutover.old).await?;
-    create_publication(&blue, NAME, &cutover.stream.tables).await?;
+    if publication_tables(&blue, NAME).await?.is_none() {
+        create_publication(&blue, NAME, &cutover.stream.tables).await?;
+    }
     let green = connect_admin(cutover.address(Side::New)?).await?;
     let mut from = cutover.old.clone();
     if let PgHost::Unix(_) = from.host {
         from.host = PgHost::Tcp("127.0.0.1".into());
     }
-    create_subscription(&green, NAME, &from, NAME).await?;
+    if !subscribes(&green, NAME).await? {
+        // A slot without subscription is what is left of one that was broken off.
+        drop_slot(&blue, NAME).await?;
+        create_subscription(&green, NAME, &from, NAME).await?;
+    }
     let deadline = cutover.deadlines.drain;
     until(
         "the copy of every table",

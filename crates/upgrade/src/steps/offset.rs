@@ -126,8 +126,9 @@ pub(super) async fn prove(cutover: &Cutover) -> Result<String, UpgradeError> {
 /// decides. Nothing is looked at.
 pub(super) async fn delete(cutover: &Cutover) -> Result<String, UpgradeError> {
     let name = &cutover.stream.connector;
-    cutover.connect.delete_offsets(name).await?;
-    Ok(format!("the stored offset of {name} is deleted"))
+    let (_, partition) = stored(cutover)?;
+    let way = store(cutover, &partition, None).await?;
+    Ok(format!("the stored offset of {name} is deleted, {way}"))
 }
 
 pub(super) async fn restore(cutover: &Cutover) -> Result<String, UpgradeError> {

@@ -7,6 +7,7 @@ use cutover_clients::pg::publication::{
     create_publication, publication_tables, set_replica_identity_full,
 };
 use cutover_clients::pg::slots::{Slot, create_slot, drop_slot, slot};
+use cutover_clients::wait::{Poll, until};
 use cutover_model::Lsn;
 
 use crate::cutover::Cutover;
@@ -44,21 +45,30 @@ pub(super) async fn drop(cutover: &Cutover) -> Result<String, UpgradeError> {
     Ok(format!("slot {name} dropped"))
 }
 
-/// Nothing of what is committed from now on can escape the slot.
+/// Nothing of what is committed from now on can escape the slot. One that somebody else is still making shows as in
+/// use until it is done.
 pub(super) async fn prove_set_up(cutover: &Cutover) -> Result<String, UpgradeError> {
     let client = connect_admin(cutover.target()).await?;
     let name = &cutover.stream.slot;
-    match slot(&client, name).await? {
-        Some(slot) if !slot.active && slot.wal_status.as_deref() != Some("lost") => {
-            let at = slot
-                .confirmed_flush
-                .map_or_else(|| "-".into(), |lsn| lsn.to_string());
-            Ok(format!("slot {name} waits at {at}"))
-        }
-        found => Err(UpgradeError::Disproved(format!(
-            "slot {name} is not ready: {found:?}"
-        ))),
-    }
+    let poll = cutover.deadlines.poll;
+    let what = format!("slot {name} being ready");
+    let ready = until(
+        &what,
+        cutover.deadlines.connector,
+        poll,
+        async || match slot(&client, name).await? {
+            Some(slot) if slot.wal_status.as_deref() == Some("lost") => Err(
+                UpgradeError::Disproved(format!("slot {name} is invalidated")),
+            ),
+            Some(Slot {
+                active: false,
+                confirmed_flush: Some(at),
+                ..
+            }) => Ok(Poll::Ready(format!("slot {name} waits at {at}"))),
+            found => Ok(Poll::NotYet(format!("{found:?}"))),
+        },
+    );
+    Ok(ready.await?)
 }
 
 /// After a restart in place. LSNs compare here because the incarnation is compared first.

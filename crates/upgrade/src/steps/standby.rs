@@ -178,7 +178,9 @@ pub(super) async fn promote<H: Hands>(
     hands: &mut H,
 ) -> Result<String, UpgradeError> {
     let client = connect_admin(cutover.target()).await?;
-    pg_promote(&client).await?;
+    if server_facts(&client).await?.in_recovery {
+        pg_promote(&client).await?;
+    }
     cutover.primary = Side::New;
     cutover.seen.archive_fed = false;
     let opened = hands.open_incarnation().await?;

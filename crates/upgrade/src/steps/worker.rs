@@ -20,6 +20,7 @@ use crate::error::UpgradeError;
 use crate::fence::blocking;
 use crate::hands::Hands;
 use crate::predict::{LiveFacts, PredictionFacts, predict};
+use crate::saved::is_secret;
 use crate::start::Starting;
 
 pub(super) async fn crash<H: Hands>(
@@ -27,9 +28,11 @@ pub(super) async fn crash<H: Hands>(
     hands: &mut H,
 ) -> Result<String, UpgradeError> {
     let connector = Some(cutover.stream.connector.as_str());
-    let starting = Starting::find(cutover.connect.clone(), connector).await?;
+    let mut starting = Starting::find(cutover.connect.clone(), connector).await?;
+    let debezium = starting.version().await?;
+    starting.config.retain(|option, _| !is_secret(option));
     cutover.seen.deployed = Some(Deployed {
-        debezium: starting.version().await?,
+        debezium,
         config: starting.config,
     });
     hands.crash_worker().await

@@ -125,11 +125,11 @@ fn clone(target: &str) -> Vec<Step> {
 fn upgrade(target: &str) -> [Step; 3] {
     let (version, transfer): (String, _) = (target.into(), Transfer::Copy);
     [
-        Step::StopServer,
         Step::PrepareCluster {
             version: version.clone(),
             transfer,
         },
+        Step::StopServer,
         Step::UpgradeCluster { version, transfer },
     ]
 }

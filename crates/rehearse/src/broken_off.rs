@@ -1,0 +1,356 @@
+//! A driver that is killed at every step, and others that go on in its place.
+//!
+//! What a kill leaves is the world and the journal: so the driver is dropped at some instant, everything that it knew
+//! is thrown away, and a new one reads the journal and goes on. What acts on the infrastructure is not the driver: an
+//! action that was asked for is done, but the driver that asked may never hear of it.
+//!
+//! The rule it protects (I16): broken off at any instant of any step, the same end and the same verdict.
+
+use std::time::Duration;
+
+use cutover_clients::pg::PgAddress;
+use cutover_clients::wait::pause;
+use cutover_model::Lsn;
+use cutover_upgrade::cutover::Seen;
+use cutover_upgrade::engine::Engine;
+use cutover_upgrade::journal::{Entry, Journal};
+use cutover_upgrade::predict::{AroundFacts, OffsetFacts};
+use cutover_upgrade::steps::{Feed, RestoreTarget, Transfer};
+use cutover_upgrade::{Cutover, Hands, Plan, Side, UpgradeError};
+use rand::{RngExt, SeedableRng};
+use tokio::sync::watch;
+
+use crate::error::RehearseError;
+use crate::event_log::EventLog;
+use crate::lab_hands::LabHands;
+
+/// Longest time into a step at which its driver is dropped.
+const INTO_STEP_MAX_MS: u64 = 250;
+
+/// One instant at which a driver is dropped.
+struct Instant {
+    number: u32,
+    entry: Entry,
+    after: Duration,
+}
+
+/// Three per step: when its intent is written, some time into it, and when its result is written but not its proof.
+fn instants(plan: &Plan, seed: u64) -> Vec<Instant> {
+    let mut dice = rand::rngs::StdRng::seed_from_u64(seed);
+    let mut all = Vec::new();
+    for (_, number) in plan.steps.iter().zip(1..) {
+        let into = Duration::from_millis(dice.random_range(1..INTO_STEP_MAX_MS));
+        for (entry, after) in [
+            (Entry::Intent, Duration::ZERO),
+            (Entry::Intent, into),
+            (Entry::Applied, Duration::ZERO),
+        ] {
+            all.push(Instant {
+                number,
+                entry,
+                after,
+            });
+        }
+    }
+    all
+}
+
+/// Whether the journal has come to an instant, or past it.
+fn reached(newest: Option<(u32, Entry)>, instant: &Instant) -> bool {
+    let Some((number, entry)) = newest else {
+        return false;
+    };
+    let later = entry != Entry::Intent;
+    number > instant.number || (number == instant.number && (entry == instant.entry || later))
+}
+
+/// Drives a plan with one driver after the other. Returns how many were dropped.
+pub async fn drive(
+    plan: &Plan,
+    (cutover, hands): (&mut Cutover, &mut LabHands),
+    log: &EventLog,
+    seed: u64,
+) -> Result<u32, RehearseError> {
+    let stream = cutover.stream.clone();
+    let mut dropped = 0;
+    let mut instants = instants(plan, seed).into_iter();
+    loop {
+        let instant = instants.next();
+        cutover.stream = stream.clone();
+        cutover.new = None;
+        (cutover.primary, cutover.reader) = (Side::Old, Side::Old);
+        cutover.seen = Seen::default();
+        let journal = Journal::open(&hands.run.journal())?;
+        let newest = journal.follow();
+        let mut engine = Engine::new(journal, log.sink());
+        let busy = watch::channel(false).0;
+        let watched = busy.subscribe();
+        let mut breakable = Breakable {
+            hands: &mut *hands,
+            busy,
+        };
+        let ended = tokio::select! {
+            biased;
+            () = killed(instant.as_ref(), newest, watched) => None,
+            ended = engine.resume(plan, cutover, &mut breakable) => Some(ended),
+        };
+        match ended {
+            Some(Ok(())) => return Ok(dropped),
+            Some(Err(error)) => return Err(error.into()),
+            None => dropped += 1,
+        }
+    }
+}
+
+/// Comes back at the instant, once nobody acts on the infrastructure.
+async fn killed(
+    instant: Option<&Instant>,
+    mut newest: watch::Receiver<Option<(u32, Entry)>>,
+    mut busy: watch::Receiver<bool>,
+) {
+    let Some(instant) = instant else {
+        return std::future::pending().await;
+    };
+    // What `wait_for` gives holds a lock that whoever writes next would wait for: it must be gone at once.
+    let come = newest
+        .wait_for(|newest| reached(*newest, instant))
+        .await
+        .is_ok();
+    if !come {
+        return std::future::pending().await;
+    }
+    pause(instant.after).await;
+    let idle = busy.wait_for(|busy| !busy).await.is_ok();
+    if !idle {
+        std::future::pending().await
+    }
+}
+
+/// The lab's hands, between whose actions a driver can be dropped.
+struct Breakable<'a> {
+    hands: &'a mut LabHands,
+    busy: watch::Sender<bool>,
+}
+
+impl Breakable<'_> {
+    fn enter(&self) {
+        self.busy.send_replace(true);
+    }
+
+    /// The action is done; its driver may be dropped before it hears of that.
+    async fn leave(&self) {
+        self.busy.send_replace(false);
+        tokio::task::yield_now().await;
+    }
+}
+
+impl Hands for Breakable<'_> {
+    fn address(&self, side: Side) -> Option<PgAddress> {
+        self.hands.address(side)
+    }
+
+    async fn at_stake(&mut self, slot_begins: Lsn) -> Option<u64> {
+        self.hands.at_stake(slot_begins).await
+    }
+
+    async fn around(&mut self, offset: &OffsetFacts) -> Option<AroundFacts> {
+        self.hands.around(offset).await
+    }
+
+    async fn crash_worker(&mut self) -> Result<String, UpgradeError> {
+        self.enter();
+        let done = self.hands.crash_worker().await;
+        self.leave().await;
+        done
+    }
+
+    async fn start_worker(&mut self) -> Result<f64, UpgradeError> {
+        self.enter();
+        let done = self.hands.start_worker().await;
+        self.leave().await;
+        done
+    }
+
+    async fn stop_server(&mut self, side: Side) -> Result<f64, UpgradeError> {
+        self.enter();
+        let done = self.hands.stop_server(side).await;
+        self.leave().await;
+        done
+    }
+
+    async fn swap_binaries(&mut self, version: &str) -> Result<String, UpgradeError> {
+        self.enter();
+        let done = self.hands.swap_binaries(version).await;
+        self.leave().await;
+        done
+    }
+
+    async fn start_server(&mut self, side: Side) -> Result<f64, UpgradeError> {
+        self.enter();
+        let done = self.hands.start_server(side).await;
+        self.leave().await;
+        done
+    }
+
+    async fn create_server(&mut self, version: &str) -> Result<PgAddress, UpgradeError> {
+        self.enter();
+        let done = self.hands.create_server(version).await;
+        self.leave().await;
+        done
+    }
+
+    async fn dump_database(&mut self) -> Result<String, UpgradeError> {
+        self.enter();
+        let done = self.hands.dump_database().await;
+        self.leave().await;
+        done
+    }
+
+    async fn restore_database(&mut self) -> Result<String, UpgradeError> {
+        self.enter();
+        let done = self.hands.restore_database().await;
+        self.leave().await;
+        done
+    }
+
+    async fn crash_server(&mut self, side: Side) -> Result<f64, UpgradeError> {
+        self.enter();
+        let done = self.hands.crash_server(side).await;
+        self.leave().await;
+        done
+    }
+
+    async fn prepare_cluster(
+        &mut self,
+        version: &str,
+        transfer: Transfer,
+    ) -> Result<String, UpgradeError> {
+        self.enter();
+        let done = self.hands.prepare_cluster(version, transfer).await;
+        self.leave().await;
+        done
+    }
+
+    async fn upgrade_cluster(
+        &mut self,
+        transfer: Transfer,
+    ) -> Result<(PgAddress, String), UpgradeError> {
+        self.enter();
+        let done = self.hands.upgrade_cluster(transfer).await;
+        self.leave().await;
+        done
+    }
+
+    async fn create_standby(&mut self, feed: Feed) -> Result<PgAddress, UpgradeError> {
+        self.enter();
+        let done = self.hands.create_standby(feed).await;
+        self.leave().await;
+        done
+    }
+
+    async fn back_up(&mut self) -> Result<String, UpgradeError> {
+        self.enter();
+        let done = self.hands.back_up().await;
+        self.leave().await;
+        done
+    }
+
+    async fn restore_backup(
+        &mut self,
+        target: RestoreTarget,
+        moment: Option<&str>,
+    ) -> Result<(PgAddress, String), UpgradeError> {
+        self.enter();
+        let done = self.hands.restore_backup(target, moment).await;
+        self.leave().await;
+        done
+    }
+
+    async fn open_base_backup(&mut self) -> Result<(PgAddress, String), UpgradeError> {
+        self.enter();
+        let done = self.hands.open_base_backup().await;
+        self.leave().await;
+        done
+    }
+
+    async fn copy_schema(&mut self) -> Result<String, UpgradeError> {
+        self.enter();
+        let done = self.hands.copy_schema().await;
+        self.leave().await;
+        done
+    }
+
+    async fn discard_new(&mut self) -> Result<String, UpgradeError> {
+        self.enter();
+        let done = self.hands.discard_new().await;
+        self.leave().await;
+        done
+    }
+
+    async fn return_to_old(&mut self) -> Result<String, UpgradeError> {
+        self.enter();
+        let done = self.hands.return_to_old().await;
+        self.leave().await;
+        done
+    }
+
+    async fn let_time_pass(&mut self) -> Result<String, UpgradeError> {
+        self.enter();
+        let done = self.hands.let_time_pass().await;
+        self.leave().await;
+        done
+    }
+
+    async fn move_application(&mut self, side: Side) -> Result<String, UpgradeError> {
+        self.enter();
+        let done = self.hands.move_application(side).await;
+        self.leave().await;
+        done
+    }
+
+    async fn close_incarnation(&mut self) -> Result<String, UpgradeError> {
+        self.enter();
+        let done = self.hands.close_incarnation().await;
+        self.leave().await;
+        done
+    }
+
+    async fn open_incarnation(&mut self) -> Result<String, UpgradeError> {
+        self.enter();
+        let done = self.hands.open_incarnation().await;
+        self.leave().await;
+        done
+    }
+
+    async fn note_cut(&mut self) -> Result<String, UpgradeError> {
+        self.enter();
+        let done = self.hands.note_cut().await;
+        self.leave().await;
+        done
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_step_is_broken_off_three_times() {
+        let strategy = cutover_upgrade::strategies::by_name("minor-proven").unwrap();
+        let plan = strategy.outline("16.14");
+        assert_eq!(instants(&plan, 1).len(), plan.steps.len() * 3);
+    }
+
+    #[test]
+    fn an_instant_that_was_passed_is_reached() {
+        let instant = Instant {
+            number: 3,
+            entry: Entry::Applied,
+            after: Duration::ZERO,
+        };
+        assert!(!reached(None, &instant));
+        assert!(!reached(Some((3, Entry::Intent)), &instant));
+        assert!(reached(Some((3, Entry::Applied)), &instant));
+        assert!(reached(Some((4, Entry::Intent)), &instant));
+    }
+}
