@@ -112,6 +112,8 @@ fn manifest() -> RunManifest {
                 point_of_no_return: true,
             }],
         }),
+        prediction: None,
+        connector_refused: None,
     }
 }
 
