@@ -7,7 +7,7 @@
 
 mod support;
 
-use cutover_model::{ChangeRow, Finding, FindingKind, Op, Outcome, ProofLevel, Verdict};
+use cutover_model::{ChangeRow, Finding, FindingKind, Lsn, Op, Outcome, ProofLevel, Verdict};
 use support::{Run, change, key, kinds, tombstone};
 
 const ORDERS: &str = "public.orders";
@@ -451,6 +451,35 @@ fn a1_finds_what_the_database_itself_lost_or_invented() {
         run.judge().1,
         [],
         "an outcome that nobody knows proves nothing"
+    );
+}
+
+#[test]
+fn what_the_database_went_back_before_is_phantom_and_lost_by_the_database_not_by_the_stream() {
+    let mut run = clean();
+    let gone = run.committed[5].clone();
+    // The last key's insert was committed behind the point that the restore went back to; it is stored no more.
+    run.evidence.incarnations[0].kept_before = gone.commit_lsn.and_then(Lsn::from_i64);
+    let behind = |row: &&ChangeRow| row.commit_lsn >= gone.commit_lsn;
+    let expected = run.committed.iter().filter(behind).count();
+    assert!(expected >= 1 && run.committed.len() > expected);
+    let (_, findings) = run.judge();
+    let count = |kind| {
+        findings
+            .iter()
+            .filter(|finding| finding.kind == kind)
+            .count()
+    };
+    assert_eq!(count(FindingKind::Phantom), expected);
+    assert_eq!(count(FindingKind::DatabaseLost), expected);
+    assert_eq!(count(FindingKind::Lost), 0);
+    // What was never published of it is missing to nobody.
+    run.published.retain(|row| row.lsn != gone.lsn);
+    let (_, findings) = run.judge();
+    assert!(
+        findings
+            .iter()
+            .all(|finding| finding.kind != FindingKind::Lost)
     );
 }
 

@@ -54,6 +54,10 @@ fn script(run: &RunFolder) -> String {
     script.push_str(&format!(
         "create table evidence as select * from read_json('{ledgers}/evidence.json');\n"
     ));
+    // What `evidence.json` says of each incarnation; here the database has all that was committed.
+    script.push_str(
+        "create table lives as select i::integer as incarnation, null::bigint as kept_before from range(2) t(i);\n",
+    );
     let matches = std::fs::read_to_string(format!("{sources}/prepare/matches.sql")).unwrap();
     script.push_str(&format!(
         "create table matches as {matches};\n.mode list\n.headers off\n"

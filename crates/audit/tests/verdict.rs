@@ -325,3 +325,23 @@ fn judging_twice_gives_the_same_judgement() {
     assert_eq!(block_on(judge(&run)).unwrap(), first);
     assert_eq!(std::fs::read(run.findings()).unwrap(), bytes);
 }
+
+#[test]
+fn what_is_missing_convicts_when_the_connector_has_ended_and_not_before() {
+    let mut run = clean();
+    let lost = run.published.pop();
+    assert!(lost.is_some());
+    if let Some(fence) = &mut run.evidence.fence {
+        (fence.seen_in_topic, fence.offset_stored, fence.confirmed) = (false, false, false);
+    }
+    let (late, _) = run.judge();
+    assert_eq!(late.verdict, Verdict::Unknown, "late is not lost");
+    run.evidence.connector_ended = Some("no longer available".into());
+    let (ended, _) = run.judge();
+    assert_eq!(ended.verdict, Verdict::Fail);
+    let reasons = ended.reasons.join(" | ");
+    assert!(
+        reasons.contains("the connector's task has ended: no longer available"),
+        "{reasons}"
+    );
+}

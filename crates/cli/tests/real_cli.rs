@@ -10,6 +10,8 @@
 mod interruption;
 #[path = "real_cli/main_job.rs"]
 mod main_job;
+#[path = "real_cli/matrix.rs"]
+mod matrix;
 #[path = "support/running.rs"]
 mod running;
 #[path = "support/site.rs"]

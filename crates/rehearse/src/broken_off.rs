@@ -122,7 +122,7 @@ async fn killed(
     pause(instant.after).await;
     let idle = busy.wait_for(|busy| !busy).await.is_ok();
     if !idle {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

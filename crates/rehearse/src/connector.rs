@@ -40,9 +40,9 @@ pub struct ConnectorPlan {
     /// The connector demands exactly-once delivery, and the worker is set up for it.
     #[serde(default)]
     pub exactly_once: bool,
-    /// The connector is slower than the load: small batches, as when it stands far behind.
+    /// Small batches: the stored offset and the records are never far apart.
     #[serde(default)]
-    pub lags: bool,
+    pub small_batches: bool,
     /// BEGIN and END of each transaction go to a topic of their own, and each change says its transaction.
     #[serde(default)]
     pub transaction_metadata: bool,
@@ -178,20 +178,20 @@ pub fn config(
     if plan.exactly_once {
         config.insert("exactly.once.support".into(), "required".into());
     }
-    if plan.transaction_metadata {
-        config.insert("provide.transaction.metadata".into(), "true".into());
-    }
-    if plan.heartbeats {
-        config.insert("heartbeat.interval.ms".into(), "500".into());
-    }
-    if plan.lags {
-        for (option, value) in [
-            ("max.batch.size", "16"),
-            ("max.queue.size", "32"),
-            ("poll.interval.ms", "100"),
-        ] {
-            config.insert(option.into(), value.into());
-        }
+    let wanted: [(bool, &[(&str, &str)]); 3] = [
+        (
+            plan.small_batches,
+            &[("max.batch.size", "16"), ("max.queue.size", "32")],
+        ),
+        (
+            plan.transaction_metadata,
+            &[("provide.transaction.metadata", "true")],
+        ),
+        (plan.heartbeats, &[("heartbeat.interval.ms", "500")]),
+    ];
+    let wanted = wanted.iter().filter(|(wanted, _)| *wanted);
+    for (option, value) in wanted.flat_map(|(_, options)| *options) {
+        config.insert((*option).into(), (*value).into());
     }
     if plan.payload == Payload::Flattened {
         flatten(&mut config, version);

@@ -6,10 +6,10 @@ use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use cutover_clients::connect::{Status, StoredOffset};
-use cutover_clients::pg::connect_admin;
 use cutover_clients::pg::facts::current_lsn;
 use cutover_clients::pg::publication::create_publication;
 use cutover_clients::pg::slots::slot;
+use cutover_clients::pg::{Client, PgError, connect_admin};
 use cutover_clients::wait::{Poll, until};
 use cutover_model::event::EventKind;
 use cutover_model::evidence::Fence;
@@ -92,6 +92,7 @@ impl Drive<'_> {
         measured.load_started = true;
         self.load_until(&load, self.scenario.load.changes_before)
             .await?;
+        self.bulk().await?;
         self.log.phase("cutover");
         let offset = self.cut_over().await?;
         measured.server_restart_seconds = self.cutover.seen.server_seconds;
@@ -144,6 +145,25 @@ impl Drive<'_> {
             .await?;
         self.log.sink().note(format!("the stream delivers: {seen}"));
         Ok(shapes)
+    }
+
+    /// One large transaction of somebody else: what stands in the queue when the runbook begins.
+    async fn bulk(&self) -> Result<(), RehearseError> {
+        let rows = self.scenario.load.bulk_rows;
+        if rows == 0 {
+            return Ok(());
+        }
+        let client = connect_admin(&self.cutover.old).await?;
+        let statement = "INSERT INTO public.order_events (order_id, kind, at, revision)
+                         SELECT -n, 'bulk', '2026-01-01', -n FROM generate_series(1, $1::int8) n";
+        client
+            .execute(statement, &[&i64::from(rows)])
+            .await
+            .map_err(|source| PgError::Sql {
+                what: "running the bulk job".into(),
+                source,
+            })?;
+        Ok(())
     }
 
     /// Waits until the load has committed so many changes in all; tells the progress.
@@ -296,6 +316,7 @@ impl Drive<'_> {
                 .connect
                 .status(&self.cutover.stream.connector)
                 .await?;
+            fill(&client, old, now).await?;
             looks += 1;
             running += u32::from(status.is_some_and(|status| status.running()));
             let seen = format!("at {now}");
@@ -359,6 +380,24 @@ impl Drive<'_> {
         recording.finish(&self.log.sink()).await?;
         Ok(())
     }
+}
+
+/// Other tables live too: while the log is far behind the old offset, rows of a table that nobody captures bring it
+/// on, so that a rehearsal does not wait for minutes.
+async fn fill(client: &Client, old: Lsn, now: Lsn) -> Result<(), RehearseError> {
+    if old.0.saturating_sub(now.0) < 2 << 20 {
+        return Ok(());
+    }
+    let script = "CREATE SCHEMA IF NOT EXISTS cutover_lab;
+         CREATE TABLE IF NOT EXISTS cutover_lab.filler (content text);
+         ALTER TABLE cutover_lab.filler ALTER COLUMN content SET STORAGE EXTERNAL;
+         INSERT INTO cutover_lab.filler SELECT repeat('x', 524288) FROM generate_series(1, 2)";
+    client.batch_execute(script).await.map_err(|source| {
+        RehearseError::from(PgError::Sql {
+            what: "bringing the log on".into(),
+            source,
+        })
+    })
 }
 
 fn offset_of(offset: Option<&StoredOffset>) -> Option<Lsn> {

@@ -29,9 +29,6 @@ use crate::servers::Servers;
 use crate::worker::WorkerEnd;
 use crate::world::Witnesses;
 
-/// How long the connector may need to let go of the old server, and its topics to come to rest.
-pub(crate) const SETTLE: Duration = Duration::from_secs(30);
-
 /// How long the application may need for its share of work between two steps.
 const TIME_PASSES: Duration = Duration::from_secs(60);
 
@@ -39,7 +36,7 @@ const TIME_PASSES: Duration = Duration::from_secs(60);
 const CHANGES_MEANWHILE: u64 = 600;
 
 /// Between two looks.
-pub(crate) const LOOK: Duration = Duration::from_millis(50);
+const LOOK: Duration = Duration::from_millis(50);
 
 /// Everything of one scenario that acts on, or looks at, the lab.
 pub struct LabHands {
@@ -51,18 +48,18 @@ pub struct LabHands {
     pub bootstrap: String,
     /// Witnesses.
     pub witnesses: Witnesses,
-    pub(crate) stream: Stream,
-    pub(crate) kafka: Arc<Kafka>,
-    pub(crate) servers: Servers,
-    pub(crate) connect: Connect,
-    pub(crate) worker_end: WorkerEnd,
-    pub(crate) events: EventSink,
-    target: watch::Sender<Option<Target>>,
-    pub(crate) cuts: Vec<(i32, Cut)>,
-    noted: Option<Cut>,
-    shapes: Vec<TableShape>,
+    pub(super) stream: Stream,
+    pub(super) kafka: Arc<Kafka>,
+    pub(super) servers: Servers,
+    pub(super) connect: Connect,
+    pub(super) worker_end: WorkerEnd,
+    pub(super) events: EventSink,
+    pub(super) target: watch::Sender<Option<Target>>,
+    pub(super) cuts: Vec<(i32, Cut)>,
+    pub(super) noted: Option<Cut>,
+    pub(super) shapes: Vec<TableShape>,
     problems: Vec<String>,
-    pub(crate) load: Option<LoadWatch>,
+    pub(super) load: Option<LoadWatch>,
 }
 
 /// What a new set of hands needs.
@@ -136,7 +133,7 @@ impl LabHands {
             held_transaction_seconds: plan.held_transaction_seconds,
             role: None,
             captured: self.stream.tables.clone(),
-            bulk: plan.bulk,
+            copies: plan.copies,
         };
         self.worker_end = WorkerEnd {
             moment: scenario.upgrade.worker_dies,
@@ -423,70 +420,5 @@ impl Hands for LabHands {
             *cut = ends;
         }
         Ok(format!("{records} records in {partitions} partitions"))
-    }
-}
-
-impl LabHands {
-    /// Begins to watch a server that takes over, and finds out what of the life before it lacks.
-    async fn witness_in_place(&mut self, side: Side) -> Result<String, UpgradeError> {
-        let act = |error| UpgradeError::hands("place the witness", error);
-        if self.witnesses.watches(side) {
-            return Ok("the witness is in place".into());
-        }
-        let address = self.servers.admin_address(side).map_err(act)?;
-        let left_behind = self.witnesses.left_behind(&address).await.map_err(act)?;
-        let opened = self
-            .witnesses
-            .open(&address, &self.stream.tables, side)
-            .await;
-        let (incarnation, shapes) = opened.map_err(act)?;
-        if shapes != self.shapes {
-            self.problem(
-                "the new server's tables, or their replica identity, differ from the old ones"
-                    .into(),
-            );
-        }
-        // A stopped connector has its cut noted already; for a paused one it is filled in later.
-        self.cuts
-            .push((incarnation, self.noted.take().unwrap_or_default()));
-        Ok(match left_behind {
-            None => "the witness is in place".into(),
-            Some(fork) => format!(
-                "the witness is in place; what the old server committed from {fork} on is not here"
-            ),
-        })
-    }
-
-    /// A crash leaves nobody time to read the old server's log to its end. The machine may be lost in the field;
-    /// here its log is read once more, for the proof only, while the application has nowhere to write.
-    async fn read_out_what_crashed(&mut self) -> Result<(), UpgradeError> {
-        let act = |error| UpgradeError::hands("read out the crashed server", error);
-        if self.witnesses.open_side() != Some(Side::Old)
-            || self.servers.is_running(Side::Old).await.map_err(act)?
-        {
-            return Ok(());
-        }
-        self.target.send_replace(None);
-        self.servers.start(Side::Old).await.map_err(act)?;
-        if let Some(load) = self.load.clone() {
-            // Whose COMMIT was never answered asks the server now.
-            until(
-                "the end of every session's transaction",
-                SETTLE,
-                LOOK,
-                async || {
-                    let busy = load.stats().busy_sessions;
-                    Ok::<_, UpgradeError>(if busy == 0 {
-                        Poll::Ready(())
-                    } else {
-                        Poll::NotYet(format!("{busy} sessions are busy"))
-                    })
-                },
-            )
-            .await?;
-        }
-        self.close_incarnation().await?;
-        self.servers.stop(Side::Old).await.map_err(act)?;
-        Ok(())
     }
 }

@@ -21,9 +21,10 @@ pub mod runner;
 pub mod scenario;
 pub mod scene;
 pub mod servers;
-mod settling;
+mod shipped;
 pub mod stage;
 pub mod standing;
+mod takeover;
 pub mod worker;
 pub mod world;
 

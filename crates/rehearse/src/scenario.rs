@@ -4,8 +4,6 @@
 //! Unknown keys are refused with the nearest known one, because a misspelt key that is silently ignored would
 //! rehearse something else than what was written.
 
-mod shipped;
-
 use std::path::Path;
 
 use cutover_model::finding::FindingKind;
@@ -13,14 +11,13 @@ use cutover_model::plan::{Runbook, RunbookClass};
 use cutover_model::result::Stack;
 use cutover_model::{ProofLevel, Verdict};
 use cutover_upgrade::Plan;
-use cutover_workload::shapes::Bulk;
+use cutover_workload::shapes::Copies;
 use serde::Deserialize;
 
 use crate::connector::ConnectorPlan;
 use crate::error::RehearseError;
+pub use crate::shipped::{ALL, MAIN_JOB, Shipped};
 use crate::worker::{Ending, Moment};
-
-pub use shipped::{ALL, MAIN_JOB, Shipped};
 
 /// A rehearsal.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -63,10 +60,12 @@ pub struct LoadPlan {
     /// Log written before the stream begins, in MiB: a server in production has written far more than a new
     /// one, and where the new server's log stands against the old offset decides what happens.
     pub log_before_mib: u32,
+    /// Rows that a bulk job of somebody else inserts in one transaction right before the runbook begins.
+    pub bulk_rows: u32,
     /// Before `changes_after` are counted: go on until the new log has passed the old offset, at most so long.
     pub pass_offset_seconds: Option<f64>,
-    /// Bulk loads among the transactions.
-    pub bulk: Option<Bulk>,
+    /// Bulk loads by COPY among the transactions.
+    pub copies: Option<Copies>,
 }
 
 impl Default for LoadPlan {
@@ -80,8 +79,9 @@ impl Default for LoadPlan {
             changes_before: 2500,
             changes_after: 2000,
             log_before_mib: 0,
+            bulk_rows: 0,
             pass_offset_seconds: None,
-            bulk: None,
+            copies: None,
         }
     }
 }
@@ -215,6 +215,9 @@ fn check(scenario: &Scenario) -> Result<(), String> {
     if load.log_before_mib > 1024 {
         return Err("load.log_before_mib must be at most 1024".into());
     }
+    if load.bulk_rows > 2_000_000 {
+        return Err("load.bulk_rows must be at most 2000000".into());
+    }
     if !(0.0..=600.0).contains(&load.held_transaction_seconds) {
         return Err("load.held_transaction_seconds must be 0 to 600".into());
     }
@@ -230,6 +233,18 @@ fn check(scenario: &Scenario) -> Result<(), String> {
         let hint = nearest(runbook, known)
             .map_or_else(String::new, |name| format!("; did you mean '{name}'?"));
         return Err(format!("upgrade.runbook '{runbook}' is not known{hint}"));
+    }
+    let (from, to) = (&scenario.stack.postgres_old, &scenario.stack.postgres_new);
+    for name in [Some(runbook), scenario.upgrade.back.as_ref()]
+        .into_iter()
+        .flatten()
+    {
+        match cutover_upgrade::strategies::by_name(name) {
+            // The way back is driven from the new server on; what versions allow was settled on the way there.
+            Some(strategy) if name == runbook => strategy.suits(from, to)?,
+            Some(_) => {}
+            None => return Err(format!("upgrade.back '{name}' is not known")),
+        }
     }
     Ok(())
 }
@@ -304,6 +319,13 @@ mod tests {
                 .replace("verdict = \"pass\"", &format!("verdict = {wrong}"));
             assert!(parse("x", &text).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn versions_that_the_runbook_cannot_do_are_refused_before_anything_starts() {
+        let text = shipped("minor").replace("\"16.14\"", "\"18.4\"");
+        let error = parse("x", &text).unwrap_err().to_string();
+        assert!(error.contains("another major version"), "{error}");
     }
 
     #[test]

@@ -353,9 +353,11 @@ fn told(offset: &OffsetFacts, around: &AroundFacts, (ending, attempt): (Ending, 
     } else {
         ""
     };
-    let next = match around.false_match {
-        0 => String::new(),
-        count => format!("; the next transaction began before and has its change {count} there"),
+    let next = if kind == "COMMIT" && around.false_match > 0 {
+        let count = around.false_match;
+        format!("; the next transaction began before and has its change {count} there")
+    } else {
+        String::new()
     };
     format!(
         "{ended}, time {attempt}: the stored offset is {kind}{counted} at {}{begins}; {} changes share that position, \

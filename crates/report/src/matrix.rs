@@ -207,19 +207,27 @@ fn html(text: &str) -> String {
         .replace('"', "&quot;")
 }
 
-const STYLE: &str = "body{font:15px/1.45 system-ui,sans-serif;margin:2rem;color:#1b1b1b;background:#fff}\
-table{border-collapse:collapse}caption{text-align:left;padding:0 0 1rem}\
-th,td{padding:.3rem .6rem;border-bottom:1px solid #ccc;text-align:left;vertical-align:top}\
-td.n{text-align:right;font-variant-numeric:tabular-nums}th{position:sticky;top:0;background:#fff}\
-.pass{background:#dff3e3}.fail{background:#fbe3e0}.unknown{background:#fff3cd}.wrong{outline:3px solid #b00020}\
-@media(prefers-color-scheme:dark){body,th{background:#151515;color:#eee}.pass{background:#123d1d}.fail{background:#4d1b16}\
-.unknown{background:#4a3a00}a{color:#9cc4ff}}";
+const STYLE: &str = "
+body{font:15px/1.45 system-ui,sans-serif;margin:2rem;color:#1b1b1b;background:#fff}
+table{border-collapse:collapse}
+th,td{padding:.3rem .6rem;border-bottom:1px solid #ccc;text-align:left;vertical-align:top}
+td.n{text-align:right;font-variant-numeric:tabular-nums}
+thead th{position:sticky;top:0;background:#fff}
+.pass{background:#dff3e3}.fail{background:#fbe3e0}.unknown{background:#fff3cd}
+.wrong{outline:3px solid #b00020}
+@media(prefers-color-scheme:dark){
+body,thead th{background:#151515;color:#eee}a{color:#9cc4ff}
+.pass{background:#123d1d}.fail{background:#4d1b16}.unknown{background:#4a3a00}
+}
+";
 
 /// A page with a row per cell, coloured, each linked to the report in its run folder.
 pub fn page(matrix: &Matrix) -> String {
     let mut text = format!(
-        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>cutover matrix</title>\
-         <style>{STYLE}</style></head>\n<body><main><h1>Upgrade kind × runbook × Debezium</h1>\n<p>{}</p>\n\
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
+         <title>cutover matrix</title>\
+         <style>{STYLE}</style></head>\n<body><main>\
+         <h1>Upgrade kind × runbook × Debezium</h1>\n<p>{}</p>\n\
          <p>Measured on {} by {}.</p>\n<table><thead><tr>",
         html(&summary(matrix)),
         html(&matrix.machine),
@@ -284,4 +292,35 @@ fn row(cell: &MatrixCell) -> String {
         html(lesson)
     );
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples;
+
+    #[test]
+    fn a_wrong_prediction_is_shown_as_such_everywhere() {
+        let matrix = samples::matrix();
+        for text in [terminal(&matrix), markdown(&matrix), page(&matrix)] {
+            assert!(text.contains("resumes WRONG: skips"), "{text}");
+            assert!(text.contains("1 predictions wrong"), "{text}");
+        }
+    }
+
+    #[test]
+    fn hostile_names_stay_text() {
+        let matrix = samples::matrix();
+        assert!(!page(&matrix).contains("<b>|"));
+        assert!(markdown(&matrix).contains("<b>\\|"));
+    }
+
+    #[test]
+    fn a_page_loads_nothing() {
+        let text = page(&samples::matrix());
+        assert!(
+            !text.contains("http") && !text.contains("<script"),
+            "{text}"
+        );
+    }
 }

@@ -1,6 +1,7 @@
 //! Hand-made results, runbooks and events for the tests of every format; no run produced them.
 
 use cutover_model::event::EVENT_FORMAT;
+use cutover_model::matrix::{MATRIX_FORMAT, Matrix, MatrixCell};
 use cutover_model::plan::{Runbook, RunbookClass, RunbookStep};
 use cutover_model::result::{
     CheckResult, Counts, Phase, RESULT_FORMAT, RunResult, ScenarioResult, Stack,
@@ -287,4 +288,34 @@ pub fn events() -> Vec<RunEvent> {
         .zip(kinds)
         .map(|(index, kind)| event(index, kind))
         .collect()
+}
+
+/// A matrix with one good cell and one whose prediction was wrong, with hostile names.
+pub fn matrix() -> Matrix {
+    let cell = |scenario: ScenarioResult, runbook: &str, right| MatrixCell {
+        kind: "minor <b>|".into(),
+        runbook: runbook.into(),
+        debezium: "3.7.0".into(),
+        kafka: "4.3.1".into(),
+        seed: scenario.seed,
+        predicted: "resumes".into(),
+        measured: if right { "resumes" } else { "skips" }.into(),
+        prediction_right: right,
+        seconds: 20.0,
+        scenario,
+    };
+    let mut scenarios = result().scenarios.into_iter();
+    let mut cells = Vec::new();
+    cells.extend(scenarios.next().map(|one| cell(one, "proven", true)));
+    cells.extend(scenarios.next().map(|one| cell(one, "minor-paused", false)));
+    Matrix {
+        format: MATRIX_FORMAT.into(),
+        verdict: Verdict::Fail,
+        exit_code: 4,
+        machine: "2 cores".into(),
+        cutover: "cutover 0".into(),
+        planned: 2,
+        seconds: 40.0,
+        cells,
+    }
 }

@@ -57,9 +57,6 @@ impl Engine {
         let Some(standing) = self.journal.standing()? else {
             return self.run(plan, cutover, hands).await;
         };
-        if let Some(state) = standing.state {
-            state.restore(cutover, hands).await?;
-        }
         let number = standing.number;
         let place = usize::try_from(number).unwrap_or(usize::MAX);
         let proves = |step: &Step| plan.class == RunbookClass::Proven && step.proof().is_some();
@@ -74,6 +71,9 @@ impl Engine {
                 )));
             }
         };
+        if let Some(state) = standing.state {
+            state.restore(cutover, hands).await?;
+        }
         self.go_on(plan, from, (cutover, hands)).await
     }
 
@@ -454,9 +454,40 @@ mod tests {
     async fn nothing_before_the_point_of_no_return_is_taken_back() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("journal.jsonl");
-        let steps = vec![Step::StopServer, Step::StartApplication, Step::DumpDatabase];
+        let upgrade = Step::UpgradeCluster {
+            version: "18.4".into(),
+            transfer: Transfer::Link,
+        };
+        let steps = vec![Step::StopServer, upgrade, Step::DumpDatabase];
         let (notes, _) = run(steps, "dump", &path).await;
-        assert_eq!(notes.calls, ["stop", "move", "dump"]);
+        assert_eq!(notes.calls, ["stop", "upgrade", "open", "dump"]);
+    }
+
+    #[tokio::test]
+    async fn another_driver_goes_on_with_the_step_whose_result_is_missing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal.jsonl");
+        let mut journal = Journal::open(&path).unwrap();
+        let mut write = |number, step, entry| journal.write(number, step, entry, "").unwrap();
+        write(1, "stop-server", Entry::Intent);
+        write(1, "stop-server", Entry::Applied);
+        write(2, "dump-database", Entry::Intent);
+        let steps = vec![Step::StopServer, Step::DumpDatabase, Step::BackUp];
+        let plan = Plan::new("test", "test", RunbookClass::Baseline, steps);
+        let mut engine = Engine::new(Journal::open(&path).unwrap(), EventSink::none());
+        let mut notes = Notes {
+            calls: Vec::new(),
+            fails: "",
+        };
+        engine
+            .resume(&plan, &mut cutover(), &mut notes)
+            .await
+            .unwrap();
+        assert_eq!(notes.calls, ["dump", "back up"]);
+        // A plan that was taken back is not gone on with.
+        engine.note(3, &Step::BackUp, Entry::Failed, "");
+        let again = engine.resume(&plan, &mut cutover(), &mut notes).await;
+        assert!(matches!(again, Err(UpgradeError::Refused(_))));
     }
 
     #[tokio::test]

@@ -78,8 +78,8 @@ pub fn standing(lines: &[JournalLine]) -> Option<Standing> {
             .get(place.wrapping_sub(1))
             .is_some_and(|line| line.number == 1)
     };
-    let starts = (0..lines.len()).filter(|place| first(&lines[*place]) && !broken(*place));
-    let plan = &lines[starts.last().unwrap_or(0)..];
+    let mut starts = (0..lines.len()).filter(|place| first(&lines[*place]) && !broken(*place));
+    let plan = &lines[starts.next_back().unwrap_or(0)..];
     let last = plan.last()?;
     let state = plan.iter().rev().find_map(|line| line.state.clone());
     Some(Standing {

@@ -23,7 +23,7 @@ use crate::error::WorkloadError;
 use crate::pace::Pace;
 use crate::revision::SESSIONS_MAX;
 use crate::session::Session;
-use crate::shapes::Bulk;
+use crate::shapes::Copies;
 use crate::stats::{LoadStats, Meter, RefusalWindow};
 
 /// Longer than any session may take to resolve what is open and end.
@@ -45,8 +45,8 @@ pub struct LoadConfig {
     /// Captured tables. Every table is written to; changes of the others are not noted in the
     /// ledger, because no other ledger knows of them.
     pub captured: Vec<Relation>,
-    /// Bulk loads among the transactions, if any.
-    pub bulk: Option<Bulk>,
+    /// Copies loads among the transactions, if any.
+    pub copies: Option<Copies>,
 }
 
 impl Default for LoadConfig {
@@ -58,7 +58,7 @@ impl Default for LoadConfig {
             held_transaction_seconds: 3.0,
             role: None,
             captured: crate::tables::relations(),
-            bulk: None,
+            copies: None,
         }
     }
 }

@@ -180,7 +180,7 @@ impl Session {
             return Ok(());
         }
         let config = &self.shared.config;
-        let plan = sequence::plan_with_bulk(config.seed, self.turn, &self.own, config.bulk);
+        let plan = sequence::plan_with_copies(config.seed, self.turn, &self.own, config.copies);
         let hold = self
             .shared
             .config

@@ -8,6 +8,7 @@ pub mod logins;
 pub mod pgbackrest;
 pub mod postgres;
 pub mod postgres_origins;
+mod postgres_roles;
 pub mod postgres_tools;
 pub mod zookeeper;
 

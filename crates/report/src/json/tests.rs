@@ -251,3 +251,11 @@ fn a_result_survives_writing_and_reading() {
     let read = serde_json::from_str(&to_json(&result).unwrap()).unwrap();
     assert_eq!(result, read);
 }
+
+#[test]
+fn a_matrix_has_exactly_the_keys_of_its_schema() {
+    let schema = schema("matrix-1.schema.json");
+    let text = crate::matrix::to_json(&samples::matrix()).unwrap();
+    let value: Value = serde_json::from_str(&text).unwrap();
+    agree(&schema, &schema, &value, "matrix");
+}

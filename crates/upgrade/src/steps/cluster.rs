@@ -48,6 +48,9 @@ pub(super) async fn prove_quiet(cutover: &Cutover) -> Result<String, UpgradeErro
 /// What was noted before anything was changed is put back. On the old server both settings, on the new one the
 /// writers' limit only: settings of ALTER SYSTEM stay behind in pg_upgrade, roles come along.
 pub(super) async fn unquiet(cutover: &Cutover) -> Result<String, UpgradeError> {
+    if cutover.seen.autovacuum.is_none() && cutover.seen.writer_limit.is_none() {
+        return Ok("nothing was changed".into());
+    }
     let client = connect_admin(cutover.primary()).await?;
     if let Some(before) = &cutover.seen.autovacuum
         && cutover.primary == Side::Old

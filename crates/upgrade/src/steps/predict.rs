@@ -3,15 +3,20 @@
 //!
 //! The rule it protects: in a proven runbook a connector is not started unless it is predicted to resume exactly.
 
+use std::sync::Arc;
+
+use cutover_clients::connect::StoredOffset;
+use cutover_clients::kafka::OffsetKey;
 use cutover_clients::pg::connect_admin;
 use cutover_clients::pg::facts::{ServerFacts, server_facts};
 use cutover_clients::pg::recovery::fork_point;
 use cutover_clients::pg::slots::slot;
 use cutover_model::{Incarnation, PredictedOutcome, Prediction};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::cutover::Cutover;
 use crate::error::UpgradeError;
+use crate::fence::blocking;
 use crate::hands::Hands;
 use crate::predict::{LiveFacts, PredictionFacts, predict};
 use crate::start::Starting;
@@ -32,7 +37,7 @@ pub(super) async fn note<H: Hands>(
     let client = connect_admin(cutover.target()).await?;
     let server = server_facts(&client).await?;
     let slot = slot(&client, &cutover.stream.slot).await?;
-    let offset = cutover.connect.offsets(&name).await?;
+    let offset = waiting_offset(cutover).await?;
     let mut facts = PredictionFacts::from_live(LiveFacts {
         server: &server,
         slot: slot.as_ref(),
@@ -56,6 +61,35 @@ pub(super) async fn note<H: Hands>(
         )));
     }
     Ok(prediction)
+}
+
+/// The offset that a start will find. Of a connector that was deleted Connect shows none, yet keeps it: it stands in
+/// the offsets topic, and whoever deploys the same name again goes on there.
+async fn waiting_offset(cutover: &Cutover) -> Result<Option<StoredOffset>, UpgradeError> {
+    let name = &cutover.stream.connector;
+    if cutover.connect.status(name).await?.is_some() {
+        return Ok(cutover.connect.offsets(name).await?);
+    }
+    offset_in_topic(cutover).await
+}
+
+/// The offset as Connect's topic has it, whether a worker is there or not.
+pub(super) async fn offset_in_topic(
+    cutover: &Cutover,
+) -> Result<Option<StoredOffset>, UpgradeError> {
+    let name = &cutover.stream.connector;
+    let partition = json!({ "server": cutover.stream.topic_prefix });
+    let key = OffsetKey {
+        connector: name.clone(),
+        partition: partition.clone(),
+    };
+    let (kafka, topic) = (
+        Arc::clone(&cutover.kafka),
+        cutover.stream.offsets_topic.clone(),
+    );
+    let found = blocking(move || kafka.offsets_topic(&topic).find(&key)).await?;
+    let offset = found.and_then(|record| record.value);
+    Ok(offset.map(|offset| StoredOffset { partition, offset }))
 }
 
 /// Where the server's timeline left that of the offset; only inside one system do positions compare.

@@ -4,20 +4,14 @@
 //! The rule it protects: a connector that would pass over events is not started in a proven runbook. One that repeats
 //! events is: delivering again is what a worker without exactly-once does, and no runbook takes that back.
 
-use std::sync::Arc;
-
-use cutover_clients::connect::StoredOffset;
-use cutover_clients::kafka::OffsetKey;
 use cutover_clients::pg::connect_admin;
 use cutover_clients::pg::facts::server_facts;
 use cutover_clients::pg::slots::slot;
 use cutover_model::{PredictedOutcome, Prediction};
-use serde_json::json;
 
-use super::predict::told;
+use super::predict::{offset_in_topic, told};
 use crate::cutover::{Cutover, Deployed};
 use crate::error::UpgradeError;
-use crate::fence::blocking;
 use crate::hands::Hands;
 use crate::predict::{LiveFacts, PredictionFacts, predict};
 use crate::saved::is_secret;
@@ -68,7 +62,7 @@ async fn foresee<H: Hands>(
             "what the worker ran was not noted before it died".into(),
         ));
     };
-    let offset = stored(cutover).await?;
+    let offset = offset_in_topic(cutover).await?;
     let client = connect_admin(cutover.reader()).await?;
     let server = server_facts(&client).await?;
     let slot = slot(&client, &cutover.stream.slot).await?;
@@ -85,20 +79,4 @@ async fn foresee<H: Hands>(
         facts.around = hands.around(offset).await;
     }
     predict(&facts)
-}
-
-/// The offset as Connect's topic has it.
-pub(super) async fn stored(cutover: &Cutover) -> Result<Option<StoredOffset>, UpgradeError> {
-    let (kafka, topic) = (
-        Arc::clone(&cutover.kafka),
-        cutover.stream.offsets_topic.clone(),
-    );
-    let key = OffsetKey {
-        connector: cutover.stream.connector.clone(),
-        partition: json!({ "server": cutover.stream.topic_prefix }),
-    };
-    let partition = key.partition.clone();
-    let found = blocking(move || kafka.offsets_topic(&topic).find(&key)).await?;
-    let offset = found.and_then(|record| record.value);
-    Ok(offset.map(|offset| StoredOffset { partition, offset }))
 }

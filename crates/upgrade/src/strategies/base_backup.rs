@@ -4,8 +4,7 @@
 
 use cutover_model::plan::RunbookClass;
 
-use super::{Strategy, anything, flows, same_major};
-use crate::facts::Facts;
+use super::{Strategy, anything, flows};
 use crate::steps::Step;
 
 /// Copied after the drain, offset rewritten, each step proven.
@@ -14,7 +13,7 @@ pub(super) const PROVEN: Strategy = Strategy {
     title: "copied after the drain, offset rewritten, each step proven",
     class: RunbookClass::Proven,
     steps: proven,
-    accepts: accepts,
+    accepts: flows,
 };
 
 /// Copied and opened, slot made by hand, the old offset kept.
@@ -63,9 +62,4 @@ fn opened(_: &str) -> Vec<Step> {
         Step::RepointConnector,
         Step::ResumeConnector,
     ]
-}
-
-fn accepts(facts: &Facts, target: &str) -> Result<(), String> {
-    same_major(facts, target)?;
-    flows(facts)
 }

@@ -1,15 +1,15 @@
 //! A major upgrade by logical replication: the new server (green) copies the tables and follows, then takes over.
 //!
-//! What the subscription applies is decoded again by every slot on green. Proven: the connector's slot is made after
-//! everything was applied and before the first native write, with `origin=none` besides; sequences are carried over; the
-//! offset is rewritten, for green's log has nothing to do with blue's.
+//! What the subscription applies is decoded again by every slot on green. Proven: the connector's slot is made
+//! after everything was applied and before the first native write, with `origin=none` besides; sequences are
+//! carried over; the offset is rewritten, for green's log has nothing to do with blue's.
 //!
-//! Baselines: the slot made before the copy, without a filter; the old offset kept; the script that waits five seconds.
+//! Baselines: the slot made before the copy, without a filter; the old offset kept; the script that waits five
+//! seconds.
 
 use cutover_model::plan::RunbookClass;
 
-use super::{Strategy, anything, flows, newer_major};
-use crate::facts::Facts;
+use super::{Strategy, anything, flows};
 use crate::steps::Step;
 
 /// Logical replication, slot after the last applied change, each step proven.
@@ -18,7 +18,7 @@ pub(super) const PROVEN: Strategy = Strategy {
     title: "logical replication, slot after the last applied change, each step proven",
     class: RunbookClass::Proven,
     steps: proven,
-    accepts: accepts,
+    accepts: flows,
 };
 
 /// Slot on the new server before the copy, without an origin filter.
@@ -144,9 +144,4 @@ fn five_seconds(target: &str) -> Vec<Step> {
         },
         Step::StartApplication,
     ]
-}
-
-fn accepts(facts: &Facts, target: &str) -> Result<(), String> {
-    newer_major(facts, target)?;
-    flows(facts)
 }

@@ -6,7 +6,6 @@
 use cutover_model::plan::RunbookClass;
 
 use super::{Strategy, anything, flows};
-use crate::facts::Facts;
 use crate::steps::Step;
 
 /// Crash and recovery, looked after.
@@ -15,7 +14,7 @@ pub(super) const PROVEN: Strategy = Strategy {
     title: "crash and recovery, looked after",
     class: RunbookClass::Proven,
     steps: proven,
-    accepts: accepts,
+    accepts: flows,
 };
 
 /// Crash and recovery, nobody looks.
@@ -46,8 +45,4 @@ fn running(_: &str) -> Vec<Step> {
         Step::StartServer { version: None },
         Step::LetTimePass,
     ]
-}
-
-fn accepts(facts: &Facts, _: &str) -> Result<(), String> {
-    flows(facts)
 }

@@ -7,8 +7,7 @@
 
 use cutover_model::plan::RunbookClass;
 
-use super::{Strategy, anything, flows, newer_major};
-use crate::facts::Facts;
+use super::{Strategy, anything, flows};
 use crate::steps::Step;
 
 /// Dump and restore into another major, offset rewritten, each step proven.
@@ -17,7 +16,7 @@ pub(super) const PROVEN: Strategy = Strategy {
     title: "dump and restore into another major, offset rewritten, each step proven",
     class: RunbookClass::Proven,
     steps: proven,
-    accepts: accepts,
+    accepts: flows,
 };
 
 /// Dump and restore into another major, offset kept, as runbooks have it.
@@ -70,9 +69,4 @@ fn baseline(target: &str) -> Vec<Step> {
         Step::NoteCut,
         Step::StartApplication,
     ]
-}
-
-fn accepts(facts: &Facts, target: &str) -> Result<(), String> {
-    newer_major(facts, target)?;
-    flows(facts)
 }

@@ -4,8 +4,7 @@
 
 use cutover_model::plan::RunbookClass;
 
-use super::{Strategy, anything, flows, same_major};
-use crate::facts::Facts;
+use super::{Strategy, anything, flows};
 use crate::steps::Step;
 
 /// Minor upgrade on the same data directory, each step proven.
@@ -14,7 +13,7 @@ pub(super) const PROVEN: Strategy = Strategy {
     title: "minor upgrade on the same data directory, each step proven",
     class: RunbookClass::Proven,
     steps: proven,
-    accepts: accepts,
+    accepts: flows,
 };
 
 /// Minor upgrade with the connector paused, as runbooks have it.
@@ -62,9 +61,4 @@ fn paused(target: &str) -> Vec<Step> {
         Step::LetTimePass,
         Step::ResumeConnector,
     ]
-}
-
-fn accepts(facts: &Facts, target: &str) -> Result<(), String> {
-    same_major(facts, target)?;
-    flows(facts)
 }

@@ -1,14 +1,14 @@
-//! A major upgrade by pg_upgrade. Below 17 it drops logical slots without a word; from 17 on it carries them over, at a new
-//! position, if nothing at all was committed after what they confirmed. In both cases the log of the new cluster begins
-//! far ahead of the old offset, so the offset is rewritten.
+//! A major upgrade by pg_upgrade. Below 17 it drops logical slots without a word; from 17 on it carries them
+//! over, at a new position, if nothing at all was committed after what they confirmed. In both cases the log of
+//! the new cluster begins far ahead of the old offset, so the offset is rewritten.
 //!
-//! Baselines: the procedure of Debezium's documentation with and without proof of the drain; the script that waits five
-//! seconds and drops the slot; the old offset kept; and `when_needed`, which the connector's own error message advises.
+//! Baselines: the procedure of Debezium's documentation with and without proof of the drain; the script that
+//! waits five seconds and drops the slot; the old offset kept; and `when_needed`, which the connector's own error
+//! message advises.
 
 use cutover_model::plan::RunbookClass;
 
-use super::{Strategy, anything, flows, newer_major};
-use crate::facts::Facts;
+use super::{Strategy, anything, flows};
 use crate::steps::{Step, Transfer};
 
 /// Pg_upgrade with copied files, each step proven.
@@ -17,7 +17,7 @@ pub(super) const PROVEN: Strategy = Strategy {
     title: "pg_upgrade with copied files, each step proven",
     class: RunbookClass::Proven,
     steps: copy,
-    accepts: accepts,
+    accepts: flows,
 };
 
 /// Pg_upgrade with hard links, each step proven.
@@ -26,7 +26,7 @@ pub(super) const LINK: Strategy = Strategy {
     title: "pg_upgrade with hard links, each step proven",
     class: RunbookClass::Proven,
     steps: link,
-    accepts: accepts,
+    accepts: flows,
 };
 
 /// Pg_upgrade with cloned files, each step proven.
@@ -35,7 +35,7 @@ pub(super) const CLONE: Strategy = Strategy {
     title: "pg_upgrade with cloned files, each step proven",
     class: RunbookClass::Proven,
     steps: clone,
-    accepts: accepts,
+    accepts: flows,
 };
 
 /// Pg_upgrade as the documentation of Debezium has it, drain looked at.
@@ -219,9 +219,4 @@ fn when_needed(target: &str) -> Vec<Step> {
         Step::ResumeConnector,
     ]);
     steps
-}
-
-fn accepts(facts: &Facts, target: &str) -> Result<(), String> {
-    newer_major(facts, target)?;
-    flows(facts)
 }

@@ -1,12 +1,13 @@
-//! Promotion of a physical standby. The log goes on, on a new timeline; logical slots are not copied, unless they are failover
-//! slots (17 and newer). Proven without one: the slot is made on the standby before its promotion, and the connector reads
-//! there already. Proven with one: the copy is proven to be there and to serve the stored offset.
+//! Promotion of a physical standby. The log goes on, on a new timeline; logical slots are not copied, unless they
+//! are failover slots (17 and newer). Proven without one: the slot is made on the standby before its promotion,
+//! and the connector reads there already. Proven with one: the copy is proven to be there and to serve the stored
+//! offset.
 //!
 //! Baseline: the slot is made after the promotion, when the application has written already.
 
 use cutover_model::plan::RunbookClass;
 
-use super::{Strategy, anything, decodes_on_standby, flows, same_major};
+use super::{Strategy, anything, flows};
 use crate::facts::Facts;
 use crate::steps::{Feed, Step};
 
@@ -16,7 +17,7 @@ pub(super) const PROVEN: Strategy = Strategy {
     title: "slot on the standby before its promotion, each step proven",
     class: RunbookClass::Proven,
     steps: proven,
-    accepts: accepts,
+    accepts: flows,
 };
 
 /// Failover slot, each step proven.
@@ -101,20 +102,7 @@ fn late_slot(_: &str) -> Vec<Step> {
     ]
 }
 
-fn accepts(facts: &Facts, target: &str) -> Result<(), String> {
-    same_major(facts, target)?;
-    decodes_on_standby(facts)?;
-    flows(facts)
-}
-
-fn accepts_failover(facts: &Facts, target: &str) -> Result<(), String> {
-    same_major(facts, target)?;
-    if facts.server.version_num < 170_000 {
-        return Err(format!(
-            "PostgreSQL {} has no failover slots (17 and newer do)",
-            facts.server.version
-        ));
-    }
+fn accepts_failover(facts: &Facts) -> Result<(), String> {
     flows(facts)?;
     match &facts.slot {
         Some(slot) if slot.failover => Ok(()),

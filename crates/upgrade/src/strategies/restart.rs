@@ -4,7 +4,6 @@
 use cutover_model::plan::RunbookClass;
 
 use super::{Strategy, anything, flows};
-use crate::facts::Facts;
 use crate::steps::Step;
 
 /// Restart, each step proven.
@@ -13,7 +12,7 @@ pub(super) const PROVEN: Strategy = Strategy {
     title: "restart, each step proven",
     class: RunbookClass::Proven,
     steps: proven,
-    accepts: accepts,
+    accepts: flows,
 };
 
 /// Restart with the connector left running, as people do.
@@ -49,8 +48,4 @@ fn running(_: &str) -> Vec<Step> {
         Step::StartServer { version: None },
         Step::LetTimePass,
     ]
-}
-
-fn accepts(facts: &Facts, _: &str) -> Result<(), String> {
-    flows(facts)
 }

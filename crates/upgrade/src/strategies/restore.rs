@@ -1,22 +1,21 @@
-//! Restores with a backup tool. A logical slot is never part of a backup. What happens to the stream depends on how far the
-//! restore goes.
+//! Restores with a backup tool. A logical slot is never part of a backup. What happens to the stream depends on
+//! how far the restore goes.
 //!
-//! To the end of the log, nothing is lost in the database; the gap is between the connector's offset and the slot that
-//! is made afterwards. Proven: the backup is restored as a standby that follows the archive, the slot is made there
-//! before the promotion, the connector is attached to the unpromoted standby, and the gap is proven closed before the
-//! point of no return. No rewrite, no snapshot.
+//! To the end of the log, nothing is lost in the database; the gap is between the connector's offset and the slot
+//! that is made afterwards. Proven: the backup is restored as a standby that follows the archive, the slot is
+//! made there before the promotion, the connector is attached to the unpromoted standby, and the gap is proven
+//! closed before the point of no return. No rewrite, no snapshot.
 //!
-//! To an earlier point (a moment, the backup itself, or an archive that lacks its last file), the database goes back
-//! behind what Kafka has. No runbook takes that back. Proven is: nothing that the database has is lost or comes twice,
-//! the offset is rewritten down, and every event that the database no longer has is named.
+//! To an earlier point (a moment, the backup itself, or an archive that lacks its last file), the database goes
+//! back behind what Kafka has. No runbook takes that back. Proven is: nothing that the database has is lost or
+//! comes twice, the offset is rewritten down, and every event that the database no longer has is named.
 //!
-//! Baselines: the request's second scenario (connector deleted, restored, set up by hand, deployed with `no_data`); the
-//! offset deleted besides; `initial` where `no_data` was meant; `when_needed`.
+//! Baselines: the request's second scenario (connector deleted, restored, set up by hand, deployed with
+//! `no_data`); the offset deleted besides; `initial` where `no_data` was meant; `when_needed`.
 
 use cutover_model::plan::RunbookClass;
 
-use super::{Strategy, anything, decodes_on_standby, flows, same_major};
-use crate::facts::Facts;
+use super::{Strategy, anything, flows};
 use crate::steps::{Feed, RestoreTarget, Step};
 
 /// Restored as a standby, slot before its promotion, each step proven.
@@ -25,7 +24,7 @@ pub(super) const PROVEN: Strategy = Strategy {
     title: "restored as a standby, slot before its promotion, each step proven",
     class: RunbookClass::Proven,
     steps: proven,
-    accepts: accepts_standby,
+    accepts: flows,
 };
 
 /// Connector deleted, restored, set up by hand, deployed with no_data.
@@ -79,7 +78,7 @@ pub(super) const UNARCHIVED_PROVEN: Strategy = Strategy {
     title: "crash before the last log file was archived, offset rewritten down",
     class: RunbookClass::Proven,
     steps: unarchived_proven,
-    accepts: accepts,
+    accepts: flows,
 };
 
 /// Restored to the backup itself, then as people do.
@@ -97,7 +96,7 @@ pub(super) const IMMEDIATE_PROVEN: Strategy = Strategy {
     title: "restored to the backup itself, offset rewritten down",
     class: RunbookClass::Proven,
     steps: immediate_proven,
-    accepts: accepts,
+    accepts: flows,
 };
 
 /// Restored to an earlier moment, then as people do.
@@ -115,7 +114,7 @@ pub(super) const TIME_PROVEN: Strategy = Strategy {
     title: "restored to an earlier moment, offset rewritten down",
     class: RunbookClass::Proven,
     steps: time_proven,
-    accepts: accepts,
+    accepts: flows,
 };
 
 fn proven(_: &str) -> Vec<Step> {
@@ -290,14 +289,4 @@ fn time_proven(_: &str) -> Vec<Step> {
     steps.extend(stopped_with_care());
     steps.extend(rewritten_down(RestoreTarget::Time));
     steps
-}
-
-fn accepts(facts: &Facts, target: &str) -> Result<(), String> {
-    same_major(facts, target)?;
-    flows(facts)
-}
-
-fn accepts_standby(facts: &Facts, target: &str) -> Result<(), String> {
-    decodes_on_standby(facts)?;
-    accepts(facts, target)
 }

@@ -1,12 +1,11 @@
-//! Back to the old server after the new one has been written to. What the new server has, the old one has not: those events
-//! are in Kafka and no runbook takes them back. Proven: everything is delivered first, the old slot is where it was left,
-//! the offset is rewritten to it, and every event that the database no longer has is named. Baseline: only the address is
-//! changed back.
+//! Back to the old server after the new one has been written to. What the new server has, the old one has not:
+//! those events are in Kafka and no runbook takes them back. Proven: everything is delivered first, the old slot
+//! is where it was left, the offset is rewritten to it, and every event that the database no longer has is named.
+//! Baseline: only the address is changed back.
 
 use cutover_model::plan::RunbookClass;
 
 use super::{Strategy, anything, flows};
-use crate::facts::Facts;
 use crate::steps::Step;
 
 /// Back to the old server, offset rewritten, each step proven.
@@ -15,7 +14,7 @@ pub(super) const PROVEN: Strategy = Strategy {
     title: "back to the old server, offset rewritten, each step proven",
     class: RunbookClass::Proven,
     steps: proven,
-    accepts: accepts,
+    accepts: flows,
 };
 
 /// Back to the old server, only the address changed.
@@ -59,8 +58,4 @@ fn kept_offset(_: &str) -> Vec<Step> {
         Step::StartApplication,
         Step::ResumeConnector,
     ]
-}
-
-fn accepts(facts: &Facts, _: &str) -> Result<(), String> {
-    flows(facts)
 }

@@ -6,7 +6,6 @@
 use cutover_model::plan::RunbookClass;
 
 use super::{Strategy, anything, flows};
-use crate::facts::Facts;
 use crate::steps::Step;
 
 /// Crash and start of the worker, looked after.
@@ -15,7 +14,7 @@ pub(super) const PROVEN: Strategy = Strategy {
     title: "the worker crashes and is started again, looked after",
     class: RunbookClass::Proven,
     steps: proven,
-    accepts: accepts,
+    accepts: flows,
 };
 
 /// Crash and start of the worker, nobody looks.
@@ -44,8 +43,4 @@ fn running(_: &str) -> Vec<Step> {
         Step::StartWorker,
         Step::LetTimePass,
     ]
-}
-
-fn accepts(facts: &Facts, _: &str) -> Result<(), String> {
-    flows(facts)
 }

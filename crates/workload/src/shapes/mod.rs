@@ -63,10 +63,10 @@ pub const ALL: [&Shape; 14] = [
 /// memory and the tables, however long the load runs.
 pub const ROWS_KEPT_MAX: usize = 4_000;
 
-/// Bulk loads among the transactions of a load.
+/// Copies loads among the transactions of a load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Bulk {
+pub enum Copies {
     /// Rows of ordinary size, many on a page.
     Narrow,
     /// Rows so large that a page holds only a few.
@@ -74,19 +74,19 @@ pub enum Bulk {
 }
 
 /// One transaction in so many is a bulk load, where the load asks for them.
-const BULK_EVERY: u32 = 25;
+const COPY_EVERY: u32 = 25;
 
 /// Picks the shape of the next transaction.
-pub(crate) fn choose(own: &OwnRows, dice: &mut Dice, bulk: Option<Bulk>) -> &'static Shape {
+pub(crate) fn choose(own: &OwnRows, dice: &mut Dice, copies: Option<Copies>) -> &'static Shape {
     if purge::needed(own) {
         return &purge::SHAPE;
     }
-    if let Some(bulk) = bulk
-        && dice.random_range(0..BULK_EVERY) == 0
+    if let Some(copies) = copies
+        && dice.random_range(0..COPY_EVERY) == 0
     {
-        return match bulk {
-            Bulk::Narrow => &bulk_copy::SHAPE,
-            Bulk::Wide => &bulk_copy_wide::SHAPE,
+        return match copies {
+            Copies::Narrow => &bulk_copy::SHAPE,
+            Copies::Wide => &bulk_copy_wide::SHAPE,
         };
     }
     let candidates = || {

@@ -47,15 +47,9 @@ fn versions_without_a_count_lose_the_rest_of_the_page() {
 
 #[test]
 fn versions_with_a_count_find_their_place() {
-    assert_eq!(
-        said(&shared("3.7.0", 65, (65, 70))),
-        (Resumes, true, Never)
-    );
+    assert_eq!(said(&shared("3.7.0", 65, (65, 70))), (Resumes, true, Never));
     // Kafka is ahead of the stored offset: at least once.
-    assert_eq!(
-        said(&shared("3.7.0", 38, (54, 70))),
-        (Repeats, true, Never)
-    );
+    assert_eq!(said(&shared("3.7.0", 38, (54, 70))), (Repeats, true, Never));
 }
 
 #[test]
