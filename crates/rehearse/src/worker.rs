@@ -33,8 +33,8 @@ pub enum Moment {
     /// Whenever.
     #[default]
     Any,
-    /// Several events share the offset's position, and Kafka has some of them, not all; where events are counted,
-    /// more than one was. Without exactly-once Kafka has more of them than are counted.
+    /// Several events share the offset's position, and Kafka has some of them, not all. Where events are counted, more
+    /// than one was, not all, and without exactly-once Kafka has more than were counted.
     SharedPosition,
     /// The same, but none of the events stands where its transaction begins.
     SharedLater,
@@ -324,17 +324,22 @@ fn false_match(places: &[Place], lsn: Lsn) -> u64 {
 
 /// Whether the offset that was left behind is one of the wanted kind.
 fn fits(moment: Moment, offset: &OffsetFacts, around: &AroundFacts, exactly_once: bool) -> bool {
-    let some = around.delivered_here >= 1 && around.delivered_here < around.committed_here;
-    let counted = |wanted: &dyn Fn(u64) -> bool| offset.events_processed.is_none_or(wanted);
-    let shared = some
-        && counted(&|count| count > 1)
-        && (exactly_once || counted(&|count| count < around.delivered_here));
+    let (all, delivered) = (around.committed_here, around.delivered_here);
+    let some = delivered >= 1 && delivered < all;
+    let shared = match offset.events_processed {
+        None => some,
+        Some(counted) if exactly_once => some && counted > 1,
+        // At least once: what Kafka has and the offset does not count comes again.
+        Some(counted) => counted > 1 && counted < all && counted < delivered,
+    };
     match moment {
         Moment::Any => true,
         Moment::SharedPosition => shared,
         Moment::SharedLater => shared && !around.begins_here,
         Moment::SharedFirst => shared && around.begins_here,
-        Moment::FirstOfShared => some && around.delivered_here == 1 && counted(&|count| count == 1),
+        Moment::FirstOfShared => {
+            some && delivered == 1 && offset.events_processed.is_none_or(|counted| counted == 1)
+        }
         Moment::Interleaved => around.false_match > 0,
     }
 }

@@ -236,7 +236,6 @@ mod tests {
     use crate::facts::Facts;
     use crate::hands::Side;
     use crate::journal;
-    use crate::predict::{AroundFacts, OffsetFacts};
     use crate::steps::{Feed, RestoreTarget, Transfer};
 
     /// Writes down what it is asked to do; `fails` cannot be done.
@@ -342,9 +341,6 @@ mod tests {
         }
         async fn start_worker(&mut self) -> Result<f64, UpgradeError> {
             self.call("start worker".into()).map(|_| 0.0)
-        }
-        async fn around(&mut self, _: &OffsetFacts) -> Option<AroundFacts> {
-            None
         }
     }
 

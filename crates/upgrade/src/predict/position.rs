@@ -250,13 +250,13 @@ impl Stream<'_> {
         let (start, begin, end) = (self.offset.start(), self.begin, self.end);
         let fits = if start < begin {
             format!(
-                "the offset {start} is a change of a transaction that commits after the slot's {begin}: the server sends \
-                 the transaction again from its beginning (all versions)"
+                "the offset {start} is a change of a transaction that commits after the slot's {begin}: the server \
+                 sends the transaction again from its beginning (all versions)"
             )
         } else {
             format!(
-                "the offset {start} lies between the slot's {begin} and the end of the log {end}: the stream goes on at \
-             the offset (all versions), and a slot that is behind repeats nothing"
+                "the offset {start} lies between the slot's {begin} and the end of the log {end}: the stream goes \
+                 on at the offset (all versions), and a slot that is behind repeats nothing"
             )
         };
         // At the slot's own position nothing lies between, whoever's number it is.

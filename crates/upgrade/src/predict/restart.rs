@@ -37,9 +37,9 @@ fn false_match(case: &Case, offset: &OffsetFacts, around: &AroundFacts) -> Optio
     Some(
         Draft::skips_for_good()
             .because(format!(
-                "the offset stands behind a COMMIT at {lsn}, and the next transaction, which began before it, has a \
-                 change at that very position: Debezium before 3.7.0 takes that for the last event it has delivered, \
-                 and {count} events of the transaction are passed over"
+                "the offset stands behind a COMMIT at {lsn}, and the next transaction began before and \
+                 has a change at that very position: Debezium before 3.7.0 takes that for the last \
+                 event it has delivered, and {count} events of the transaction are passed over"
             ))
             .remedy(vec![case.stop(), deliver_again(offset)]),
     )

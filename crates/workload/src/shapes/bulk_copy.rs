@@ -1,5 +1,5 @@
-//! A bulk load, for loads that ask for one: up to 240 orders in one COPY. The server logs the rows of one page together,
-//! sixty and more of them, and all of these share one LSN.
+//! A bulk load, for loads that ask for one: up to 240 orders in one COPY. The server logs the rows of one page
+//! together, sixty and more of them, and all of these share one LSN.
 
 use rand::RngExt;
 

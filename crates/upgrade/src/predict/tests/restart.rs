@@ -1,5 +1,5 @@
-//! Starts in the middle of a stream, as they were measured: the worker was killed or stopped at the place that the facts
-//! describe, and every event was counted afterwards (Debezium 3.6.3 and 3.7.0 on Kafka Connect 4.3.1).
+//! Starts in the middle of a stream, as they were measured: the worker was killed or stopped at the place that the
+//! facts describe, and every event was counted afterwards (Debezium 3.6.3 and 3.7.0 on Kafka Connect 4.3.1).
 
 use super::*;
 
