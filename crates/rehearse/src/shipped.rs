@@ -233,6 +233,10 @@ pub const ALL: &[Shipped] = &[
         include_str!("../../../scenarios/worker-crash-shared-lsn-363.toml"),
     ),
     Shipped::new(
+        "worker-crash-rewound-363",
+        include_str!("../../../scenarios/worker-crash-rewound-363.toml"),
+    ),
+    Shipped::new(
         "worker-crash-stopped-363",
         include_str!("../../../scenarios/worker-crash-stopped-363.toml"),
     ),

@@ -5,7 +5,8 @@
 //! killed once more, a bounded number of times. Positions of the witness, of the topics and of the offset are compared
 //! here: all are of the one life of the one server.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +22,8 @@ use cutover_record::witness::Place;
 use cutover_upgrade::predict::{AroundFacts, OffsetFacts};
 use cutover_upgrade::{Side, UpgradeError};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
+use serde_json::value::RawValue;
 
 use crate::lab_hands::LabHands;
 use crate::recording::change_topic_ends;
@@ -264,18 +266,22 @@ impl LabHands {
         let places = self.witnesses.places();
         let here = Here::find(&places, offset.lsn);
         let ends = change_topic_ends(&self.kafka, &self.stream).await;
-        let (kafka, lsn) = (Arc::clone(&self.kafka), offset.lsn);
+        let kafka = Arc::clone(&self.kafka);
         let ends: Vec<(String, i32, i64)> = ends
             .map_err(act)?
             .into_iter()
             .map(|((topic, partition), end)| (topic, partition, end))
             .collect();
-        let delivered = blocking(move || count_at(&kafka, ends, lsn)).await?;
+        let delivered = blocking(move || delivered(&kafka, ends)).await?;
+        let after = |place: &&Place| offset.lsn_commit.is_some_and(|last| place.commit >= last);
+        let beyond = places.iter().filter(after);
+        let beyond = beyond.filter_map(|place| delivered.get(&place.lsn));
         Ok(AroundFacts {
             committed_here: here.changes,
-            delivered_here: delivered,
+            delivered_here: delivered.get(&offset.lsn).copied().unwrap_or(0),
             begins_here: here.first,
             false_match: false_match(&places, offset.lsn),
+            delivered_beyond: beyond.sum(),
         })
     }
 }
@@ -383,14 +389,12 @@ fn facts_of(stored: &StoredOffset) -> Option<OffsetFacts> {
     })
 }
 
-/// Changes at the ends of the topics that carry this position; one that is there twice counts once.
-fn count_at(
+/// Changes at the ends of the topics by position; one that is there twice counts once.
+fn delivered(
     kafka: &Arc<Kafka>,
     ends: Vec<(String, i32, i64)>,
-    lsn: Lsn,
-) -> Result<u64, KafkaError> {
-    let needle = format!("\"lsn\":{},", lsn.as_i64());
-    let mut rows = HashSet::new();
+) -> Result<HashMap<Lsn, u64>, KafkaError> {
+    let mut rows: HashMap<Lsn, HashSet<u64>> = HashMap::new();
     for (topic, partition, end) in ends {
         let (low, high) = kafka.watermarks(&topic, partition)?;
         let end = end.max(high);
@@ -403,17 +407,34 @@ fn count_at(
         };
         let mut look = |record: &Record<'_>| {
             let value = record.value.unwrap_or_default();
-            let found = value
-                .windows(needle.len())
-                .any(|bytes| bytes == needle.as_bytes());
-            if found && let Ok(change) = serde_json::from_slice::<Value>(value) {
-                rows.insert(json!([change["before"], change["after"]]).to_string());
+            if let Ok(change) = serde_json::from_slice::<Change<'_>>(value)
+                && let Some(lsn) = change.source.lsn.and_then(Lsn::from_i64)
+            {
+                let mut row = DefaultHasher::new();
+                (change.before.get(), change.after.get()).hash(&mut row);
+                rows.entry(lsn).or_default().insert(row.finish());
             }
             ControlFlow::Continue(())
         };
         kafka.read_range(&range, &mut look)?;
     }
-    Ok(rows.len() as u64)
+    let count = |(lsn, rows): (Lsn, HashSet<u64>)| (lsn, rows.len() as u64);
+    Ok(rows.into_iter().map(count).collect())
+}
+
+/// What of an envelope is looked at.
+#[derive(Deserialize)]
+struct Change<'a> {
+    #[serde(borrow)]
+    before: &'a RawValue,
+    #[serde(borrow)]
+    after: &'a RawValue,
+    source: Source,
+}
+
+#[derive(Deserialize)]
+struct Source {
+    lsn: Option<i64>,
 }
 
 fn act(error: crate::error::RehearseError) -> UpgradeError {

@@ -54,6 +54,8 @@ pub struct AroundFacts {
     /// The next transaction began before the offset and has a change at its very position: its changes up to and
     /// including that one; 0 if there is no such transaction.
     pub false_match: u64,
+    /// Changes in Kafka of transactions that commit after the offset's last COMMIT.
+    pub delivered_beyond: u64,
 }
 
 /// A stored offset.

@@ -17,7 +17,10 @@ pub(super) fn decide(case: &Case, offset: &OffsetFacts) -> Option<Draft> {
     if offset.message_type.as_deref() == Some("COMMIT") {
         return false_match(case, offset, around);
     }
-    if around.committed_here <= 1 {
+    if around.committed_here == 0 {
+        return again(offset, around);
+    }
+    if around.committed_here == 1 {
         return None;
     }
     match offset.events_processed {
@@ -26,6 +29,18 @@ pub(super) fn decide(case: &Case, offset: &OffsetFacts) -> Option<Draft> {
         }
         _ => lost(case, offset, around),
     }
+}
+
+/// No event stands at the position: the first transaction that commits after the last COMMIT is sent whole.
+fn again(offset: &OffsetFacts, around: &AroundFacts) -> Option<Draft> {
+    let (count, commit) = (around.delivered_beyond, offset.lsn_commit?);
+    (count > 0).then(|| {
+        Draft::new(PredictedOutcome::Repeats, true, LosesOn::Never).because(format!(
+            "no event stands at the offset {}: the stream goes on with the first transaction that commits after \
+             {commit}, and Kafka has {count} changes from there on",
+            offset.lsn
+        ))
+    })
 }
 
 /// The position after a COMMIT is taken for that of a change.

@@ -448,6 +448,7 @@ fn the_schema_of_the_facts_names_exactly_the_fields() {
         delivered_here: 0,
         begins_here: false,
         false_match: 0,
+        delivered_beyond: 0,
     });
     let stored = full.offset.as_mut().unwrap();
     stored.in_snapshot = true;

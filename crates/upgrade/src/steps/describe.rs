@@ -32,6 +32,7 @@ impl Step {
             Step::ReleaseWrites => "release-writes",
             Step::ResumeConnector => "resume-connector",
             Step::CrashWorker => "crash-worker",
+            Step::RewindOffset => "rewind-offset",
             Step::StartWorker => "start-worker",
             _ => self.name_of_new_server(),
         }
@@ -105,6 +106,7 @@ impl Step {
             Step::ReleaseWrites => "allow writes again",
             Step::ResumeConnector => "resume the connector",
             Step::CrashWorker => "Kafka Connect's worker ends, nobody has drained anything",
+            Step::RewindOffset => "move the stored offset back behind the last COMMIT",
             Step::StartWorker => "start the worker",
             _ => return self.title_of_new_server(),
         };
@@ -191,6 +193,7 @@ impl Step {
             Step::RewriteOffset => Some(
                 "Connect shows the new position; it is the slot's; the server's log has reached it",
             ),
+            Step::RewindOffset => Some("Connect's topic holds a position at which no event stands"),
             Step::RestoreDatabase => Some("every captured table has as many rows as the old one"),
             Step::EndSubscription => {
                 Some("every captured table has as many rows as the old one; no sequence is behind")

@@ -198,6 +198,8 @@ pub enum Step {
     ReturnToOld,
     /// Kafka Connect's worker is killed: no task ends in order, no offset is stored.
     CrashWorker,
+    /// Moves the stored offset back behind the last COMMIT, while no worker is there.
+    RewindOffset,
     /// Starts the worker again; its connectors start by themselves.
     StartWorker,
 }
@@ -241,6 +243,7 @@ impl Step {
             | Step::RepointConnector
             | Step::RewriteOffset
             | Step::CrashWorker
+            | Step::RewindOffset
             | Step::StartWorker => self.apply_to_connector(cutover, hands).await,
             Step::DropSlot
             | Step::VerifySlot
@@ -273,6 +276,7 @@ impl Step {
             Step::ResumeConnector => connector::predict_and_resume(cutover, hands).await,
             Step::RepointConnector => connector::repoint(cutover).await,
             Step::CrashWorker => worker::crash(cutover, hands).await,
+            Step::RewindOffset => worker::rewind(cutover).await,
             Step::StartWorker => worker::start(cutover, hands).await,
             _ => offset::rewrite(cutover).await,
         }
@@ -351,6 +355,7 @@ impl Step {
             }
             Step::SyncSlot | Step::SyncOffset => standby::prove_slot(cutover).await,
             Step::RewriteOffset => offset::prove(cutover).await,
+            Step::RewindOffset => worker::prove_rewound(cutover).await,
             Step::DrainProof => drain::prove(cutover).await,
             Step::StopConnector => connector::prove_stopped(cutover).await,
             Step::NoteCut => hands.note_cut().await,

@@ -4,14 +4,18 @@
 //! The rule it protects: a connector that would pass over events is not started in a proven runbook. One that repeats
 //! events is: delivering again is what a worker without exactly-once does, and no runbook takes that back.
 
+use std::sync::Arc;
+
+use cutover_clients::kafka::OffsetKey;
 use cutover_clients::pg::connect_admin;
 use cutover_clients::pg::facts::server_facts;
 use cutover_clients::pg::slots::slot;
-use cutover_model::{PredictedOutcome, Prediction};
+use cutover_model::{Lsn, PredictedOutcome, Prediction};
 
 use super::predict::{offset_in_topic, told};
 use crate::cutover::{Cutover, Deployed};
 use crate::error::UpgradeError;
+use crate::fence::blocking;
 use crate::hands::Hands;
 use crate::predict::{LiveFacts, PredictionFacts, predict};
 use crate::saved::is_secret;
@@ -50,6 +54,57 @@ pub(super) async fn start<H: Hands>(
     }
     let seconds = hands.start_worker().await?;
     Ok(format!("the worker serves after {seconds:.2} s; {told}"))
+}
+
+/// Lets everything after the last COMMIT be delivered again. The position one byte before it is that of no event: the
+/// connector finds none that it takes for the last delivered one, and begins with the first transaction that commits
+/// after it (measured with 3.6.3).
+pub(super) async fn rewind(cutover: &Cutover) -> Result<String, UpgradeError> {
+    let Some(stored) = offset_in_topic(cutover).await? else {
+        return Ok("there is no stored offset".into());
+    };
+    let (Some(old), Some(commit)) = (stored.lsn(), stored.lsn_commit()) else {
+        return Err(UpgradeError::Refused(
+            "the stored offset names no COMMIT: the first transaction is still under way".into(),
+        ));
+    };
+    let before = Lsn(commit.0.saturating_sub(1));
+    let mut offset = stored.offset;
+    for told in ["messageType", "lsn_events_processed"] {
+        offset.remove(told);
+    }
+    for position in ["lsn", "lsn_proc"] {
+        offset.insert(position.into(), before.as_i64().into());
+    }
+    let (kafka, topic) = (
+        Arc::clone(&cutover.kafka),
+        cutover.stream.offsets_topic.clone(),
+    );
+    let key = OffsetKey {
+        connector: cutover.stream.connector.clone(),
+        partition: stored.partition,
+    };
+    let written = blocking(move || kafka.offsets_topic(&topic).write(&key, Some(&offset))).await?;
+    Ok(format!(
+        "offset {old} moved to {before}, before the COMMIT that ends at {commit} (record {})",
+        written.offset
+    ))
+}
+
+pub(super) async fn prove_rewound(cutover: &Cutover) -> Result<String, UpgradeError> {
+    let stored = offset_in_topic(cutover).await?;
+    let positions = stored
+        .as_ref()
+        .map(|stored| (stored.lsn(), stored.lsn_commit()));
+    match positions {
+        Some((Some(lsn), Some(commit))) if lsn < commit => Ok(format!(
+            "the stored offset is {lsn}, before the last COMMIT's end {commit}"
+        )),
+        None => Ok("there is no stored offset".into()),
+        Some(found) => Err(UpgradeError::Disproved(format!(
+            "the stored offset is not before its last COMMIT: {found:?}"
+        ))),
+    }
 }
 
 /// What the connector will do as soon as the worker is there: it starts by itself.

@@ -77,6 +77,7 @@ pub const ALL: &[Strategy] = &[
     rollback::PROVEN,
     rollback::KEPT_OFFSET,
     worker_crash::PROVEN,
+    worker_crash::REWOUND,
     worker_crash::RUNNING,
 ];
 

@@ -17,6 +17,15 @@ pub(super) const PROVEN: Strategy = Strategy {
     accepts: flows,
 };
 
+/// Crash and start of the worker, with the offset moved back between them: for versions that lose their place.
+pub(super) const REWOUND: Strategy = Strategy {
+    name: "worker-crash-rewound",
+    title: "the worker crashes, its offset is moved back behind the last COMMIT, then it is started",
+    class: RunbookClass::Proven,
+    steps: rewound,
+    accepts: flows,
+};
+
 /// Crash and start of the worker, nobody looks.
 pub(super) const RUNNING: Strategy = Strategy {
     name: "worker-crash-running",
@@ -34,6 +43,12 @@ fn proven(_: &str) -> Vec<Step> {
         Step::StartWorker,
         Step::RoundTrip,
     ]
+}
+
+fn rewound(target: &str) -> Vec<Step> {
+    let mut steps = proven(target);
+    steps.insert(3, Step::RewindOffset);
+    steps
 }
 
 fn running(_: &str) -> Vec<Step> {

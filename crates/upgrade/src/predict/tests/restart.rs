@@ -14,6 +14,7 @@ fn shared(version: &str, number: u64, (some, all): (u64, u64)) -> PredictionFact
         delivered_here: some,
         begins_here: false,
         false_match: 0,
+        delivered_beyond: 0,
     });
     facts
 }
@@ -72,6 +73,20 @@ fn a_begin_at_the_same_position_is_counted_as_an_event() {
 fn the_end_of_a_commit_is_taken_for_a_change_before_3_7() {
     assert_eq!(said(&interleaved("3.6.3")), (Skips, false, Start));
     assert_eq!(said(&interleaved("3.7.0")), (Resumes, true, Never));
+}
+
+#[test]
+fn an_offset_that_was_moved_back_brings_the_transaction_again() {
+    let mut facts = shared("3.6.3", 0, (0, 0));
+    let offset = facts.offset.as_mut().unwrap();
+    offset.message_type = None;
+    offset.lsn = lsn("0/2FFF");
+    offset.lsn_proc = Some(lsn("0/2FFF"));
+    offset.lsn_commit = Some(lsn("0/3000"));
+    facts.slot = Some(slot("0/1F00", "0/3000"));
+    assert_eq!(said(&facts), (Resumes, true, Never));
+    facts.around.as_mut().unwrap().delivered_beyond = 84;
+    assert_eq!(said(&facts), (Repeats, true, Never));
 }
 
 /// A change can stand before the slot's position if its transaction commits behind it.
