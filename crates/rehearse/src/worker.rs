@@ -449,3 +449,6 @@ where
     let done = tokio::task::spawn_blocking(call).await;
     Ok(done.map_err(|panic| UpgradeError::hands("ask Kafka", panic))??)
 }
+
+#[cfg(test)]
+mod tests;
