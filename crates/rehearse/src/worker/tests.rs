@@ -10,7 +10,7 @@ fn place(lsn: u64, commit: u64, changes: u32) -> Place {
     }
 }
 
-/// One transaction of a single change; one that began before it and goes on right behind its COMMIT (which ends at 130);
+/// A transaction of one change; one that began before it and goes on right behind its COMMIT, which ends at 130;
 /// a COPY of two pages.
 fn places() -> Vec<Place> {
     vec![
