@@ -14,6 +14,7 @@ use cutover_model::Lsn;
 use cutover_upgrade::cutover::Seen;
 use cutover_upgrade::engine::Engine;
 use cutover_upgrade::journal::{Entry, Journal};
+use cutover_upgrade::predict::{AroundFacts, OffsetFacts};
 use cutover_upgrade::steps::{Feed, RestoreTarget, Transfer};
 use cutover_upgrade::{Cutover, Hands, Plan, Side, UpgradeError};
 use rand::{RngExt, SeedableRng};
@@ -150,6 +151,24 @@ impl Hands for Breakable<'_> {
 
     async fn at_stake(&mut self, slot_begins: Lsn) -> Option<u64> {
         self.hands.at_stake(slot_begins).await
+    }
+
+    async fn around(&mut self, offset: &OffsetFacts) -> Option<AroundFacts> {
+        self.hands.around(offset).await
+    }
+
+    async fn crash_worker(&mut self) -> Result<String, UpgradeError> {
+        self.enter();
+        let done = self.hands.crash_worker().await;
+        self.leave().await;
+        done
+    }
+
+    async fn start_worker(&mut self) -> Result<f64, UpgradeError> {
+        self.enter();
+        let done = self.hands.start_worker().await;
+        self.leave().await;
+        done
     }
 
     async fn stop_server(&mut self, side: Side) -> Result<f64, UpgradeError> {

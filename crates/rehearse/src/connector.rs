@@ -40,6 +40,15 @@ pub struct ConnectorPlan {
     /// The connector demands exactly-once delivery, and the worker is set up for it.
     #[serde(default)]
     pub exactly_once: bool,
+    /// Small batches: the stored offset and the records are never far apart.
+    #[serde(default)]
+    pub small_batches: bool,
+    /// BEGIN and END of each transaction go to a topic of their own, and each change says its transaction.
+    #[serde(default)]
+    pub transaction_metadata: bool,
+    /// Heartbeats, twice a second.
+    #[serde(default)]
+    pub heartbeats: bool,
     /// A shipped configuration, deployed as it is; it settles all of the above but `exactly_once`, which it does
     /// not ask for.
     #[serde(default)]
@@ -168,6 +177,21 @@ pub fn config(
     };
     if plan.exactly_once {
         config.insert("exactly.once.support".into(), "required".into());
+    }
+    let wanted: [(bool, &[(&str, &str)]); 3] = [
+        (
+            plan.small_batches,
+            &[("max.batch.size", "16"), ("max.queue.size", "32")],
+        ),
+        (
+            plan.transaction_metadata,
+            &[("provide.transaction.metadata", "true")],
+        ),
+        (plan.heartbeats, &[("heartbeat.interval.ms", "500")]),
+    ];
+    let wanted = wanted.iter().filter(|(wanted, _)| *wanted);
+    for (option, value) in wanted.flat_map(|(_, options)| *options) {
+        config.insert((*option).into(), (*value).into());
     }
     if plan.payload == Payload::Flattened {
         flatten(&mut config, version);

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use cutover_clients::connect::Connect;
 use cutover_clients::kafka::Kafka;
 use cutover_clients::pg::PgAddress;
 use cutover_clients::pg::connect_admin;
@@ -15,6 +16,7 @@ use cutover_model::evidence::IncarnationEvidence;
 use cutover_model::run_folder::LedgerKind;
 use cutover_model::{EventSink, Lsn, RunFolder, TableShape};
 use cutover_upgrade::fence::Marker;
+use cutover_upgrade::predict::{AroundFacts, OffsetFacts};
 use cutover_upgrade::steps::{Feed, RestoreTarget, Transfer};
 use cutover_upgrade::{Hands, Side, Stream, UpgradeError};
 use cutover_workload::{Load, LoadConfig, LoadWatch, Target};
@@ -24,6 +26,7 @@ use crate::error::RehearseError;
 use crate::recording::{Cut, change_topic_ends};
 use crate::scenario::Scenario;
 use crate::servers::Servers;
+use crate::worker::WorkerEnd;
 use crate::world::Witnesses;
 
 /// How long the application may need for its share of work between two steps.
@@ -48,6 +51,9 @@ pub struct LabHands {
     pub(super) stream: Stream,
     pub(super) kafka: Arc<Kafka>,
     pub(super) servers: Servers,
+    pub(super) connect: Connect,
+    pub(super) worker_end: WorkerEnd,
+    pub(super) events: EventSink,
     pub(super) target: watch::Sender<Option<Target>>,
     pub(super) cuts: Vec<(i32, Cut)>,
     pub(super) noted: Option<Cut>,
@@ -72,6 +78,8 @@ pub struct LabParts {
     pub kafka: Arc<Kafka>,
     /// The PostgreSQL servers.
     pub servers: Servers,
+    /// The worker.
+    pub connect: Connect,
 }
 
 impl LabHands {
@@ -84,6 +92,7 @@ impl LabHands {
             stream,
             kafka,
             servers,
+            connect,
         } = parts;
         let witnesses =
             Witnesses::create(&run, buckets, &stream.publication, &stream.marker_prefix)?;
@@ -99,6 +108,9 @@ impl LabHands {
             stream,
             kafka,
             servers,
+            connect,
+            worker_end: WorkerEnd::default(),
+            events: EventSink::none(),
             target: watch::channel(Some(target)).0,
             cuts: Vec::new(),
             noted: None,
@@ -124,7 +136,14 @@ impl LabHands {
             held_transaction_seconds: plan.held_transaction_seconds,
             role: None,
             captured: self.stream.tables.clone(),
+            copies: plan.copies,
         };
+        self.worker_end = WorkerEnd {
+            moment: scenario.upgrade.worker_dies,
+            ending: scenario.upgrade.worker_is,
+            exactly_once: scenario.connector.exactly_once,
+        };
+        self.events = events.clone();
         let ledger = ChangeWriter::create(&self.run.ledger(LedgerKind::Attempted), self.buckets)?;
         let load = Load::start(config, self.target.subscribe(), ledger, events);
         self.load = Some(load.watch());
@@ -373,6 +392,19 @@ impl Hands for LabHands {
 
     async fn open_incarnation(&mut self) -> Result<String, UpgradeError> {
         self.witness_in_place(Side::New).await
+    }
+
+    async fn crash_worker(&mut self) -> Result<String, UpgradeError> {
+        self.kill_at_moment().await
+    }
+
+    async fn start_worker(&mut self) -> Result<f64, UpgradeError> {
+        let started = self.servers.start_worker().await;
+        started.map_err(|error| UpgradeError::hands("start the worker", error))
+    }
+
+    async fn around(&mut self, offset: &OffsetFacts) -> Option<AroundFacts> {
+        self.around_offset(offset).await
     }
 
     async fn note_cut(&mut self) -> Result<String, UpgradeError> {

@@ -25,6 +25,7 @@ mod shipped;
 pub mod stage;
 pub mod standing;
 mod takeover;
+pub mod worker;
 pub mod world;
 
 pub use error::RehearseError;

@@ -11,11 +11,13 @@ use cutover_model::plan::{Runbook, RunbookClass};
 use cutover_model::result::Stack;
 use cutover_model::{ProofLevel, Verdict};
 use cutover_upgrade::Plan;
+use cutover_workload::shapes::Copies;
 use serde::Deserialize;
 
 use crate::connector::ConnectorPlan;
 use crate::error::RehearseError;
 pub use crate::shipped::{ALL, MAIN_JOB, Shipped};
+use crate::worker::{Ending, Moment};
 
 /// A rehearsal.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -62,6 +64,8 @@ pub struct LoadPlan {
     pub bulk_rows: u32,
     /// Before `changes_after` are counted: go on until the new log has passed the old offset, at most so long.
     pub pass_offset_seconds: Option<f64>,
+    /// Bulk loads by COPY among the transactions.
+    pub copies: Option<Copies>,
 }
 
 impl Default for LoadPlan {
@@ -77,6 +81,7 @@ impl Default for LoadPlan {
             log_before_mib: 0,
             bulk_rows: 0,
             pass_offset_seconds: None,
+            copies: None,
         }
     }
 }
@@ -95,6 +100,12 @@ pub struct UpgradePlan {
     /// Runbook of the way back, driven after the new server has been written to.
     #[serde(default)]
     pub back: Option<String>,
+    /// When the worker dies, in a runbook in which it does.
+    #[serde(default)]
+    pub worker_dies: Moment,
+    /// Whether it is killed or stopped in order.
+    #[serde(default)]
+    pub worker_is: Ending,
 }
 
 /// What must come out.

@@ -171,6 +171,7 @@ impl<'a> Scene<'a> {
             stream: stream.clone(),
             kafka: Arc::clone(&kafka),
             servers,
+            connect: connect.clone(),
         };
         let hands = hands.insert(LabHands::new(parts)?);
         let mut cutover = self.cutover(stream, connect, kafka, hands)?;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cutover_clients::pg::{PgAddress, connect_admin};
 use cutover_lab::Component;
@@ -14,6 +14,7 @@ use tokio::sync::Mutex;
 
 use crate::error::RehearseError;
 use crate::roster::Roster;
+use crate::worker::Ending;
 
 /// Role under which the load writes.
 pub const WRITER_ROLE: &str = "app";
@@ -283,6 +284,41 @@ impl Servers {
             .restore(&["--exit-on-error"], &self.dump, COPY)
             .await?;
         Ok("pg_restore ended without an error".into())
+    }
+
+    /// Ends Connect's worker.
+    pub async fn end_worker(&self, ending: Ending) -> Result<(), RehearseError> {
+        self.roster.remove("connect");
+        let worker = &mut self.stack.lock().await.connect;
+        match ending {
+            Ending::Killed => worker.kill().await?,
+            Ending::Stopped => match worker.stop(STOP).await? {
+                Some(stopped) if stopped.killed => {
+                    return Err(RehearseError::Load(format!(
+                        "the worker did not end within {} s",
+                        STOP.as_secs()
+                    )));
+                }
+                _ => {}
+            },
+        }
+        Ok(())
+    }
+
+    /// Starts the worker; returns the seconds until it serves.
+    pub async fn start_worker(&self) -> Result<f64, RehearseError> {
+        let started = Instant::now();
+        let mut stack = self.stack.lock().await;
+        if stack.connect.check_alive().is_err() {
+            stack.connect.start()?;
+        }
+        let info = stack.connect.info();
+        if let Some(pid) = info.pid {
+            self.roster.remove(&info.name);
+            self.roster.add(&info.name, pid, info.log);
+        }
+        stack.connect.ready().await?;
+        Ok(started.elapsed().as_secs_f64())
     }
 
     /// Stops both servers and removes their data.

@@ -220,4 +220,48 @@ pub const ALL: &[Shipped] = &[
         "dump-restore-broken-off",
         include_str!("../../../scenarios/dump-restore-broken-off.toml"),
     ),
+    Shipped::new(
+        "worker-crash-exactly-once",
+        include_str!("../../../scenarios/worker-crash-exactly-once.toml"),
+    ),
+    Shipped::new(
+        "worker-crash-shared-lsn",
+        include_str!("../../../scenarios/worker-crash-shared-lsn.toml"),
+    ),
+    Shipped::new(
+        "worker-crash-shared-lsn-363",
+        include_str!("../../../scenarios/worker-crash-shared-lsn-363.toml"),
+    ),
+    Shipped::new(
+        "worker-crash-rewound-363",
+        include_str!("../../../scenarios/worker-crash-rewound-363.toml"),
+    ),
+    Shipped::new(
+        "worker-crash-stopped-363",
+        include_str!("../../../scenarios/worker-crash-stopped-363.toml"),
+    ),
+    Shipped::new(
+        "worker-crash-first-event",
+        include_str!("../../../scenarios/worker-crash-first-event.toml"),
+    ),
+    Shipped::new(
+        "worker-crash-begin",
+        include_str!("../../../scenarios/worker-crash-begin.toml"),
+    ),
+    Shipped::new(
+        "worker-crash-metadata",
+        include_str!("../../../scenarios/worker-crash-metadata.toml"),
+    ),
+    Shipped::new(
+        "worker-crash-metadata-363",
+        include_str!("../../../scenarios/worker-crash-metadata-363.toml"),
+    ),
+    Shipped::new(
+        "worker-crash-heartbeats-363",
+        include_str!("../../../scenarios/worker-crash-heartbeats-363.toml"),
+    ),
+    Shipped::new(
+        "minor-exactly-once",
+        include_str!("../../../scenarios/minor-exactly-once.toml"),
+    ),
 ];

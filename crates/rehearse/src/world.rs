@@ -12,7 +12,7 @@ use cutover_ledger::ChangeWriter;
 use cutover_model::evidence::{IncarnationEvidence, WitnessEvidence};
 use cutover_model::run_folder::LedgerKind;
 use cutover_model::{Lsn, Relation, RunFolder, TableShape};
-use cutover_record::witness::{Tally, Witness, WitnessConfig};
+use cutover_record::witness::{Place, Tally, Witness, WitnessConfig};
 use cutover_upgrade::Side;
 use cutover_upgrade::fence::Marker;
 
@@ -146,6 +146,37 @@ impl Witnesses {
             Ok(lsn) => format!("the witness has everything up to {lsn}"),
             Err(error) => format!("the witness is incomplete: {error}"),
         })
+    }
+
+    /// The newest life's changes by position, in the order of the stream; the oldest may be forgotten.
+    pub fn places(&self) -> Vec<Place> {
+        let newest = self.watched.last();
+        let witness = newest.and_then(|watched| watched.witness.as_ref());
+        witness.map_or_else(Vec::new, Witness::places)
+    }
+
+    /// Waits until the newest life's witness has read the log up to a position of it.
+    pub async fn reach(&self, lsn: Lsn) -> Result<(), RehearseError> {
+        let newest = self.watched.last();
+        let Some(witness) = newest.and_then(|watched| watched.witness.as_ref()) else {
+            return Err(RehearseError::Load("nobody watches the server".into()));
+        };
+        let every = std::time::Duration::from_millis(20);
+        until(
+            "the witness at the end of the log",
+            CATCH_UP,
+            every,
+            async || {
+                let received = witness.status().received;
+                Ok(if received >= lsn {
+                    Poll::Ready(())
+                } else {
+                    Poll::NotYet(format!("received up to {received}"))
+                })
+            },
+        )
+        .await
+        .map_err(RehearseError::waited)
     }
 
     /// Index of the newest incarnation.

@@ -7,6 +7,7 @@ use cutover_clients::connect::Connect;
 use cutover_clients::kafka::Kafka;
 use cutover_clients::pg::PgAddress;
 use cutover_model::{Incarnation, Lsn, Prediction, Relation};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::error::UpgradeError;
@@ -87,6 +88,16 @@ pub struct Cutover {
     pub seen: Seen,
 }
 
+/// What a worker ran.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Deployed {
+    /// Version of Debezium.
+    pub debezium: String,
+    /// The connector's configuration, without secrets.
+    pub config: Map<String, Value>,
+}
+
 /// Values that later steps (and their undo) need from earlier ones.
 // No Debug: the connector's configuration holds its password.
 #[derive(Default)]
@@ -117,6 +128,8 @@ pub struct Seen {
     pub subscribed: bool,
     /// What was predicted for each start of the connector, in order.
     pub predictions: Vec<Prediction>,
+    /// What the worker ran before it died.
+    pub deployed: Option<Deployed>,
     /// Why the connector will not go on by itself, as its task says.
     pub connector_refused: Option<String>,
 }

@@ -336,6 +336,12 @@ mod tests {
         async fn note_cut(&mut self) -> Result<String, UpgradeError> {
             self.call("note".into())
         }
+        async fn crash_worker(&mut self) -> Result<String, UpgradeError> {
+            self.call("crash worker".into())
+        }
+        async fn start_worker(&mut self) -> Result<f64, UpgradeError> {
+            self.call("start worker".into()).map(|_| 0.0)
+        }
     }
 
     fn address() -> PgAddress {

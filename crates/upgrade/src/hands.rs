@@ -8,6 +8,7 @@ use cutover_model::Lsn;
 use serde::{Deserialize, Serialize};
 
 use crate::error::UpgradeError;
+use crate::predict::{AroundFacts, OffsetFacts};
 use crate::steps::{Feed, RestoreTarget, Transfer};
 
 /// Which of the two servers. An upgrade in place has only [`Side::Old`].
@@ -88,4 +89,12 @@ pub trait Hands {
     async fn open_incarnation(&mut self) -> Result<String, UpgradeError>;
     /// The connector does not write: notes the end offsets of its topics, which tell later whose an event is.
     async fn note_cut(&mut self) -> Result<String, UpgradeError>;
+    /// Kills Kafka Connect's worker. Says where the stored offset stood then.
+    async fn crash_worker(&mut self) -> Result<String, UpgradeError>;
+    /// Starts the worker; returns the seconds until it serves.
+    async fn start_worker(&mut self) -> Result<f64, UpgradeError>;
+    /// Which committed and delivered events stand around a stored offset. Only who watches independently can tell.
+    async fn around(&mut self, _offset: &OffsetFacts) -> Option<AroundFacts> {
+        None
+    }
 }

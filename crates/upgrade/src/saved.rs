@@ -8,7 +8,7 @@ use cutover_model::{Incarnation, Lsn, Prediction};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::cutover::{Cutover, Seen};
+use crate::cutover::{Cutover, Deployed, Seen};
 use crate::error::UpgradeError;
 use crate::facts::Facts;
 use crate::hands::{Hands, Side};
@@ -44,9 +44,12 @@ pub struct Saved {
     offset_of: Option<Incarnation>,
     subscribed: bool,
     predictions: Vec<Prediction>,
+    #[serde(default)]
+    deployed: Option<Deployed>,
 }
 
-fn is_secret(option: &str) -> bool {
+/// Whether the value of a connector's option is a secret.
+pub(crate) fn is_secret(option: &str) -> bool {
     let option = option.to_lowercase();
     SECRET.iter().any(|word| option.contains(word))
 }
@@ -77,6 +80,7 @@ impl Saved {
             offset_of: seen.offset_of,
             subscribed: seen.subscribed,
             predictions: seen.predictions.clone(),
+            deployed: seen.deployed.clone(),
         }
     }
 
@@ -97,7 +101,11 @@ impl Saved {
         }
         cutover.primary = self.primary;
         cutover.reader = self.reader;
-        let live = cutover.connect.config(&self.connector).await?;
+        // A worker that this plan has seen die may be down; nothing writes the configuration after that.
+        let live = match &self.deployed {
+            Some(_) => None,
+            None => cutover.connect.config(&self.connector).await?,
+        };
         let mut config = self.connector_config;
         if let (Some(config), Some(live)) = (&mut config, live) {
             let secrets = live.into_iter().filter(|(option, _)| is_secret(option));
@@ -119,6 +127,7 @@ impl Saved {
             offset_of: self.offset_of,
             subscribed: self.subscribed,
             predictions: self.predictions,
+            deployed: self.deployed,
             connector_refused: None,
         };
         Ok(())

@@ -23,6 +23,7 @@ use crate::error::WorkloadError;
 use crate::pace::Pace;
 use crate::revision::SESSIONS_MAX;
 use crate::session::Session;
+use crate::shapes::Copies;
 use crate::stats::{LoadStats, Meter, RefusalWindow};
 
 /// Longer than any session may take to resolve what is open and end.
@@ -44,6 +45,8 @@ pub struct LoadConfig {
     /// Captured tables. Every table is written to; changes of the others are not noted in the
     /// ledger, because no other ledger knows of them.
     pub captured: Vec<Relation>,
+    /// Copies loads among the transactions, if any.
+    pub copies: Option<Copies>,
 }
 
 impl Default for LoadConfig {
@@ -55,6 +58,7 @@ impl Default for LoadConfig {
             held_transaction_seconds: 3.0,
             role: None,
             captured: crate::tables::relations(),
+            copies: None,
         }
     }
 }
@@ -64,6 +68,8 @@ impl Default for LoadConfig {
 pub(crate) enum Phase {
     /// Write.
     Run,
+    /// Begin nothing new, and let what is held open stay open.
+    Rest,
     /// Begin nothing new.
     Pause,
     /// End.
@@ -109,6 +115,27 @@ impl Shared {
         self.phase.send_replace(Phase::Stop);
     }
 
+    /// Changes the phase, if it is one of these.
+    fn change(&self, from: &[Phase], to: Phase) {
+        self.phase.send_if_modified(|phase| {
+            let changes = from.contains(phase);
+            if changes {
+                *phase = to;
+            }
+            changes
+        });
+    }
+
+    fn pause(&self) {
+        self.change(&[Phase::Run, Phase::Rest], Phase::Pause);
+        self.meter.interrupted(Instant::now());
+    }
+
+    fn resume(&self) {
+        self.meter.resumed();
+        self.change(&[Phase::Pause, Phase::Rest], Phase::Run);
+    }
+
     fn take_failure(&self) -> Option<WorkloadError> {
         self.failure
             .lock()
@@ -132,6 +159,22 @@ impl LoadWatch {
     /// Numbers so far.
     pub fn stats(&self) -> LoadStats {
         self.0.meter.stats(Instant::now())
+    }
+
+    /// Begins no more transactions; one that is held open stays open.
+    pub fn rest(&self) {
+        self.0.change(&[Phase::Run], Phase::Rest);
+        self.0.meter.interrupted(Instant::now());
+    }
+
+    /// As [`Load::pause`].
+    pub fn pause(&self) {
+        self.0.pause();
+    }
+
+    /// As [`Load::resume`].
+    pub fn resume(&self) {
+        self.0.resume();
     }
 }
 
@@ -210,24 +253,12 @@ impl Load {
 
     /// Begins no more transactions; open ones end now. Quiet when `stats().busy_sessions` is 0.
     pub fn pause(&self) {
-        self.change(Phase::Run, Phase::Pause);
-        self.shared.meter.interrupted(Instant::now());
+        self.shared.pause();
     }
 
     /// Goes on where the sessions stopped.
     pub fn resume(&self) {
-        self.shared.meter.resumed();
-        self.change(Phase::Pause, Phase::Run);
-    }
-
-    fn change(&self, from: Phase, to: Phase) {
-        self.shared.phase.send_if_modified(|phase| {
-            let changes = *phase == from;
-            if changes {
-                *phase = to;
-            }
-            changes
-        });
+        self.shared.resume();
     }
 
     /// Ends every session, after its open transaction and whatever outcome it still has to find out

@@ -8,12 +8,17 @@ use rand::SeedableRng;
 use crate::content::Dice;
 use crate::plan::{Draft, Plan, Turn};
 use crate::rows::OwnRows;
-use crate::shapes;
+use crate::shapes::{self, Copies};
 
 /// The plan of one turn, given the rows that the session has by then.
 pub fn plan(seed: u64, turn: Turn, own: &OwnRows) -> Plan {
+    plan_with_copies(seed, turn, own, None)
+}
+
+/// The same for a load with bulk loads in it.
+pub fn plan_with_copies(seed: u64, turn: Turn, own: &OwnRows, copies: Option<Copies>) -> Plan {
     let mut dice = dice(seed, turn);
-    let shape = shapes::choose(own, &mut dice);
+    let shape = shapes::choose(own, &mut dice, copies);
     let mut draft = Draft::new(shape.name, turn, own);
     (shape.write)(own, &mut dice, &mut draft);
     draft.finish()

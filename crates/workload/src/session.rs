@@ -92,7 +92,8 @@ impl Session {
 
     /// Waits while the load is paused; false when it stops.
     async fn may_write(&mut self) -> bool {
-        let phase = self.phase.wait_for(|phase| *phase != Phase::Pause).await;
+        let goes_on = |phase: &Phase| !matches!(phase, Phase::Pause | Phase::Rest);
+        let phase = self.phase.wait_for(goes_on).await;
         phase.is_ok_and(|phase| *phase == Phase::Run)
     }
 
@@ -178,7 +179,8 @@ impl Session {
             self.connection = Some(connection);
             return Ok(());
         }
-        let plan = sequence::plan(self.shared.config.seed, self.turn, &self.own);
+        let config = &self.shared.config;
+        let plan = sequence::plan_with_copies(config.seed, self.turn, &self.own, config.copies);
         let hold = self
             .shared
             .config

@@ -204,7 +204,8 @@ async fn held(
     phase: &mut watch::Receiver<Phase>,
 ) -> Result<(), Trouble> {
     let until = Instant::now() + hold;
-    while Instant::now() < until && *phase.borrow_and_update() == Phase::Run {
+    let stays = |phase: Phase| matches!(phase, Phase::Run | Phase::Rest);
+    while Instant::now() < until && stays(*phase.borrow_and_update()) {
         if client.is_closed() {
             return Err(Trouble::Lost);
         }

@@ -7,8 +7,8 @@ use cutover_model::{Half, Op};
 use cutover_workload::Table;
 use cutover_workload::plan::{Intent, Plan, Step, Turn};
 use cutover_workload::rows::OwnRows;
-use cutover_workload::sequence::plan;
-use cutover_workload::shapes;
+use cutover_workload::sequence::{plan, plan_with_copies};
+use cutover_workload::shapes::{self, Copies};
 
 fn turn(session: u16, number: u64, attempt: u32) -> Turn {
     Turn {
@@ -184,7 +184,8 @@ fn every_shape_happens_at_about_three_changes_per_transaction() {
     let (plans, _) = play(1, 0, 6000);
     let seen: HashSet<_> = plans.iter().map(|plan| plan.shape).collect();
     for shape in shapes::ALL {
-        assert!(seen.contains(shape.name), "{} never happened", shape.name);
+        let asked_for = shape.name.starts_with("bulk-copy");
+        assert_ne!(seen.contains(shape.name), asked_for, "{}", shape.name);
     }
     let changes: usize = plans.iter().map(|plan| plan.changes.len()).sum();
     let average = changes as f64 / plans.len() as f64;
@@ -192,6 +193,25 @@ fn every_shape_happens_at_about_three_changes_per_transaction() {
         (2.5..3.5).contains(&average),
         "{average} changes per transaction"
     );
+}
+
+#[test]
+fn bulk_loads_happen_where_a_load_asks_for_them() {
+    let own = OwnRows::empty(0);
+    for (copies, name) in [
+        (Copies::Narrow, "bulk-copy"),
+        (Copies::Wide, "bulk-copy-wide"),
+    ] {
+        let plans =
+            (0..500).map(|number| plan_with_copies(1, turn(0, number, 0), &own, Some(copies)));
+        let found: Vec<Plan> = plans.filter(|plan| plan.shape == name).collect();
+        assert!((5..50).contains(&found.len()), "{name}: {}", found.len());
+        assert!(
+            found
+                .iter()
+                .all(|plan| plan.changes.len() >= 40 && plan.changes.len() <= 256)
+        );
+    }
 }
 
 #[test]

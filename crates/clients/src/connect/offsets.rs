@@ -36,6 +36,18 @@ impl StoredOffset {
         self.position("lsn_commit")
     }
 
+    /// Kind of the last event: INSERT, COMMIT, …; absent before the first one.
+    pub fn message_type(&self) -> Option<&str> {
+        self.offset.get("messageType").and_then(Value::as_str)
+    }
+
+    /// How many events of the last position were handed over; Debezium 3.7 and newer.
+    pub fn events_processed(&self) -> Option<u64> {
+        self.offset
+            .get("lsn_events_processed")
+            .and_then(Value::as_u64)
+    }
+
     fn position(&self, field: &str) -> Option<Lsn> {
         self.offset
             .get(field)

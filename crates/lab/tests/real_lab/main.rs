@@ -10,6 +10,7 @@
 )]
 
 mod real_fetch;
+mod real_kafka;
 mod real_postgres;
 mod real_processes;
 mod real_stack;

@@ -509,3 +509,25 @@ fn twenty_thousand_records_are_decoded_in_well_under_a_second() {
     // Far above what is measured, for machines under load.
     assert!(seconds < 5.0, "{seconds}");
 }
+
+/// `provide.transaction.metadata` adds a block to each change.
+#[test]
+fn a_change_that_names_its_transaction_is_the_same_change() {
+    let (modes, shapes) = (modes("envelope"), shapes());
+    let mut decoder = Decoder::new("envelope", &shapes, &modes);
+    let block =
+        "\"transaction\":{\"id\":\"807:30277400\",\"total_order\":1,\"data_collection_order\":1}";
+    let mut changes = 0;
+    for mut record in captured("envelope") {
+        let plain = decoder.decode(&record.record(), 0);
+        let value = record.value.take();
+        record.value = value.map(|value| value.replace("\"transaction\":null", block));
+        let named = record
+            .value
+            .as_ref()
+            .is_some_and(|value| value.contains(block));
+        assert_eq!(decoder.decode(&record.record(), 0), plain);
+        changes += usize::from(named && matches!(plain, Decoded::Change(_)));
+    }
+    assert!(changes > 40, "{changes}");
+}

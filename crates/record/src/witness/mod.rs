@@ -24,7 +24,7 @@ use crate::RecordError;
 use reader::Reader;
 use state::Shared;
 
-pub use state::{Tally, WitnessStatus};
+pub use state::{Place, Tally, WitnessStatus};
 
 /// What to witness.
 #[derive(Debug, Clone)]
@@ -91,6 +91,11 @@ impl Witness {
     /// What every transaction so far brings into the topics, in commit order; `None` if there were too many to keep.
     pub fn tallies(&self) -> Option<Vec<Tally>> {
         self.shared.tallies()
+    }
+
+    /// The newest transactions' changes by position, in the order of the stream.
+    pub fn places(&self) -> Vec<Place> {
+        self.shared.places()
     }
 
     /// Position of the marker with this token, once everything before it is in the ledger.

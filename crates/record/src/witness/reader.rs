@@ -194,6 +194,7 @@ impl Reader {
                 {
                     let tombstone = u32::from(row.op == Op::Delete && row.key.is_some());
                     shared.count(commit, 1 + tombstone);
+                    shared.place(lsn, commit);
                 }
                 writer.append(row)
             })?

@@ -1,6 +1,6 @@
 //! What the witness thread and its owner share.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -36,6 +36,20 @@ pub struct Tally {
     pub records: u32,
 }
 
+/// The changes of one transaction that share one position. More than one: rows that one COPY wrote into one page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// The position.
+    pub lsn: Lsn,
+    /// Position of the transaction's COMMIT.
+    pub commit: Lsn,
+    /// How many.
+    pub changes: u32,
+}
+
+/// Places kept; the oldest are forgotten.
+const PLACES_MAX: usize = 1 << 16;
+
 /// Tallies kept: 16 MiB of them. A witness that saw more transactions cannot tell what is at stake.
 const TALLIES_MAX: usize = 1 << 20;
 
@@ -43,6 +57,7 @@ const TALLIES_MAX: usize = 1 << 20;
 struct State {
     status: WitnessStatus,
     tallies: Vec<Tally>,
+    places: VecDeque<Place>,
     overflowed: bool,
     markers: HashMap<String, Lsn>,
     stop: bool,
@@ -95,6 +110,26 @@ impl Shared {
                 records,
             }),
         }
+    }
+
+    /// Notes where one change stands; changes come in the order of the stream.
+    pub(super) fn place(&self, lsn: Lsn, commit: Lsn) {
+        let places = &mut self.lock().places;
+        match places.back_mut() {
+            Some(last) if (last.lsn, last.commit) == (lsn, commit) => last.changes += 1,
+            _ => places.push_back(Place {
+                lsn,
+                commit,
+                changes: 1,
+            }),
+        }
+        if places.len() > PLACES_MAX {
+            places.pop_front();
+        }
+    }
+
+    pub(super) fn places(&self) -> Vec<Place> {
+        self.lock().places.iter().copied().collect()
     }
 
     /// Every transaction so far, in commit order; `None` if there were too many to keep.

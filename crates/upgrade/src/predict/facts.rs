@@ -35,6 +35,27 @@ pub struct PredictionFacts {
     /// absent = unknown, and then a repetition cannot be predicted from positions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delivered: Option<Lsn>,
+    /// The events around the offset, where it was stored in the middle of a stream. Known from a witness and the
+    /// topics; absent = unknown, and then the offset is taken for one between two transactions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub around: Option<AroundFacts>,
+}
+
+/// The events around a stored offset.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AroundFacts {
+    /// Committed, captured changes at the offset's very position; rows that one COPY wrote into one page share one.
+    pub committed_here: u64,
+    /// Those of them that Kafka has.
+    pub delivered_here: u64,
+    /// Their transaction's first change stands there.
+    pub begins_here: bool,
+    /// The next transaction began before the offset and has a change at its very position: its changes up to and
+    /// including that one; 0 if there is no such transaction.
+    pub false_match: u64,
+    /// Changes in Kafka of transactions that commit after the offset's last COMMIT.
+    pub delivered_beyond: u64,
 }
 
 /// A stored offset.
@@ -55,6 +76,12 @@ pub struct OffsetFacts {
     /// The offset was stored in the middle of the initial snapshot.
     #[serde(default, skip_serializing_if = "is_false")]
     pub in_snapshot: bool,
+    /// Kind of the last event (`messageType`): INSERT, COMMIT, ….
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message_type: Option<String>,
+    /// Events delivered at this position (`lsn_events_processed`); stored from Debezium 3.7 on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub events_processed: Option<u64>,
 }
 
 /// Which life of a server.

@@ -72,6 +72,7 @@ impl PredictionFacts {
             },
             at_stake: None,
             delivered: None,
+            around: None,
         })
     }
 }
@@ -88,6 +89,8 @@ fn offset(stored: &StoredOffset, of: Option<Incarnation>) -> Result<OffsetFacts,
             timeline: life.timeline,
         }),
         in_snapshot: in_snapshot(&stored.offset),
+        message_type: stored.message_type().map(str::to_owned),
+        events_processed: stored.events_processed(),
     })
 }
 

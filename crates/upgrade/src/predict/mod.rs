@@ -13,6 +13,7 @@ pub mod facts;
 pub mod live;
 mod position;
 mod remedies;
+mod restart;
 mod rules;
 pub mod settings;
 pub mod versions;
@@ -20,7 +21,9 @@ pub mod versions;
 use cutover_model::prediction::PREDICTION_FORMAT;
 use cutover_model::{LosesOn, PredictedOutcome, Prediction};
 
-pub use facts::{OffsetFacts, PredictionFacts, ServerIdentity, SlotFacts, TargetFacts};
+pub use facts::{
+    AroundFacts, OffsetFacts, PredictionFacts, ServerIdentity, SlotFacts, TargetFacts,
+};
 pub use live::LiveFacts;
 pub use versions::DebeziumVersion;
 
@@ -40,6 +43,7 @@ pub fn predict(facts: &PredictionFacts) -> Result<Prediction, UpgradeError> {
         Reading::Accepted(settings) => {
             let case = Case {
                 facts,
+                version,
                 behaviour,
                 settings: &settings,
             };
@@ -68,6 +72,7 @@ pub fn predict(facts: &PredictionFacts) -> Result<Prediction, UpgradeError> {
 /// What a rule looks at.
 struct Case<'a> {
     facts: &'a PredictionFacts,
+    version: DebeziumVersion,
     behaviour: &'static Behaviour,
     settings: &'a Settings,
 }

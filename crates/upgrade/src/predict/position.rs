@@ -10,7 +10,7 @@ use cutover_model::{LosesOn, Lsn, PredictedOutcome};
 
 use super::facts::{Kinship, OffsetFacts};
 use super::versions::Seek;
-use super::{Case, Draft};
+use super::{Case, Draft, restart};
 
 /// Decides for a start that reaches the stream, on a slot that exists and is free.
 pub(super) fn decide(case: &Case) -> Draft {
@@ -32,7 +32,7 @@ pub(super) fn decide(case: &Case) -> Draft {
     if stream.reach() > stream.end {
         return stream.ahead();
     }
-    if stream.offset.start() < begin {
+    if stream.offset.start() < begin && !stream.inside_later_transaction() {
         return stream.below_the_slot();
     }
     stream.inside()
@@ -189,6 +189,16 @@ impl Stream<'_> {
             .remedy(vec![self.case.copy_slot()])
     }
 
+    /// The slot is at or before the last COMMIT that was delivered, and the offset is a change that was written before
+    /// it, in a transaction that commits after it: nothing lies between.
+    fn inside_later_transaction(&self) -> bool {
+        let same = self.case.facts.kinship() == Kinship::Same;
+        same && self
+            .offset
+            .lsn_commit
+            .is_some_and(|commit| commit >= self.begin)
+    }
+
     /// The slot begins after the offset.
     fn below_the_slot(&self) -> Draft {
         let (start, begin) = (self.offset.start(), self.begin);
@@ -238,10 +248,17 @@ impl Stream<'_> {
     /// The offset lies between the slot's position and the end of the log.
     fn inside(&self) -> Draft {
         let (start, begin, end) = (self.offset.start(), self.begin, self.end);
-        let fits = format!(
-            "the offset {start} lies between the slot's {begin} and the end of the log {end}: the stream goes on at \
-             the offset (all versions), and a slot that is behind repeats nothing"
-        );
+        let fits = if start < begin {
+            format!(
+                "the offset {start} is a change of a transaction that commits after the slot's {begin}: the server \
+                 sends the transaction again from its beginning (all versions)"
+            )
+        } else {
+            format!(
+                "the offset {start} lies between the slot's {begin} and the end of the log {end}: the stream goes \
+                 on at the offset (all versions), and a slot that is behind repeats nothing"
+            )
+        };
         // At the slot's own position nothing lies between, whoever's number it is.
         let rewritten = start == begin;
         let foreign = match (self.case.facts.kinship(), self.case.facts.server.fork_lsn) {
@@ -251,6 +268,9 @@ impl Stream<'_> {
         };
         if foreign && self.case.facts.at_stake != Some(0) {
             return self.foreign();
+        }
+        if let Some(draft) = restart::decide(self.case, self.offset) {
+            return draft.because(fits);
         }
         let draft = goes_on(self.case, start).because(fits);
         match (self.case.facts.kinship(), self.case.facts.server.fork_lsn) {

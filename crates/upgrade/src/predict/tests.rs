@@ -1,6 +1,7 @@
 //! The rules one by one; what real connectors did is in `measured`.
 
 mod measured;
+mod restart;
 
 use cutover_model::LosesOn::{Never, PassingTheOffset, Start, Stop};
 use cutover_model::PredictedOutcome::{Refuses, Repeats, Resnapshots, Resumes, Skips};
@@ -29,6 +30,7 @@ fn facts(version: &str, mode: &str) -> PredictionFacts {
         server: server("17.11", ("7", 1), "0/5000"),
         at_stake: None,
         delivered: None,
+        around: None,
     }
 }
 
@@ -42,6 +44,8 @@ fn offset(at: &str, commit: &str, of: Option<(&str, u32)>) -> OffsetFacts {
             timeline,
         }),
         in_snapshot: false,
+        message_type: None,
+        events_processed: None,
     }
 }
 
@@ -439,7 +443,17 @@ fn the_schema_of_the_facts_names_exactly_the_fields() {
     full.delivered = Some(lsn("0/1"));
     full.server.fork_lsn = Some(lsn("0/1"));
     full.server.subscribed = true;
-    full.offset.as_mut().unwrap().in_snapshot = true;
+    full.around = Some(AroundFacts {
+        committed_here: 1,
+        delivered_here: 0,
+        begins_here: false,
+        false_match: 0,
+        delivered_beyond: 0,
+    });
+    let stored = full.offset.as_mut().unwrap();
+    stored.in_snapshot = true;
+    stored.message_type = Some("INSERT".into());
+    stored.events_processed = Some(1);
     let written = serde_json::to_value(&full).unwrap();
     let keys = |value: &serde_json::Value| -> Vec<String> {
         let mut keys: Vec<String> = value.as_object().unwrap().keys().cloned().collect();

@@ -14,6 +14,10 @@ use crate::error::UpgradeError;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct DebeziumVersion(pub u16, pub u16, pub u16);
 
+/// From here on the offset says how many events of one position were delivered, and a COMMIT's end is not taken for the
+/// position of a change.
+pub(super) const COUNTS_EVENTS: DebeziumVersion = DebeziumVersion(3, 7, 0);
+
 /// The last release of a minor version, whichever that is.
 const LAST: u16 = u16::MAX;
 

@@ -31,6 +31,9 @@ impl Step {
             Step::VerifySlot => "verify-slot",
             Step::ReleaseWrites => "release-writes",
             Step::ResumeConnector => "resume-connector",
+            Step::CrashWorker => "crash-worker",
+            Step::RewindOffset => "rewind-offset",
+            Step::StartWorker => "start-worker",
             _ => self.name_of_new_server(),
         }
     }
@@ -102,6 +105,9 @@ impl Step {
             Step::VerifySlot => "look whether slot and incarnation are what they were",
             Step::ReleaseWrites => "allow writes again",
             Step::ResumeConnector => "resume the connector",
+            Step::CrashWorker => "Kafka Connect's worker ends, nobody has drained anything",
+            Step::RewindOffset => "move the stored offset back behind the last COMMIT",
+            Step::StartWorker => "start the worker",
             _ => return self.title_of_new_server(),
         };
         text.to_owned()
@@ -187,6 +193,7 @@ impl Step {
             Step::RewriteOffset => Some(
                 "Connect shows the new position; it is the slot's; the server's log has reached it",
             ),
+            Step::RewindOffset => Some("Connect's topic holds a position at which no event stands"),
             Step::RestoreDatabase => Some("every captured table has as many rows as the old one"),
             Step::EndSubscription => {
                 Some("every captured table has as many rows as the old one; no sequence is behind")
@@ -209,9 +216,10 @@ impl Step {
                  the drain marker, not ahead of the server, not before the slot's start",
             ),
             Step::ReleaseWrites => Some("new sessions may write"),
-            Step::ResumeConnector | Step::DeployConnector { .. } | Step::RestartConnector => {
-                Some("connector and task RUNNING, the slot has a reader")
-            }
+            Step::ResumeConnector
+            | Step::DeployConnector { .. }
+            | Step::RestartConnector
+            | Step::StartWorker => Some("connector and task RUNNING, the slot has a reader"),
             _ => None,
         }
     }

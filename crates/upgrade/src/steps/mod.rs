@@ -15,6 +15,7 @@ mod predict;
 mod replication;
 mod server;
 mod standby;
+mod worker;
 
 use serde::{Deserialize, Serialize};
 
@@ -195,6 +196,12 @@ pub enum Step {
     StartApplication,
     /// Back: lets everything use the old server again, whatever the new one has.
     ReturnToOld,
+    /// Kafka Connect's worker is killed: no task ends in order, no offset is stored.
+    CrashWorker,
+    /// Moves the stored offset back behind the last COMMIT, while no worker is there.
+    RewindOffset,
+    /// Starts the worker again; its connectors start by themselves.
+    StartWorker,
 }
 
 impl Step {
@@ -234,7 +241,10 @@ impl Step {
             | Step::RestartConnector
             | Step::ResumeConnector
             | Step::RepointConnector
-            | Step::RewriteOffset => self.apply_to_connector(cutover, hands).await,
+            | Step::RewriteOffset
+            | Step::CrashWorker
+            | Step::RewindOffset
+            | Step::StartWorker => self.apply_to_connector(cutover, hands).await,
             Step::DropSlot
             | Step::VerifySlot
             | Step::SlotOnStandby
@@ -265,6 +275,9 @@ impl Step {
             Step::RestartConnector => connector::restart(cutover).await,
             Step::ResumeConnector => connector::predict_and_resume(cutover, hands).await,
             Step::RepointConnector => connector::repoint(cutover).await,
+            Step::CrashWorker => worker::crash(cutover, hands).await,
+            Step::RewindOffset => worker::rewind(cutover).await,
+            Step::StartWorker => worker::start(cutover, hands).await,
             _ => offset::rewrite(cutover).await,
         }
     }
@@ -342,6 +355,7 @@ impl Step {
             }
             Step::SyncSlot | Step::SyncOffset => standby::prove_slot(cutover).await,
             Step::RewriteOffset => offset::prove(cutover).await,
+            Step::RewindOffset => worker::prove_rewound(cutover).await,
             Step::DrainProof => drain::prove(cutover).await,
             Step::StopConnector => connector::prove_stopped(cutover).await,
             Step::NoteCut => hands.note_cut().await,
@@ -352,9 +366,10 @@ impl Step {
             }
             Step::VerifySlot => replication::verify_slot(cutover).await,
             Step::ReleaseWrites => application::prove_released(cutover).await,
-            Step::ResumeConnector | Step::DeployConnector { .. } | Step::RestartConnector => {
-                connector::prove_running(cutover).await
-            }
+            Step::ResumeConnector
+            | Step::DeployConnector { .. }
+            | Step::RestartConnector
+            | Step::StartWorker => connector::prove_running(cutover).await,
             Step::Promote => standby::prove_promoted(cutover).await,
             Step::RestoreBackup { .. } | Step::OpenBaseBackup => {
                 server::prove_started(cutover, None).await

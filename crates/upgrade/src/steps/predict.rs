@@ -70,6 +70,14 @@ async fn waiting_offset(cutover: &Cutover) -> Result<Option<StoredOffset>, Upgra
     if cutover.connect.status(name).await?.is_some() {
         return Ok(cutover.connect.offsets(name).await?);
     }
+    offset_in_topic(cutover).await
+}
+
+/// The offset as Connect's topic has it, whether a worker is there or not.
+pub(super) async fn offset_in_topic(
+    cutover: &Cutover,
+) -> Result<Option<StoredOffset>, UpgradeError> {
+    let name = &cutover.stream.connector;
     let partition = json!({ "server": cutover.stream.topic_prefix });
     let key = OffsetKey {
         connector: name.clone(),

@@ -12,6 +12,7 @@ mod promotion;
 mod restart;
 mod restore;
 mod rollback;
+mod worker_crash;
 
 use cutover_model::plan::RunbookClass;
 
@@ -75,6 +76,9 @@ pub const ALL: &[Strategy] = &[
     promotion::LATE_SLOT,
     rollback::PROVEN,
     rollback::KEPT_OFFSET,
+    worker_crash::PROVEN,
+    worker_crash::REWOUND,
+    worker_crash::RUNNING,
 ];
 
 /// Finds a runbook.
@@ -259,7 +263,7 @@ mod tests {
             let at = |wanted: &Step| steps.iter().position(|step| step == wanted);
             assert_eq!(steps.last(), Some(&Step::RoundTrip), "{}", strategy.name);
             assert!(!steps.contains(&Step::PauseConnector), "{}", strategy.name);
-            if steps.contains(&Step::CrashServer) {
+            if steps.contains(&Step::CrashServer) || steps.contains(&Step::CrashWorker) {
                 continue;
             }
             let drain = at(&Step::DrainProof).unwrap();

@@ -4,6 +4,8 @@
 //! picks rows and writes down what to do with them; what changes that causes is worked out by
 //! [`Draft`].
 
+mod bulk_copy;
+mod bulk_copy_wide;
 mod copy_orders;
 mod customer_update;
 mod delete_rows;
@@ -19,6 +21,7 @@ mod savepoint;
 
 use rand::RngExt;
 use rand::seq::index::sample;
+use serde::Deserialize;
 
 use crate::content::{Dice, OrderContent};
 use crate::plan::Draft;
@@ -39,7 +42,7 @@ pub struct Shape {
 }
 
 /// Every shape. Weights add up to about 1000; a transaction causes about three changes on average.
-pub const ALL: [&Shape; 12] = [
+pub const ALL: [&Shape; 14] = [
     &new_customer_orders::SHAPE,
     &order_status::SHAPE,
     &customer_update::SHAPE,
@@ -52,16 +55,39 @@ pub const ALL: [&Shape; 12] = [
     &mixed::SHAPE,
     &held_open::SHAPE,
     &purge::SHAPE,
+    &bulk_copy::SHAPE,
+    &bulk_copy_wide::SHAPE,
 ];
 
 /// Rows of one table that a session keeps alive at most; above it, it clears up first. Bounds our
 /// memory and the tables, however long the load runs.
 pub const ROWS_KEPT_MAX: usize = 4_000;
 
+/// Copies loads among the transactions of a load.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Copies {
+    /// Rows of ordinary size, many on a page.
+    Narrow,
+    /// Rows so large that a page holds only a few.
+    Wide,
+}
+
+/// One transaction in so many is a bulk load, where the load asks for them.
+const COPY_EVERY: u32 = 25;
+
 /// Picks the shape of the next transaction.
-pub(crate) fn choose(own: &OwnRows, dice: &mut Dice) -> &'static Shape {
+pub(crate) fn choose(own: &OwnRows, dice: &mut Dice, copies: Option<Copies>) -> &'static Shape {
     if purge::needed(own) {
         return &purge::SHAPE;
+    }
+    if let Some(copies) = copies
+        && dice.random_range(0..COPY_EVERY) == 0
+    {
+        return match copies {
+            Copies::Narrow => &bulk_copy::SHAPE,
+            Copies::Wide => &bulk_copy_wide::SHAPE,
+        };
     }
     let candidates = || {
         ALL.into_iter().filter(|shape| {
