@@ -46,6 +46,8 @@ pub fn proven() -> ScenarioResult {
         stack: stack("16.2", "16.14"),
         seed: 42,
         runbook: Some(proven_runbook()),
+        prediction: None,
+        connector_refused: None,
         checks: vec![check("complete", "I1 complete", Verdict::Pass, 0)],
         findings: vec![],
     }
@@ -81,6 +83,8 @@ pub fn baseline() -> ScenarioResult {
         stack: stack("16.14", "18.4"),
         seed: 42,
         runbook: Some(baseline_runbook()),
+        prediction: None,
+        connector_refused: None,
         checks: vec![
             check("complete", "I1 complete", Verdict::Fail, 1_201),
             check("once", "I3 once", Verdict::Pass, 0),
@@ -283,4 +287,65 @@ pub fn events() -> Vec<RunEvent> {
         .zip(kinds)
         .map(|(index, kind)| event(index, kind))
         .collect()
+}
+
+/// A gap with something of everything.
+pub fn gap() -> cutover_model::gap::GapReport {
+    use cutover_model::gap::{
+        Closure, ClosureCounts, GAP_FORMAT, GapAction, GapPart, GapReport, KeyCounts, KeyGap,
+        KeyTrouble, KeylessGap, RecordPlace, RereadSignal,
+    };
+    GapReport {
+        format: GAP_FORMAT.into(),
+        run_dir: "runs/r/restore-time".into(),
+        action: GapAction::DryRun,
+        exit_code: 4,
+        reasons: vec!["nothing was written".into()],
+        lost: Some(0),
+        phantom: Some(1),
+        keys: KeyCounts {
+            ghost: 1,
+            ..KeyCounts::default()
+        },
+        closable: ClosureCounts {
+            by_records: 1,
+            ..ClosureCounts::default()
+        },
+        keyless: vec![KeylessGap {
+            relation: "public.log".into(),
+            too_many: 1,
+            too_few: 0,
+        }],
+        parts: vec![GapPart {
+            part: "ghost keys".into(),
+            amount: 1,
+            closure: Closure::ByRecords,
+            how: "a delete".into(),
+        }],
+        listed_keys: vec![KeyGap {
+            relation: "public.orders".into(),
+            key: "{\"id\":\"\u{1b}\"}".into(),
+            trouble: KeyTrouble::Ghost,
+            newer: false,
+            closure: Closure::ByRecords,
+            why: "a delete of what its last record brought".into(),
+            last: Some(RecordPlace {
+                topic: "t".into(),
+                partition: 0,
+                offset: 9,
+            }),
+            last_op: Some("u".into()),
+            source_offset: None,
+            writes: vec!["d".into(), "x".into()],
+        }],
+        listed_events: findings(),
+        not_listed: 0,
+        signals: vec![RereadSignal {
+            relation: "public.orders".into(),
+            keys: 1,
+            signal: serde_json::json!({"type": "execute-snapshot"}),
+        }],
+        planned_records: 2,
+        written: None,
+    }
 }
