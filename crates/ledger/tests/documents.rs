@@ -72,6 +72,7 @@ fn evidence() -> Evidence {
         snapshot_allowed: false,
         attempted: true,
         connector_ended: None,
+        stream: None,
         problems: vec!["p".into()],
     }
 }
@@ -112,6 +113,8 @@ fn manifest() -> RunManifest {
                 point_of_no_return: true,
             }],
         }),
+        prediction: None,
+        connector_refused: None,
     }
 }
 
