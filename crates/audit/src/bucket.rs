@@ -8,9 +8,11 @@ use cutover_model::{Evidence, Lsn};
 use datafusion::arrow::array::{ArrayRef, BooleanArray, Int32Array, Int64Array};
 use datafusion::arrow::datatypes::{DataType, Field, Schema};
 use datafusion::arrow::record_batch::RecordBatch;
+use datafusion::common::ScalarValue;
 use datafusion::dataframe::DataFrameWriteOptions;
 use datafusion::error::Result;
 use datafusion::execution::context::SessionContext;
+use datafusion::prelude::{DataFrame, lit};
 use std::sync::Arc;
 
 use crate::engine::{Engine, Limits, read, register};
@@ -20,6 +22,31 @@ const MATCHES: &str = include_str!("prepare/matches.sql");
 
 /// A session that sees one bucket of each ledger, `evidence`, `lives`, and `matches`.
 pub(crate) async fn open(
+    engine: &Engine,
+    limits: Limits,
+    ledgers: &Ledgers,
+    evidence: &Evidence,
+    bucket: usize,
+) -> Result<SessionContext> {
+    let session = tables(engine, limits, ledgers, evidence, bucket).await?;
+    let matches = session.sql(MATCHES).await?;
+    if bytes(ledgers, bucket) <= limits.resident {
+        let schema = Arc::clone(matches.schema().inner());
+        register(&session, "matches", &schema, matches.collect().await?)?;
+    } else {
+        let folder = engine.folder().join(format!("matches-{bucket}"));
+        let target = folder.to_string_lossy().into_owned();
+        matches
+            .write_parquet(&target, DataFrameWriteOptions::new(), None)
+            .await?;
+        let rows = read(&session, &[folder]).await?;
+        session.register_table("matches", rows.into_view())?;
+    }
+    Ok(session)
+}
+
+/// The same without `matches`, for what looks at states only.
+pub(crate) async fn tables(
     engine: &Engine,
     limits: Limits,
     ledgers: &Ledgers,
@@ -37,7 +64,7 @@ pub(crate) async fn open(
             register(&session, kind.name(), &schema(*kind), Vec::new())?;
             continue;
         }
-        let rows = read(&session, files).await?;
+        let rows = with_later_columns(*kind, read(&session, files).await?)?;
         if small {
             let schema = Arc::clone(rows.schema().inner());
             register(&session, kind.name(), &schema, rows.collect().await?)?;
@@ -47,20 +74,16 @@ pub(crate) async fn open(
     }
     register_evidence(&session, evidence)?;
     register_lives(&session, evidence)?;
-    let matches = session.sql(MATCHES).await?;
-    if small {
-        let schema = Arc::clone(matches.schema().inner());
-        register(&session, "matches", &schema, matches.collect().await?)?;
-    } else {
-        let folder = engine.folder().join(format!("matches-{bucket}"));
-        let target = folder.to_string_lossy().into_owned();
-        matches
-            .write_parquet(&target, DataFrameWriteOptions::new(), None)
-            .await?;
-        let rows = read(&session, &[folder]).await?;
-        session.register_table("matches", rows.into_view())?;
-    }
     Ok(session)
+}
+
+/// Adds the columns that a ledger of an older version lacks, empty.
+fn with_later_columns(kind: LedgerKind, rows: DataFrame) -> Result<DataFrame> {
+    let name = "compensation";
+    if kind == LedgerKind::Stored || rows.schema().has_column_with_unqualified_name(name) {
+        return Ok(rows);
+    }
+    rows.with_column(name, lit(ScalarValue::Utf8(None)))
 }
 
 /// Takes the working files of a bucket away.
@@ -144,6 +167,7 @@ fn schema(kind: LedgerKind) -> Schema {
             "outcome",
             "resolution",
             "topic",
+            "compensation",
         ];
         let ints = ["incarnation", "half", "session", "partition"];
         let longs = longs.map(|name| (name, long.clone()));

@@ -178,6 +178,7 @@ fn conclude(grounds: &Grounds<'_>, outcomes: &[Outcome], findings: Vec<Finding>)
         reordered: of(FindingKind::Reordered),
         divergent: of(FindingKind::Divergent),
         snapshot: grounds.amount("snapshot"),
+        backfill: grounds.amount("backfill"),
         findings: kinds
             .iter()
             .map(|(kind, count)| (kind.name().to_owned(), *count))

@@ -7,6 +7,7 @@
 //! input or never ran is `unknown`, never `pass`.
 
 pub mod checks;
+pub mod gap;
 pub mod verdict;
 
 mod bucket;

@@ -116,7 +116,7 @@ impl Grounds<'_> {
     }
 
     /// Why it is not certain that every record is in the published ledger.
-    fn reading_gaps(&self) -> Vec<String> {
+    pub(crate) fn reading_gaps(&self) -> Vec<String> {
         let mut gaps = Vec::new();
         if self.evidence.partitions.is_empty() {
             gaps.push("no topic partition was read".to_owned());
@@ -139,7 +139,7 @@ impl Grounds<'_> {
         gaps
     }
 
-    fn undecoded(&self) -> Option<String> {
+    pub(crate) fn undecoded(&self) -> Option<String> {
         let payload = &self.evidence.payload;
         let sample = payload
             .undecoded_samples
@@ -186,7 +186,7 @@ impl Grounds<'_> {
 
     /// Without the fence in Kafka and in the stored offset, what is missing may still be on its way: late is
     /// not lost.
-    fn arrival_gap(&self) -> Option<String> {
+    pub(crate) fn arrival_gap(&self) -> Option<String> {
         let arrived =
             |fence: &cutover_model::evidence::Fence| fence.seen_in_topic && fence.offset_stored;
         // A connector whose task has ended brings nothing more: then what is missing does not come by itself.

@@ -532,3 +532,76 @@ fn findings_come_most_important_first() {
         ]
     );
 }
+
+/// A repair's record of key 1 behind everything: offset, operation, new image.
+fn repair(run: &mut Run, offset: i64, op: Op, image: Option<i64>) {
+    run.published.push(ChangeRow {
+        lsn: Some(100),
+        xid: Some(1_001),
+        topic: Some("t".into()),
+        partition: Some(0),
+        record_offset: Some(offset),
+        compensation: Some("gap-1".into()),
+        ..change(0, ORDERS, op, Some(&key(1)), (None, image))
+    });
+}
+
+#[test]
+fn what_a_repair_wrote_is_no_change_and_counts_in_the_fold() {
+    let mut run = clean();
+    run.stored
+        .retain(|row| row.key.as_deref() != Some(&*key(1)));
+    let (judgement, findings) = run.judge();
+    assert_eq!(kinds(&findings), [("i8_state", FindingKind::Divergent)]);
+    assert_eq!(judgement.counts.backfill, 0);
+    repair(&mut run, 900, Op::Delete, None);
+    repair(&mut run, 901, Op::Tombstone, None);
+    let (judgement, findings) = run.judge();
+    assert_eq!(findings, []);
+    assert_eq!(
+        (judgement.counts.backfill, judgement.counts.published),
+        (2, 10)
+    );
+    assert_eq!(judgement.verdict, Verdict::Pass);
+}
+
+#[test]
+fn the_same_records_without_the_mark_are_phantoms() {
+    let mut run = clean();
+    run.stored
+        .retain(|row| row.key.as_deref() != Some(&*key(1)));
+    repair(&mut run, 900, Op::Delete, None);
+    repair(&mut run, 901, Op::Tombstone, None);
+    for row in &mut run.published {
+        row.compensation = None;
+    }
+    let (judgement, findings) = run.judge();
+    assert_eq!(kinds(&findings), [("i2_invention", FindingKind::Phantom)]);
+    assert_eq!(judgement.verdict, Verdict::Fail);
+}
+
+#[test]
+fn a_repair_that_writes_the_wrong_row_is_divergent() {
+    let mut run = clean();
+    repair(&mut run, 900, Op::Update, Some(11));
+    let (_, findings) = run.judge();
+    assert_eq!(kinds(&findings), [("i8_state", FindingKind::Divergent)]);
+}
+
+#[test]
+fn a_repair_in_a_later_incarnation_is_not_interleaved_and_resurrects_nothing() {
+    let mut run = clean();
+    run.evidence.incarnations = support::evidence(2, 2).incarnations;
+    if let Some(fence) = &mut run.evidence.fence {
+        fence.incarnation = 1;
+    }
+    let (_, before) = run.judge();
+    repair(&mut run, 900, Op::Delete, None);
+    repair(&mut run, 901, Op::Tombstone, None);
+    repair(&mut run, 902, Op::Update, Some(14));
+    for row in &mut run.published {
+        row.incarnation += i32::from(row.compensation.is_some());
+    }
+    let (_, findings) = run.judge();
+    assert_eq!((before, findings), (vec![], vec![]));
+}

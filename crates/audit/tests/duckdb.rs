@@ -30,6 +30,9 @@ fn broken_run() -> Run {
                 prefix: format!("h{number}."),
             };
             if mutation(&mut history).is_some() {
+                if seed % 2 == 0 {
+                    mark_the_last(&mut one);
+                }
                 run.attempted.append(&mut one.attempted);
                 run.committed.append(&mut one.committed);
                 run.published.append(&mut one.published);
@@ -39,6 +42,14 @@ fn broken_run() -> Run {
         }
     }
     run
+}
+
+/// The last record of a history becomes a repair's.
+fn mark_the_last(run: &mut Run) {
+    let last = run.published.iter_mut().max_by_key(|row| row.record_offset);
+    if let Some(last) = last {
+        last.compensation = Some("gap-1".into());
+    }
 }
 
 fn script(run: &RunFolder) -> String {
@@ -54,9 +65,9 @@ fn script(run: &RunFolder) -> String {
     script.push_str(&format!(
         "create table evidence as select * from read_json('{ledgers}/evidence.json');\n"
     ));
-    // What `evidence.json` says of each incarnation; here the database has all that was committed.
     script.push_str(
-        "create table lives as select i::integer as incarnation, null::bigint as kept_before from range(2) t(i);\n",
+        "create table lives as select generate_subscripts(incarnations, 1)::integer - 1 as \
+         incarnation, cast(null as bigint) as kept_before from evidence;\n",
     );
     let matches = std::fs::read_to_string(format!("{sources}/prepare/matches.sql")).unwrap();
     script.push_str(&format!(

@@ -103,6 +103,15 @@ pub enum Command {
         #[arg(long, value_name = "VERSION")]
         to: Option<String>,
     },
+    /// What the stream and the database of a run have apart, and closing it.
+    ///
+    /// Exit code: 0 if every state in the topics is the one in the tables, 4 if not, 5 if that is not known, 3 if a
+    /// repair was refused; always about the moment at which the command ends.
+    Gap {
+        /// What to do about the gap.
+        #[command(subcommand)]
+        action: GapAction,
+    },
     /// A lab of real servers on this machine: PostgreSQL, Kafka, Kafka Connect with Debezium.
     Lab {
         /// What to do with the lab.
@@ -150,6 +159,40 @@ pub struct PredictFrom {
     /// Print the facts and stop, so that they can be changed and tried with --facts.
     #[arg(long)]
     pub print_facts: bool,
+}
+
+/// What can be done about a gap.
+#[derive(Debug, Subcommand)]
+pub enum GapAction {
+    /// Show what is missing, what is too much, and how each part can be closed; needs no server.
+    ///
+    /// Lost and phantom events, and of each key whether folding the topic gives its stored row: ghost (the topic has
+    /// it, the database not), missing (the other way round), stale (both, with different content).
+    Show {
+        /// Folder of one scenario of a run.
+        #[arg(value_name = "RUN")]
+        run: PathBuf,
+    },
+    /// Write compensating records so that the folded state of the topics is that of the tables.
+    ///
+    /// A plan only, without --apply. Reads the topics as they are now, writes deletes for ghosts and earlier records
+    /// for stale and missing rows, each marked by the header cutover.compensation, and reads the topics once more.
+    /// Events that were lost in between are not recovered by this, and phantoms stay in the log. Keys that need a
+    /// re-read are printed as Debezium signals. Best done while the connector is stopped; needs no PostgreSQL.
+    Close {
+        /// Folder of one scenario of a run.
+        #[arg(value_name = "RUN")]
+        run: PathBuf,
+        /// Bootstrap servers of the cluster that holds the topics.
+        #[arg(long, value_name = "HOST:PORT")]
+        kafka: String,
+        /// Write the records.
+        #[arg(long)]
+        apply: bool,
+        /// Leave out keys that the stream has written to since the run was recorded, instead of refusing.
+        #[arg(long)]
+        leave_newer: bool,
+    },
 }
 
 /// What can be done with the lab.

@@ -30,6 +30,8 @@ pub(crate) trait Record: Sized {
     const FORMAT: &'static str;
     /// Columns in file order.
     const COLUMNS: &'static [ColumnSpec];
+    /// Columns that came later: a file without them is an older one, and they are empty.
+    const ADDED: &'static [&'static str] = &[];
     /// Appends the row's cells in the order of `COLUMNS`.
     fn write(&self, columns: &mut Columns);
     /// Takes the row's cells in the order of `COLUMNS`.
@@ -133,6 +135,8 @@ enum Column<'a> {
     Text(&'a StringArray),
     Int(&'a Int32Array),
     Long(&'a Int64Array),
+    /// The file is older than the column.
+    Older,
 }
 
 /// One batch, read row by row.
@@ -150,6 +154,10 @@ impl<'a> Cells<'a> {
     ) -> Result<Cells<'a>, LedgerError> {
         let mut columns = Vec::with_capacity(R::COLUMNS.len());
         for (name, kind, _) in R::COLUMNS {
+            if R::ADDED.contains(name) && batch.column_by_name(name).is_none() {
+                columns.push(Column::Older);
+                continue;
+            }
             let column = batch
                 .column_by_name(name)
                 .and_then(|array| match kind {
@@ -202,5 +210,32 @@ impl<'a> Cells<'a> {
             Some(Column::Long(array)) if array.is_valid(row) => Some(array.value(row)),
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cutover_model::{ChangeRow, Op};
+
+    use super::*;
+
+    #[test]
+    fn a_file_without_a_later_column_is_an_older_one_and_any_other_lack_is_damage() {
+        let mut columns = Columns::new::<ChangeRow>();
+        let mut row = ChangeRow::new(0, "public.orders", Op::Create);
+        (row.compensation, row.time_ms) = (Some("gap-1".into()), Some(7));
+        columns.push(&row);
+        let whole = columns.finish().unwrap();
+        let without = |name: &str| {
+            let kept: Vec<usize> = (0..whole.num_columns())
+                .filter(|index| whole.schema().field(*index).name() != name)
+                .collect();
+            whole.project(&kept).unwrap()
+        };
+        let older = without("compensation");
+        let mut cells = Cells::new::<ChangeRow>(&older, Path::new("x")).unwrap();
+        let read = cells.row::<ChangeRow>(0).unwrap();
+        assert_eq!((read.compensation, read.time_ms), (None, Some(7)));
+        assert!(Cells::new::<ChangeRow>(&without("before"), Path::new("x")).is_err());
     }
 }

@@ -33,7 +33,9 @@ impl Record for ChangeRow {
         ("partition", Kind::Int, true),
         ("record_offset", Kind::Long, true),
         ("time_ms", Kind::Long, true),
+        ("compensation", Kind::Text, true),
     ];
+    const ADDED: &'static [&'static str] = &["compensation"];
 
     fn write(&self, columns: &mut Columns) {
         columns.int(Some(self.incarnation));
@@ -58,6 +60,7 @@ impl Record for ChangeRow {
         columns.int(self.partition);
         columns.long(self.record_offset);
         columns.long(self.time_ms);
+        columns.text(self.compensation.as_deref());
     }
 
     fn read(cells: &mut Cells<'_>) -> Result<ChangeRow, String> {
@@ -87,6 +90,7 @@ impl Record for ChangeRow {
             partition: cells.int(),
             record_offset: cells.long(),
             time_ms: cells.long(),
+            compensation: cells.text().map(str::to_owned),
         })
     }
 }

@@ -72,6 +72,7 @@ fn evidence() -> Evidence {
         snapshot_allowed: false,
         attempted: true,
         connector_ended: None,
+        stream: None,
         problems: vec!["p".into()],
     }
 }

@@ -11,6 +11,12 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+/// Header of a record that a repair wrote: the repair's token.
+pub const COMPENSATION_HEADER: &str = "cutover.compensation";
+
+/// Header beside it: `topic/partition/offset` of the record that the repair answers.
+pub const COMPENSATES_HEADER: &str = "cutover.compensates";
+
 /// What happened to a row. The letters are Debezium's, plus `x` for a tombstone record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Op {
@@ -178,6 +184,9 @@ pub struct ChangeRow {
     pub partition: Option<i32>,
     /// Published only. `offset` is a reserved word in SQL.
     pub record_offset: Option<i64>,
+    /// Published only: token of the repair that wrote the record ([`COMPENSATION_HEADER`]). Such a record is marked
+    /// backfill: it is no change of the database, it counts in the fold only.
+    pub compensation: Option<String>,
     /// Wall clock: record timestamp (published), commit time (committed), time of the outcome (attempted); epoch ms.
     pub time_ms: Option<i64>,
 }
@@ -207,6 +216,7 @@ impl ChangeRow {
             topic: None,
             partition: None,
             record_offset: None,
+            compensation: None,
             time_ms: None,
         }
     }

@@ -4,9 +4,12 @@
 //! Written once as `ledger/evidence.json`; the audit reads it and nothing else besides the ledgers, so a saved
 //! run can be judged again anywhere. The rule it protects: what is missing here lowers the verdict.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::lsn::{Incarnation, Lsn};
+use crate::table::TableShape;
 
 /// Format name. A reader refuses a newer major format.
 pub const EVIDENCE_FORMAT: &str = "cutover.evidence/1";
@@ -39,8 +42,23 @@ pub struct Evidence {
     /// come by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connector_ended: Option<String>,
+    /// How the records were understood, so that the topics can be read again; absent from older runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stream: Option<StreamEvidence>,
     /// Whatever kept the recording from being complete, in plain words; each one caps the verdict at unknown.
     pub problems: Vec<String>,
+}
+
+/// What it takes to understand the stream's records again without the connector and the server.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StreamEvidence {
+    /// The connector's `topic.prefix`.
+    pub topic_prefix: String,
+    /// The options that decide how records look; nothing else of the configuration.
+    pub options: BTreeMap<String, String>,
+    /// The captured tables.
+    pub shapes: Vec<TableShape>,
 }
 
 /// One life of the database and what the witness saw of it.

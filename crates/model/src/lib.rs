@@ -11,6 +11,7 @@ pub mod evidence;
 pub mod exit;
 pub mod failure;
 pub mod finding;
+pub mod gap;
 pub mod lint;
 pub mod lsn;
 pub mod matrix;

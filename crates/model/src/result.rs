@@ -95,6 +95,9 @@ pub struct Counts {
     pub divergent: u64,
     /// `op=r` records.
     pub snapshot: u64,
+    /// Records that a repair wrote (`cutover gap close`), marked as such; in no other count.
+    #[serde(default)]
+    pub backfill: u64,
     /// Every finding kind that occurred, by name (those above too).
     pub findings: BTreeMap<String, u64>,
 }

@@ -3,6 +3,7 @@
 //! ```text
 //! runs/<id>/<scenario>/ run.toml events.jsonl journal.jsonl logs/<service>.log
 //!                       ledger/{attempted,committed,published,stored}/bucket=NN/part-NNNNN.parquet
+//!                       gap/ (the same ledgers, of the moment before a gap was closed)
 //!                       ledger/evidence.json findings.parquet report.json junit.xml
 //! ```
 
@@ -93,6 +94,11 @@ impl RunFolder {
     /// Folder of all ledgers.
     pub fn ledgers(&self) -> PathBuf {
         self.root.join("ledger")
+    }
+
+    /// The moment before the gap was closed, as a run folder of its own.
+    pub fn before_closing(&self) -> RunFolder {
+        RunFolder::at(self.root.join("gap"))
     }
 
     /// Folder of one ledger.

@@ -13,7 +13,7 @@ use cutover_ledger::ChangeWriter;
 use cutover_model::evidence::{PartitionEvidence, PayloadEvidence};
 use cutover_model::{ChangeRow, EventKind, EventSink, Op, TableShape};
 
-pub use crate::decode::{Binary, ConverterModes, Decimal, TimePrecision};
+pub use crate::decode::{Binary, ConverterModes, Decimal, TimePrecision, record_options};
 
 use crate::RecordError;
 use crate::decode::{Decoded, Decoder};

@@ -24,6 +24,7 @@ use crate::broken_off;
 use crate::connector;
 use crate::error::RehearseError;
 use crate::event_log::EventLog;
+use crate::gap;
 use crate::lab_hands::LabHands;
 use crate::recording::Recording;
 use crate::scenario::Scenario;
@@ -362,8 +363,8 @@ impl Drive<'_> {
             .connect
             .config(&self.cutover.stream.connector)
             .await?;
-        let recording = Recording {
-            run: &self.hands.run,
+        let mut recording = Recording {
+            run: self.hands.run.clone(),
             buckets: self.hands.buckets,
             stream: &self.cutover.stream,
             kafka: &self.cutover.kafka,
@@ -377,6 +378,12 @@ impl Drive<'_> {
             connector_ended: self.cutover.seen.connector_refused.clone(),
             problems: [self.hands.problems(), self.hands.witnesses.problems()].concat(),
         };
+        if self.scenario.upgrade.close_gap {
+            self.log.phase("close the gap");
+            let found = gap::close_twice(&recording, &self.log.sink()).await?;
+            recording.problems.extend(found);
+            self.log.phase("record again");
+        }
         recording.finish(&self.log.sink()).await?;
         Ok(())
     }

@@ -57,6 +57,8 @@ pub struct LabHands {
     pub(super) target: watch::Sender<Option<Target>>,
     pub(super) cuts: Vec<(i32, Cut)>,
     pub(super) noted: Option<Cut>,
+    /// The newest life's records begin where is not known yet: its connector was not stopped at the switch.
+    pub(super) cut_is_open: bool,
     pub(super) shapes: Vec<TableShape>,
     problems: Vec<String>,
     pub(super) load: Option<LoadWatch>,
@@ -112,6 +114,7 @@ impl LabHands {
             target: watch::channel(Some(target)).0,
             cuts: Vec::new(),
             noted: None,
+            cut_is_open: false,
             shapes: Vec::new(),
             problems: Vec::new(),
             load: None,
@@ -416,7 +419,9 @@ impl Hands for LabHands {
         }
         let records: i64 = ends.values().sum();
         let partitions = ends.len();
-        if let Some((_, cut)) = self.cuts.last_mut() {
+        if std::mem::take(&mut self.cut_is_open)
+            && let Some((_, cut)) = self.cuts.last_mut()
+        {
             *cut = ends;
         }
         Ok(format!("{records} records in {partitions} partitions"))

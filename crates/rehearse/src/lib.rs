@@ -9,6 +9,7 @@ pub mod connector;
 pub mod drive;
 pub mod error;
 pub mod event_log;
+mod gap;
 pub mod judge;
 pub mod lab_hands;
 pub mod lock;

@@ -13,12 +13,12 @@ use cutover_clients::pg::PgAddress;
 use cutover_ledger::{ChangeWriter, StoredWriter, write_evidence};
 use cutover_model::evidence::{
     EVIDENCE_FORMAT, Evidence, Fence, IncarnationEvidence, PartitionEvidence, PayloadEvidence,
-    TableEvidence,
+    StreamEvidence, TableEvidence,
 };
 use cutover_model::run_folder::LedgerKind;
 use cutover_model::{EventSink, RunFolder, TableShape};
 use cutover_record::topics::{
-    ConverterModes, PartitionSpan, TopicsConfig, TopicsEnd, record_topics,
+    ConverterModes, PartitionSpan, TopicsConfig, TopicsEnd, record_options, record_topics,
 };
 use cutover_upgrade::Stream;
 use serde_json::{Map, Value};
@@ -29,10 +29,11 @@ use crate::error::RehearseError;
 pub type Cut = BTreeMap<(String, i32), i64>;
 
 /// What the recorders need to know of a run.
+#[derive(Clone)]
 // No Debug: the connector's configuration holds its password.
 pub struct Recording<'a> {
     /// Where to.
-    pub run: &'a RunFolder,
+    pub run: RunFolder,
     /// Buckets of every ledger.
     pub buckets: u16,
     /// Names.
@@ -62,11 +63,11 @@ pub struct Recording<'a> {
 impl Recording<'_> {
     /// Reads topics and tables and writes the evidence.
     pub async fn finish(mut self, events: &EventSink) -> Result<Evidence, RehearseError> {
-        let (run, spans) = (self.run, self.spans().await?);
+        let (run, spans) = (self.run.clone(), self.spans().await?);
         let topics = self.topics(spans, events).await?;
         self.stored().await?;
         let evidence = self.evidence(topics);
-        write_evidence(run, &evidence)?;
+        write_evidence(&run, &evidence)?;
         Ok(evidence)
     }
 
@@ -167,6 +168,11 @@ impl Recording<'_> {
             snapshot_allowed: false,
             attempted: true,
             connector_ended: self.connector_ended,
+            stream: Some(StreamEvidence {
+                topic_prefix: self.stream.topic_prefix.clone(),
+                options: record_options(&self.connector),
+                shapes: self.shapes,
+            }),
             problems,
         }
     }
@@ -197,6 +203,7 @@ pub fn broken_off(
         snapshot_allowed: false,
         attempted: true,
         connector_ended: None,
+        stream: None,
         problems,
     }
 }

@@ -106,6 +106,9 @@ pub struct UpgradePlan {
     /// Whether it is killed or stopped in order.
     #[serde(default)]
     pub worker_is: Ending,
+    /// After the fence: plan how to close the gap, close it, and close it again, which must change nothing.
+    #[serde(default)]
+    pub close_gap: bool,
 }
 
 /// What must come out.
@@ -268,72 +271,4 @@ pub(crate) fn nearest<'a>(wrong: &str, known: impl Iterator<Item = &'a str>) -> 
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn shipped(name: &str) -> &'static str {
-        let found = ALL.iter().find(|shipped| shipped.name == name);
-        found.unwrap().text
-    }
-
-    #[test]
-    fn every_shipped_scenario_parses_and_every_file_is_shipped() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios");
-        let mut files: Vec<String> = std::fs::read_dir(folder)
-            .unwrap()
-            .map(|entry| {
-                entry
-                    .unwrap()
-                    .path()
-                    .file_stem()
-                    .unwrap()
-                    .to_str()
-                    .unwrap()
-                    .to_owned()
-            })
-            .collect();
-        files.sort();
-        let mut names: Vec<String> = ALL
-            .iter()
-            .map(|shipped| find(shipped.name).unwrap().name)
-            .collect();
-        names.sort();
-        assert_eq!(files, names);
-    }
-
-    #[test]
-    fn a_misspelt_key_is_named_with_the_right_one() {
-        let text = shipped("minor").replace("changes_before", "change_before");
-        let error = parse("mine.toml", &text).unwrap_err().to_string();
-        assert!(
-            error.contains("change_before") && error.contains("'changes_before'"),
-            "{error}"
-        );
-    }
-
-    #[test]
-    fn an_expectation_that_proves_nothing_is_refused() {
-        for wrong in ["\"unknown\"", "\"fail\""] {
-            let text = ALL[0]
-                .text
-                .replace("verdict = \"pass\"", &format!("verdict = {wrong}"));
-            assert!(parse("x", &text).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn versions_that_the_runbook_cannot_do_are_refused_before_anything_starts() {
-        let text = shipped("minor").replace("\"16.14\"", "\"18.4\"");
-        let error = parse("x", &text).unwrap_err().to_string();
-        assert!(error.contains("another major version"), "{error}");
-    }
-
-    #[test]
-    fn an_unknown_scenario_or_runbook_suggests_the_nearest() {
-        let error = find("minro").unwrap_err().to_string();
-        assert!(error.contains("did you mean 'minor'"), "{error}");
-        let text = shipped("minor").replace("minor-proven", "minor-prove");
-        let error = parse("x", &text).unwrap_err().to_string();
-        assert!(error.contains("'minor-proven'"), "{error}");
-    }
-}
+mod tests;

@@ -268,4 +268,8 @@ pub const ALL: &[Shipped] = &[
         "minor-exactly-once",
         include_str!("../../../scenarios/minor-exactly-once.toml"),
     ),
+    Shipped::new(
+        "restore-time-closed",
+        include_str!("../../../scenarios/restore-time-closed.toml"),
+    ),
 ];

@@ -38,6 +38,7 @@ impl LabHands {
             );
         }
         // A stopped connector has its cut noted already; for a paused one it is filled in later.
+        self.cut_is_open = self.noted.is_none();
         self.cuts
             .push((incarnation, self.noted.take().unwrap_or_default()));
         Ok(match left_behind {

@@ -319,3 +319,64 @@ pub fn matrix() -> Matrix {
         cells,
     }
 }
+
+/// A gap with something of everything.
+pub fn gap() -> cutover_model::gap::GapReport {
+    use cutover_model::gap::{
+        Closure, ClosureCounts, GAP_FORMAT, GapAction, GapPart, GapReport, KeyCounts, KeyGap,
+        KeyTrouble, KeylessGap, RecordPlace, RereadSignal,
+    };
+    GapReport {
+        format: GAP_FORMAT.into(),
+        run_dir: "runs/r/restore-time".into(),
+        action: GapAction::DryRun,
+        exit_code: 4,
+        reasons: vec!["nothing was written".into()],
+        lost: Some(0),
+        phantom: Some(1),
+        keys: KeyCounts {
+            ghost: 1,
+            ..KeyCounts::default()
+        },
+        closable: ClosureCounts {
+            by_records: 1,
+            ..ClosureCounts::default()
+        },
+        keyless: vec![KeylessGap {
+            relation: "public.log".into(),
+            too_many: 1,
+            too_few: 0,
+        }],
+        parts: vec![GapPart {
+            part: "ghost keys".into(),
+            amount: 1,
+            closure: Closure::ByRecords,
+            how: "a delete".into(),
+        }],
+        listed_keys: vec![KeyGap {
+            relation: "public.orders".into(),
+            key: "{\"id\":\"\u{1b}\"}".into(),
+            trouble: KeyTrouble::Ghost,
+            newer: false,
+            closure: Closure::ByRecords,
+            why: "a delete of what its last record brought".into(),
+            last: Some(RecordPlace {
+                topic: "t".into(),
+                partition: 0,
+                offset: 9,
+            }),
+            last_op: Some("u".into()),
+            source_offset: None,
+            writes: vec!["d".into(), "x".into()],
+        }],
+        listed_events: findings(),
+        not_listed: 0,
+        signals: vec![RereadSignal {
+            relation: "public.orders".into(),
+            keys: 1,
+            signal: serde_json::json!({"type": "execute-snapshot"}),
+        }],
+        planned_records: 2,
+        written: None,
+    }
+}

@@ -1,10 +1,13 @@
 //! What can go wrong while a plan runs, and whether trying again can help.
 
+use cutover_audit::AuditError;
 use cutover_clients::connect::ConnectError;
 use cutover_clients::kafka::KafkaError;
 use cutover_clients::pg::PgError;
 use cutover_clients::wait::WaitError;
+use cutover_ledger::LedgerError;
 use cutover_model::{Classified, ExitCode, Permanence};
+use cutover_record::RecordError;
 
 /// Why a fact could not be read or a step not be done.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +69,30 @@ pub enum UpgradeError {
     /// What happens depends on something that the facts do not hold.
     #[error("not predictable: {0}")]
     Unpredictable(String),
+    /// The ledgers of a run.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// Comparing the ledgers of a run.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
+    /// Reading the topics of a run again.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// A gap that is not touched.
+    #[error("the gap is left as it is: {0}")]
+    GapRefused(String),
+    /// What a gap consists of cannot be found out.
+    #[error("the gap is not known: {0}")]
+    GapUnknown(String),
+    /// No working folder in the run folder.
+    #[error("make a working folder in {path}")]
+    GapFolder {
+        /// The run folder.
+        path: String,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
     /// The journal cannot be written: without it nothing may be changed.
     #[error("write the journal {path}")]
     Journal {
@@ -110,6 +137,9 @@ impl Classified for UpgradeError {
             UpgradeError::Pg(error) => error.permanence(),
             UpgradeError::Connect(error) => error.permanence(),
             UpgradeError::Kafka(error) => error.permanence(),
+            UpgradeError::Ledger(error) => error.permanence(),
+            UpgradeError::Audit(error) => error.permanence(),
+            UpgradeError::Record(error) => error.permanence(),
             UpgradeError::NotSeen { .. } => Permanence::Transient,
             _ => Permanence::Definite,
         }
@@ -120,12 +150,17 @@ impl Classified for UpgradeError {
             UpgradeError::Pg(error) => error.exit_code(),
             UpgradeError::Connect(error) => error.exit_code(),
             UpgradeError::Kafka(error) => error.exit_code(),
+            UpgradeError::Ledger(error) => error.exit_code(),
+            UpgradeError::Audit(error) => error.exit_code(),
+            UpgradeError::Record(error) => error.exit_code(),
             UpgradeError::Refused(_) => ExitCode::Refused,
-            UpgradeError::Journal { .. } => ExitCode::Refused,
+            UpgradeError::Journal { .. }
+            | UpgradeError::GapRefused(_)
+            | UpgradeError::GapFolder { .. } => ExitCode::Refused,
             UpgradeError::Facts(_)
             | UpgradeError::DebeziumVersion { .. }
             | UpgradeError::OptionValue { .. } => ExitCode::Usage,
-            UpgradeError::Unpredictable(_) => ExitCode::Unknown,
+            UpgradeError::Unpredictable(_) | UpgradeError::GapUnknown(_) => ExitCode::Unknown,
             UpgradeError::NotSeen { .. }
             | UpgradeError::Disproved(_)
             | UpgradeError::Hands { .. } => ExitCode::Unknown,
@@ -137,12 +172,21 @@ impl Classified for UpgradeError {
             UpgradeError::Pg(error) => error.remedy(),
             UpgradeError::Connect(error) => error.remedy(),
             UpgradeError::Kafka(error) => error.remedy(),
+            UpgradeError::Ledger(error) => error.remedy(),
+            UpgradeError::Audit(error) => error.remedy(),
+            UpgradeError::Record(error) => error.remedy(),
             UpgradeError::NotSeen { .. } | UpgradeError::Disproved(_) => Some(
                 "read journal.jsonl in the run folder and logs/connect.log beside it; what was undone is at \
                  the end of the journal"
                     .into(),
             ),
             UpgradeError::Refused(_) => None,
+            UpgradeError::GapRefused(_) | UpgradeError::GapUnknown(_) => {
+                Some("record the stream again and close the gap of that run".into())
+            }
+            UpgradeError::GapFolder { .. } => {
+                Some("give this user the right to write into the run folder, or work on a copy of it".into())
+            }
             UpgradeError::Facts(_) => Some("the form of the facts is in docs/schema/facts-1.schema.json".into()),
             UpgradeError::DebeziumVersion { .. } => Some(format!(
                 "give a release from {} in full, such as 3.6.3",
@@ -160,6 +204,9 @@ impl Classified for UpgradeError {
             UpgradeError::Pg(error) => error.code(),
             UpgradeError::Connect(error) => error.code(),
             UpgradeError::Kafka(error) => error.code(),
+            UpgradeError::Ledger(error) => error.code(),
+            UpgradeError::Audit(error) => error.code(),
+            UpgradeError::Record(error) => error.code(),
             UpgradeError::NotSeen { .. } => "CUT-WAIT-001",
             UpgradeError::Disproved(_) => "CUT-PROOF-001",
             UpgradeError::Refused(_) => "CUT-REFUSED-001",
@@ -168,6 +215,9 @@ impl Classified for UpgradeError {
             UpgradeError::DebeziumVersion { .. } => "CUT-DEBEZIUM-001",
             UpgradeError::OptionValue { .. } => "CUT-OPTION-001",
             UpgradeError::Unpredictable(_) => "CUT-PREDICT-001",
+            UpgradeError::GapRefused(_) => "CUT-GAP-001",
+            UpgradeError::GapUnknown(_) => "CUT-GAP-002",
+            UpgradeError::GapFolder { .. } => "CUT-GAP-003",
             UpgradeError::Journal { .. } => "CUT-JOURNAL-001",
         }
     }

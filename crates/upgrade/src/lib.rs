@@ -6,7 +6,8 @@
 //! writes what it is about to do, and what came of it, to the journal before going on ([`journal`]).
 //!
 //! Two parts look before anything runs: [`mod@predict`] says what a connector will do when it starts, [`lint`] what
-//! is wrong with its configuration.
+//! is wrong with its configuration. One comes after everything: [`gap`] shows what a stream and its database have
+//! apart, and closes what can be closed exactly.
 //!
 //! The rule it protects: in a proven runbook no step begins before the post-condition of the one before it has
 //! been *seen*, on the server, in the stored offset, or in Kafka. A connector that says RUNNING proves nothing.
@@ -16,6 +17,7 @@ pub mod engine;
 pub mod error;
 pub mod facts;
 pub mod fence;
+pub mod gap;
 pub mod hands;
 pub mod journal;
 pub mod lint;

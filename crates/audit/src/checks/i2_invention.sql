@@ -7,7 +7,7 @@
 --   only its op is wrong).
 --   Discarded in `matches` is what was committed and published, but the database went back before it:
 --   a phantom too, since no row of the database goes with it any more.
--- Caveats: flattened records show no transaction id, so theirs are all called phantom.
+-- Caveats: what a repair wrote (marked backfill) is no invention. Flattened records show no transaction id, so theirs are all called phantom.
 with rolled_back as (
   select incarnation, xid, relation, op, coalesce(key, '') as key
   from attempted

@@ -7,10 +7,12 @@
 --   among the records of its key in its partition. A tombstone without such a delete is one too
 --   many, unless that delete is known to be lost; a delete followed by something else has none,
 --   unless its own second copy follows.
--- Caveats: a repeated pair of delete and tombstone is one finding, named by its delete.
+-- Caveats: a repeated pair of delete and tombstone is one finding, named by its delete. A tombstone
+--   that a repair wrote (marked backfill) may stand alone; a delete of a repair needs its own.
 with line as (
   select
     topic, "partition", record_offset, incarnation, relation, key, key_hash, op, revision, lsn, xid,
+    compensation,
     lag(op) over (
       partition by topic, "partition", relation, key_hash order by record_offset
     ) as op_before,
@@ -49,7 +51,7 @@ select
 from line l
 cross join evidence e
 left join lost_deletes d on d.relation = l.relation and d.thread = l.key_hash
-where l.op = 'x'
+where l.op = 'x' and l.compensation is null
   and (not e.tombstones
     or (d.relation is null and (l.op_before is null or l.op_before <> 'd')))
 union all

@@ -6,7 +6,8 @@
 --   in its partition, one of a later change of its key stands before it. Copies do not count
 --   (i3_once has them). Of a key in several partitions, the records outside the partition that has
 --   most of them are repartitioned.
--- Caveats: a table without key has no promised order, so nothing is said about it.
+-- Caveats: what a repair wrote (marked backfill) has no place in commit order; its partition counts.
+--   A table without key has no promised order, so nothing is said about it.
 with ordered as (
   select
     m.*,

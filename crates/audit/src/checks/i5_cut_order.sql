@@ -4,7 +4,7 @@
 -- Method: a record's own incarnation is the one that its place in the log gives it (the cut).
 --   `matches` looks its identity up in that incarnation first; a record whose change belongs to an
 --   older one stands too late.
--- Caveats: planned backfill is not told apart yet. A second copy that stands after the cut is
+-- Caveats: what a repair wrote (marked backfill) is set aside by `matches`. A second copy that stands after the cut is
 --   interleaved here and duplicated in i3_once: both are broken.
 select
   'interleaved' as kind, incarnation, relation, key, op, revision, lsn, xid,

@@ -6,7 +6,7 @@
 --   without key, images are counted: c, u, r add the new one, u, d take the old one away; the
 --   counts must be those of the stored rows. Images are compared only where both sides know them,
 --   else revisions are.
--- Caveats: presumes that the topics reach back to the first row and hold no truncate (the verdict
+-- Caveats: what a repair wrote (marked backfill) counts as any record. Presumes that the topics reach back to the first row and hold no truncate (the verdict
 --   is unknown otherwise, and this check does not run). Tables without key that lack images are
 --   left out and named.
 with last_records as (

@@ -2,7 +2,8 @@
 -- become the counts of the report and the reasons for which a verdict or its proof level is not
 -- better.
 --
--- what: attempted, committed (without what only carries over an older incarnation), published (c u d t), snapshot (r), stored: rows of that ledger ·
+-- what: attempted, committed (without what only carries over an older incarnation), published
+--   (c u d t), snapshot (r), stored: rows of that ledger · backfill: records that a repair wrote ·
 --   content: matched changes whose row image one side lacks · old-content: matched updates and
 --   deletes whose old row only one side has · keyless-state: records and rows of a
 --   table without key that lack the image its state is folded by · stored-content: rows of keyed
@@ -16,10 +17,13 @@ where op in ('c', 'u', 'd', 't') and (origin is null or incarnation = 0)
 group by relation
 union all
 select 'published' as what, relation, count(*) as amount
-from published where op in ('c', 'u', 'd', 't') group by relation
+from published where op in ('c', 'u', 'd', 't') and compensation is null group by relation
+union all
+select 'backfill' as what, relation, count(*) as amount
+from published where compensation is not null group by relation
 union all
 select 'snapshot' as what, relation, count(*) as amount
-from published where op = 'r' group by relation
+from published where op = 'r' and compensation is null group by relation
 union all
 select 'stored' as what, relation, count(*) as amount from stored group by relation
 union all

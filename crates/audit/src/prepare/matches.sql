@@ -2,7 +2,7 @@
 --   event.
 --
 -- One row per committed change or published record (c u d t; the rest is no change), paired one to
--- one.
+-- one. Records that a repair wrote (marked backfill) are no changes either and are left out.
 -- Method: a change is identified by (incarnation, relation, lsn, op, id). `id` is the key's hash;
 --   without key it is the hash of the row image, or 0 where either side lacks images (then place
 --   alone pairs them). Rows of one COPY share an LSN, so equal identities are numbered on both
@@ -34,7 +34,7 @@ records as (
     topic, "partition", record_offset,
     case when op = 'd' then before else after end as image
   from published
-  where op in ('c', 'u', 'd', 't')
+  where op in ('c', 'u', 'd', 't') and compensation is null
 ),
 blind as (
   select relation, op

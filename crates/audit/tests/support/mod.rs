@@ -87,6 +87,7 @@ pub fn evidence(incarnations: u32, buckets: u16) -> Evidence {
         snapshot_allowed: false,
         attempted: true,
         connector_ended: None,
+        stream: None,
         problems: vec![],
     }
 }

@@ -445,7 +445,7 @@ fn down_text(report: &state::DownReport, purge: bool, settings: Settings) -> Out
     ))
 }
 
-fn sink(progress: &SharedProgress) -> EventSink {
+pub(super) fn sink(progress: &SharedProgress) -> EventSink {
     let progress = progress.clone();
     let index = Arc::new(std::sync::atomic::AtomicU64::new(0));
     EventSink::new(move |kind| {

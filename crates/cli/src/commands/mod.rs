@@ -1,6 +1,7 @@
 //! One file per command. A command takes its arguments apart, calls the crate that does the work, and returns
 //! what is to be printed.
 
+mod gap;
 mod lab;
 mod lint;
 mod matrix;
@@ -64,6 +65,7 @@ pub async fn run(arguments: Arguments) -> Outcome {
             debezium,
             to,
         } => lint::run(&config, &debezium, to.as_deref(), settings),
+        Command::Gap { action } => gap::run(action, settings).await,
         Command::Lab { action } => lab::run(action, settings).await,
     }
 }

@@ -1,5 +1,5 @@
-//! Reading Kafka as an auditor: chosen partitions from chosen offsets, and nothing left behind. Writing: one kind
-//! of record only, an offset of Connect ([`OffsetsTopic`]).
+//! Reading Kafka as an auditor: chosen partitions from chosen offsets, and nothing left behind. Writing: two kinds
+//! of record only, an offset of Connect ([`OffsetsTopic`]) and what closes a gap ([`RepairWriter`]).
 //!
 //! Topic recorders and fences read through this. Partitions are assigned, never subscribed: no consumer group
 //! is joined, no offset committed (librdkafka wants a group name all the same; no broker ever hears it).
@@ -10,6 +10,7 @@ mod error;
 mod offsets;
 mod reader;
 mod record;
+mod repair;
 
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ pub use error::KafkaError;
 pub use offsets::{OffsetKey, OffsetRecord, OffsetsTopic};
 pub use reader::ReadEnd;
 pub use record::Record;
+pub use repair::{RepairRecord, RepairWriter};
 
 /// How long one question to the broker may take.
 pub(crate) const ASK_TIMEOUT: Duration = Duration::from_secs(10);

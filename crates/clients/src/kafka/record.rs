@@ -38,6 +38,12 @@ impl<'a> Record<'a> {
         }
     }
 
+    /// Content of the first header of this name as text; empty if it has none.
+    pub fn header_text(&self, name: &str) -> Option<String> {
+        let found = self.headers.iter().find(|(key, _)| *key == name);
+        found.map(|(_, value)| String::from_utf8_lossy(value.unwrap_or_default()).into_owned())
+    }
+
     /// Whether there is a header of this name.
     pub fn has_header(&self, name: &str) -> bool {
         self.headers.iter().any(|(key, _)| *key == name)

@@ -13,6 +13,7 @@ mod framing;
 mod json_envelope;
 mod json_flat;
 mod modes;
+pub mod rewrite;
 mod row;
 mod value;
 
@@ -20,9 +21,9 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use cutover_clients::kafka::Record;
-use cutover_model::{ChangeRow, Half, Op, ReplicaIdentity, TableShape};
+use cutover_model::{ChangeRow, Half, Op, ReplicaIdentity, TableShape, change};
 
-pub use modes::{Binary, ConverterModes, Decimal, TimePrecision};
+pub use modes::{Binary, ConverterModes, Decimal, TimePrecision, record_options};
 pub use row::Notes;
 
 use crate::canonical::change_key_hash;
@@ -453,8 +454,7 @@ struct Found<'a> {
     format: &'static str,
 }
 
-/// Fills in what comes from the record around the payload. The headers of a key update stand on all three of
-/// its records; a flat record keeps them.
+/// Fills in what comes from around the payload. All three records of a key update have its headers, flat ones too.
 fn place(row: &mut ChangeRow, record: &Record<'_>, key: Option<String>) {
     row.half = match row.op {
         Op::Delete | Op::Tombstone if record.has_header("__debezium.newkey") => Half::OldKey,
@@ -467,6 +467,7 @@ fn place(row: &mut ChangeRow, record: &Record<'_>, key: Option<String>) {
     row.partition = Some(record.partition);
     row.record_offset = Some(record.offset);
     row.time_ms = record.timestamp_ms;
+    row.compensation = record.header_text(change::COMPENSATION_HEADER);
 }
 
 /// Topic names have letters, digits, dot, dash and underscore; Debezium writes `_` for anything else.
@@ -478,8 +479,7 @@ fn topic_part(relation: &str) -> String {
         .collect()
 }
 
-/// Whether a record brings the rows that its operation must have. Nothing could be compared with one whose new
-/// row is gone; it must not pass for one whose content merely cannot be compared.
+/// Whether a record brings the rows that its operation must have: one whose row is gone is not one "not compared".
 fn rows_are_there(facts: &Facts<'_>, shape: &TableShape, notes: &mut Notes) -> Result<(), String> {
     let brings_a_row = matches!(facts.op, Some(Op::Create | Op::Update | Op::Read));
     if brings_a_row && matches!(facts.after, RowPlace::Absent) {

@@ -1,6 +1,8 @@
 //! How the connector was told to write values. Without an inline schema the payload does not say it itself:
 //! `"BBo="` is a number under one setting and a text under another, so the settings are read, never guessed.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value};
 
 /// `decimal.handling.mode`.
@@ -110,6 +112,38 @@ impl ConverterModes {
         }
         modes
     }
+}
+
+/// The options of a connector's configuration that decide how its records look. The rest may hold secrets and is
+/// left out.
+pub fn record_options(config: &Map<String, Value>) -> BTreeMap<String, String> {
+    const WHOLE: [&str; 8] = [
+        "binary.handling.mode",
+        "decimal.handling.mode",
+        "field.name.adjustment.mode",
+        "schema.name.adjustment.mode",
+        "time.precision.mode",
+        "tombstones.on.delete",
+        "transforms",
+        "unavailable.value.placeholder",
+    ];
+    const OF_TRANSFORMS: [&str; 6] = [
+        ".type",
+        ".add.fields",
+        ".add.fields.prefix",
+        ".delete.handling.mode",
+        ".delete.tombstone.handling.mode",
+        ".drop.tombstones",
+    ];
+    let decides = |name: &str| {
+        let of_transform = || OF_TRANSFORMS.iter().any(|suffix| name.ends_with(suffix));
+        WHOLE.contains(&name) || (name.starts_with("transforms.") && of_transform())
+    };
+    config
+        .iter()
+        .filter(|(name, _)| decides(name))
+        .filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())))
+        .collect()
 }
 
 fn decimal(word: &str) -> Option<Decimal> {

@@ -406,6 +406,24 @@ fn columns_that_are_missing_or_unknown_are_problems_and_leave_no_image() {
 }
 
 #[test]
+fn what_a_repair_wrote_carries_its_mark_and_nothing_else_does() {
+    let shapes = small(&[("id", 20, true)]);
+    let modes = ConverterModes::default();
+    let mut decoder = Decoder::new("p", &shapes, &modes);
+    let mut mark = |headers: Vec<(&'static str, Option<&'static [u8]>)>| {
+        let mut tombstone = record("p.public.t", Some(r#"{"id":1}"#), None);
+        tombstone.headers = headers;
+        match decoder.decode(&tombstone, 0) {
+            Decoded::Tombstone(row) => row.compensation,
+            other => panic!("{other:?}"),
+        }
+    };
+    let marked = ("cutover.compensation", Some(&b"gap-1"[..]));
+    assert_eq!(mark(vec![("other", None), marked]), Some("gap-1".into()));
+    assert_eq!(mark(vec![("other", Some(&b"gap-1"[..]))]), None);
+}
+
+#[test]
 fn payloads_without_operation_or_lsn_say_so() {
     let shapes = small(&[("id", 20, true)]);
     let modes = ConverterModes::default();

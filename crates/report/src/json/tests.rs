@@ -212,6 +212,26 @@ fn predictions_and_lints_have_exactly_the_keys_of_their_schemas() {
 }
 
 #[test]
+fn the_schema_of_gaps_describes_exactly_what_is_written() {
+    let mut report = samples::gap();
+    report.written = Some(cutover_model::gap::Written {
+        token: "gap-1".into(),
+        keys: 1,
+        records: 2,
+        overtaken: 0,
+        before: report.keys,
+    });
+    let text = crate::gap::gap_json(&report).unwrap();
+    let described = schema("gap-1.schema.json");
+    agree(
+        &described,
+        &described,
+        &serde_json::from_str(&text).unwrap(),
+        "gap",
+    );
+}
+
+#[test]
 fn the_fields_that_every_version_keeps_are_there() {
     let keys = |value: &Value| -> BTreeSet<String> {
         value.as_object().unwrap().keys().cloned().collect()

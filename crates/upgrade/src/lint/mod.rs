@@ -10,7 +10,7 @@ mod options;
 mod rules;
 mod snapshots;
 mod translation;
-mod unwrap;
+pub(crate) mod unwrap;
 
 use std::collections::BTreeMap;
 

@@ -12,14 +12,14 @@ use crate::predict::DebeziumVersion;
 /// The options that 3.2 removed.
 pub(super) const OLD: [&str; 2] = ["drop.tombstones", "delete.handling.mode"];
 /// The option that came with 2.5.
-pub(super) const NEW: &str = "delete.tombstone.handling.mode";
+pub(crate) const NEW: &str = "delete.tombstone.handling.mode";
 /// First version with [`NEW`].
 pub(super) const NEW_SINCE: DebeziumVersion = DebeziumVersion(2, 5, 0);
 /// First version without [`OLD`].
 pub(super) const OLD_UNTIL: DebeziumVersion = DebeziumVersion(3, 2, 0);
 
 /// `transforms.NAME.` of every transformation of this class, in the order in which they are applied.
-pub(super) fn prefixes(config: &Config) -> Vec<String> {
+pub(crate) fn prefixes(config: &Config) -> Vec<String> {
     let names = config
         .get("transforms")
         .map_or("", String::as_str)

@@ -4,7 +4,7 @@ use cutover_clients::pg::connect_admin;
 use cutover_clients::pg::facts::server_facts;
 use cutover_clients::pg::publication::count_rows;
 
-use super::predict;
+use super::{cluster, predict};
 use crate::cutover::Cutover;
 use crate::error::UpgradeError;
 use crate::hands::{Hands, Side};
@@ -37,8 +37,10 @@ pub(super) async fn return_to_old<H: Hands>(
 ) -> Result<String, UpgradeError> {
     let back = hands.return_to_old().await?;
     cutover.new = None;
-    cutover.primary = Side::Old;
-    Ok(back)
+    (cutover.primary, cutover.reader) = (Side::Old, Side::Old);
+    // An upgrade that had kept writers and autovacuum out of the old server left it so.
+    let quiet = cluster::unquiet(cutover).await?;
+    Ok(format!("{back}; {quiet}"))
 }
 
 pub(super) async fn start<H: Hands>(

@@ -35,6 +35,9 @@ fn proven(_: &str) -> Vec<Step> {
         Step::StopConnector,
         Step::NoteCut,
         Step::ReturnToOld,
+        // Everything of the old server was delivered before the switch, some of it perhaps from its standby: its own
+        // slot may stand far behind that and would send it again.
+        Step::DropSlot,
         Step::SetUpReplication,
         Step::RepointConnector,
         Step::RewriteOffset,
