@@ -3,8 +3,8 @@
 //! A moment is a condition, not a time: when the stored offset looks right the worker is frozen, and it is looked at
 //! leisure whether offset and topics are of the wanted kind. If not it thaws and nothing has happened; if so it is
 //! killed, and what was really left behind is looked at once more. A worker that is told to end in order, or rests,
-//! is not frozen: if its end was not the wanted one it is started and ended again, a bounded number of times. Positions of the witness, of the topics and of the offset are compared
-//! here: all are of the one life of the one server.
+//! is not frozen: if its end was not the wanted one it is started and ended again, a bounded number of times.
+//! Positions of witness, topics and offset are compared: all are of the one life of the one server.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
