@@ -305,6 +305,16 @@ impl Servers {
         Ok(())
     }
 
+    /// Stops the worker in the middle of whatever it does.
+    pub async fn freeze_worker(&self) -> Result<(), RehearseError> {
+        Ok(self.stack.lock().await.connect.freeze()?)
+    }
+
+    /// Lets a frozen worker go on.
+    pub async fn thaw_worker(&self) -> Result<(), RehearseError> {
+        Ok(self.stack.lock().await.connect.thaw()?)
+    }
+
     /// Starts the worker; returns the seconds until it serves.
     pub async fn start_worker(&self) -> Result<f64, RehearseError> {
         let started = Instant::now();

@@ -249,6 +249,10 @@ pub const ALL: &[Shipped] = &[
         include_str!("../../../scenarios/worker-crash-begin.toml"),
     ),
     Shipped::new(
+        "worker-crash-key-update",
+        include_str!("../../../scenarios/worker-crash-key-update.toml"),
+    ),
+    Shipped::new(
         "worker-crash-metadata",
         include_str!("../../../scenarios/worker-crash-metadata.toml"),
     ),

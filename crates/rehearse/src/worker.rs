@@ -1,9 +1,10 @@
 //! The worker of the lab dies at a chosen moment, and what stands around the stored offset then.
 //!
-//! A moment is a condition, not a time: the worker is killed when the stored offset looks right, and afterwards it is
-//! looked whether the offset that was really left behind is one of the wanted kind. If not, the worker is started and
-//! killed once more, a bounded number of times. Positions of the witness, of the topics and of the offset are compared
-//! here: all are of the one life of the one server.
+//! A moment is a condition, not a time: when the stored offset looks right the worker is frozen, and it is looked at
+//! leisure whether offset and topics are of the wanted kind. If not it thaws and nothing has happened; if so it is
+//! killed, and what was really left behind is looked at once more. A worker that is told to end in order, or rests,
+//! is not frozen: if its end was not the wanted one it is started and ended again, a bounded number of times.
+//! Positions of witness, topics and offset are compared: all are of the one life of the one server.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -44,6 +45,8 @@ pub enum Moment {
     SharedFirst,
     /// Several events share the offset's position, and Kafka has the first one.
     FirstOfShared,
+    /// The offset is that of a changed key, and Kafka has the delete of the old one, not the new row.
+    KeyUpdate,
     /// The offset stands behind a COMMIT, and the next transaction began before it and goes on right there.
     Interleaved,
 }
@@ -73,6 +76,9 @@ pub struct WorkerEnd {
 /// How often the worker is killed at most until the offset stands as wanted.
 const TRIES: u32 = 25;
 
+/// How often it is frozen at most. Frozen, it must be looked at in less time than its group takes it for dead.
+const LOOKS: u32 = 200;
+
 /// How long one look for the moment may take.
 const MOMENT: Duration = Duration::from_secs(60);
 
@@ -80,19 +86,23 @@ const MOMENT: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(2);
 
 /// Offsets at the end of each topic that are searched for events of one position.
-const TAIL: i64 = 20_000;
+const TAIL: i64 = 4_000;
 
 impl LabHands {
-    /// Kills the worker at the scenario's moment.
+    /// Ends the worker at the scenario's moment.
     pub(crate) async fn kill_at_moment(&mut self) -> Result<String, UpgradeError> {
-        let moment = self.worker_end.moment;
+        let WorkerEnd {
+            moment,
+            ending,
+            exactly_once,
+        } = self.worker_end;
         for attempt in 1..=TRIES {
-            match moment {
-                Moment::Any => {}
-                Moment::Interleaved => self.come_to_rest().await?,
-                _ => self.offset_inside_shared(moment).await?,
+            match (moment, ending) {
+                (Moment::Any, _) => {}
+                (Moment::Interleaved, _) => self.come_to_rest().await?,
+                (_, Ending::Stopped) => self.offset_inside_shared(moment).await?,
+                (_, Ending::Killed) => self.freeze_at_moment().await?,
             }
-            let ending = self.worker_end.ending;
             self.servers.end_worker(ending).await.map_err(act)?;
             if moment == Moment::Interleaved {
                 self.finish_what_is_held().await?;
@@ -102,18 +112,42 @@ impl LabHands {
             };
             let around = self.look_around(&offset).await?;
             let seen = told(&offset, &around, (ending, attempt));
-            if fits(moment, &offset, &around, self.worker_end.exactly_once) {
-                self.go_on();
+            let fits = fits(moment, &offset, &around, exactly_once);
+            self.go_on();
+            if fits {
                 return Ok(seen);
             }
             self.events
                 .note(format!("{seen}; not the moment, once more"));
-            self.go_on();
             self.revive(&offset).await?;
         }
         Err(UpgradeError::hands(
             "kill the worker",
             format!("{TRIES} times, and the stored offset never stood as the scenario wants it"),
+        ))
+    }
+
+    /// Freezes the worker with offset and topics as the scenario wants them.
+    async fn freeze_at_moment(&mut self) -> Result<(), UpgradeError> {
+        let WorkerEnd {
+            moment,
+            exactly_once,
+            ..
+        } = self.worker_end;
+        for _ in 0..LOOKS {
+            self.offset_inside_shared(moment).await?;
+            self.servers.freeze_worker().await.map_err(act)?;
+            if let Some(offset) = self.left_behind().await? {
+                let around = self.look_around(&offset).await?;
+                if fits(moment, &offset, &around, exactly_once) {
+                    return Ok(());
+                }
+            }
+            self.servers.thaw_worker().await.map_err(act)?;
+        }
+        Err(UpgradeError::hands(
+            "freeze the worker",
+            format!("{LOOKS} times, and the stored offset never stood as the scenario wants it"),
         ))
     }
 
@@ -146,12 +180,7 @@ impl LabHands {
             };
             let places = witnesses.places();
             let here = Here::find(&places, offset.lsn);
-            let shared = here.changes > 1;
-            let left = offset
-                .events_processed
-                .is_none_or(|count| count < here.changes);
-            let first = offset.events_processed.is_none_or(|count| count == 1);
-            let inside = shared && left && (moment != Moment::FirstOfShared || first);
+            let inside = may_fit(moment, &offset, here.changes);
             Ok::<_, UpgradeError>(if inside {
                 Poll::Ready(())
             } else {
@@ -328,15 +357,30 @@ fn false_match(places: &[Place], lsn: Lsn) -> u64 {
     }
 }
 
+/// Rows of one COPY, not the two events of a changed key.
+const SHARED_MIN: u64 = 3;
+
+fn is_key_update(offset: &OffsetFacts, changes: u64) -> bool {
+    changes == 2 && offset.message_type.as_deref() == Some("UPDATE")
+}
+
+/// Whether an offset is worth a closer look, as far as it alone tells.
+fn may_fit(moment: Moment, offset: &OffsetFacts, changes: u64) -> bool {
+    if moment == Moment::KeyUpdate {
+        return is_key_update(offset, changes);
+    }
+    changes >= SHARED_MIN && offset.events_processed.is_none_or(|count| count < changes)
+}
+
 /// Whether the offset that was left behind is one of the wanted kind.
 fn fits(moment: Moment, offset: &OffsetFacts, around: &AroundFacts, exactly_once: bool) -> bool {
     let (all, delivered) = (around.committed_here, around.delivered_here);
-    let some = delivered >= 1 && delivered < all;
+    let some = delivered >= 1 && delivered < all && all >= SHARED_MIN;
     let shared = match offset.events_processed {
         None => some,
         Some(counted) if exactly_once => some && counted > 1,
         // At least once: what Kafka has and the offset does not count comes again.
-        Some(counted) => counted > 1 && counted < all && counted < delivered,
+        Some(counted) => all >= SHARED_MIN && counted > 1 && counted < all && counted < delivered,
     };
     match moment {
         Moment::Any => true,
@@ -346,6 +390,7 @@ fn fits(moment: Moment, offset: &OffsetFacts, around: &AroundFacts, exactly_once
         Moment::FirstOfShared => {
             some && delivered == 1 && offset.events_processed.is_none_or(|counted| counted == 1)
         }
+        Moment::KeyUpdate => is_key_update(offset, all) && delivered == 1,
         Moment::Interleaved => around.false_match > 0,
     }
 }

@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use cutover_clients::wait::Poll;
+use nix::sys::signal::Signal;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -215,6 +216,18 @@ impl Connect {
     /// Kills it, as a fault.
     pub async fn kill(&mut self) -> Result<(), LabError> {
         kafka::kill(&mut self.child).await
+    }
+
+    /// Stops it in the middle of whatever it does (SIGSTOP), as a fault; [`Connect::thaw`] lets it go on.
+    pub fn freeze(&mut self) -> Result<(), LabError> {
+        super::running(NAME, &mut self.child)?.signal(Signal::SIGSTOP);
+        Ok(())
+    }
+
+    /// Lets a frozen worker go on.
+    pub fn thaw(&mut self) -> Result<(), LabError> {
+        super::running(NAME, &mut self.child)?.signal(Signal::SIGCONT);
+        Ok(())
     }
 
     /// Fails if it has ended by itself.

@@ -23,6 +23,9 @@ pub(super) fn decide(case: &Case, offset: &OffsetFacts) -> Option<Draft> {
     if around.committed_here == 1 {
         return None;
     }
+    if offset.message_type.as_deref() == Some("UPDATE") {
+        return key_update(case, offset, around);
+    }
     match offset.events_processed {
         Some(processed) if case.version >= COUNTS_EVENTS => {
             Some(counted(case, offset, around, processed))
@@ -58,6 +61,20 @@ fn false_match(case: &Case, offset: &OffsetFacts, around: &AroundFacts) -> Optio
             ))
             .remedy(vec![case.stop(), deliver_again(offset)]),
     )
+}
+
+/// A changed key is one message and several records: delete, tombstone and new row. No version counts records.
+fn key_update(case: &Case, offset: &OffsetFacts, around: &AroundFacts) -> Option<Draft> {
+    let missing = around.committed_here.saturating_sub(around.delivered_here);
+    (missing > 0).then(|| {
+        Draft::skips_for_good()
+            .because(format!(
+                "the offset {} is that of a changed key, and Kafka has the delete of the old one, not \
+                 the new row: the message counts as delivered (all versions)",
+                offset.lsn
+            ))
+            .remedy(vec![case.stop(), deliver_again(offset)])
+    })
 }
 
 /// Versions that keep the position only: the next event at another position is where they go on.

@@ -63,6 +63,17 @@ fn a_count_of_one_is_not_used() {
 }
 
 #[test]
+fn half_a_changed_key_counts_as_delivered_in_every_version() {
+    for version in ["3.6.3", "3.7.0"] {
+        let mut facts = shared(version, 1, (1, 2));
+        facts.offset.as_mut().unwrap().message_type = Some("UPDATE".into());
+        assert_eq!(said(&facts), (Skips, false, Start), "{version}");
+        facts.around.as_mut().unwrap().delivered_here = 2;
+        assert_eq!(said(&facts), (Resumes, true, Never), "{version}");
+    }
+}
+
+#[test]
 fn a_begin_at_the_same_position_is_counted_as_an_event() {
     let facts = beginning(shared("3.7.0", 20, (20, 24)));
     assert_eq!(said(&facts), (Repeats, true, Never));
