@@ -25,8 +25,13 @@ use crate::runner::{Interrupt, interrupted};
 use crate::scenario::Scenario;
 use crate::stage::Stage;
 
-/// Buckets of the ledgers of a rehearsal: few, because its ledgers are small.
-const BUCKETS: u16 = cutover_ledger::DEFAULT_BUCKETS;
+/// Buckets of the ledgers of a rehearsal: few, because its ledgers are small; more for a bulk job, since a check takes a
+/// bucket of every ledger into its memory.
+fn buckets(scenario: &Scenario) -> u16 {
+    let times = 1 + scenario.load.bulk_rows / 50_000;
+    let times = u16::try_from(times).unwrap_or(u16::MAX);
+    cutover_ledger::DEFAULT_BUCKETS.saturating_mul(times)
+}
 
 /// What makes up one scene.
 pub struct Cast<'a> {
@@ -166,7 +171,7 @@ impl<'a> Scene<'a> {
         let (connect, kafka) = (stage.connect(), stage.kafka()?);
         let parts = LabParts {
             run: self.run.clone(),
-            buckets: BUCKETS,
+            buckets: buckets(self.cast.scenario),
             bootstrap: stage.bootstrap(),
             stream: stream.clone(),
             kafka: Arc::clone(&kafka),
@@ -220,7 +225,7 @@ impl<'a> Scene<'a> {
             let problems = vec!["the run broke off before its ledgers were complete".to_owned()];
             write_evidence(
                 &self.run,
-                &broken_off(BUCKETS, hands.incarnations(), problems),
+                &broken_off(buckets(self.cast.scenario), hands.incarnations(), problems),
             )?;
         }
         if let Err(error) = hands.take_down().await {

@@ -41,7 +41,18 @@ pub(super) async fn set_up(cutover: &Cutover) -> Result<String, UpgradeError> {
 pub(super) async fn drop(cutover: &Cutover) -> Result<String, UpgradeError> {
     let client = connect_admin(cutover.reader()).await?;
     let name = &cutover.stream.slot;
-    drop_slot(&client, name).await?;
+    let poll = cutover.deadlines.poll;
+    // A slot that is read cannot be dropped; whoever tries does so until the reader is gone.
+    let what = format!("a free slot {name}");
+    until(&what, cutover.deadlines.connector, poll, async || {
+        let found = slot(&client, name).await?;
+        let pid = found.and_then(|slot| slot.active_pid);
+        Ok::<_, UpgradeError>(match pid {
+            Some(pid) => Poll::NotYet(format!("process {pid} reads it")),
+            None => Poll::Ready(drop_slot(&client, name).await?),
+        })
+    })
+    .await?;
     Ok(format!("slot {name} dropped"))
 }
 
