@@ -25,8 +25,8 @@ use crate::runner::{Interrupt, interrupted};
 use crate::scenario::Scenario;
 use crate::stage::Stage;
 
-/// Buckets of the ledgers of a rehearsal: few, because its ledgers are small; more for a bulk job, since a check takes a
-/// bucket of every ledger into its memory.
+/// Buckets of the ledgers of a rehearsal: few, because its ledgers are small; more for a bulk job, since a check takes
+/// a bucket of every ledger into its memory.
 fn buckets(scenario: &Scenario) -> u16 {
     let times = 1 + scenario.load.bulk_rows / 50_000;
     let times = u16::try_from(times).unwrap_or(u16::MAX);

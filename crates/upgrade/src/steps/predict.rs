@@ -50,6 +50,10 @@ pub(super) async fn note<H: Hands>(
     facts.server.subscribed = cutover.seen.subscribed;
     facts.server.fork_lsn = fork(&client, &server, cutover.seen.offset_of).await?;
     if let Some(begins) = slot.and_then(|slot| slot.confirmed_flush) {
+        // The server sends nothing before the offset that it is asked for, whichever log that counts: a copy that was
+        // opened has the same timeline, and only what it has committed since tells it apart.
+        let asked = offset.as_ref().and_then(StoredOffset::lsn);
+        let begins = asked.map_or(begins, |asked| asked.max(begins).min(server.current_lsn));
         facts.at_stake = hands.at_stake(begins).await;
     }
     let prediction = predict(&facts)?;
