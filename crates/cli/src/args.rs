@@ -66,7 +66,8 @@ pub enum Command {
         /// Seeds of the load instead of the scenarios' own.
         #[arg(long = "seeds", value_delimiter = ',')]
         seeds: Vec<u64>,
-        /// Go on with the newest matrix in the run folder: cells that were judged are kept.
+        /// Go on with the newest matrix in the run folder: cells that ended as expected and predicted are kept, others
+        /// are played again.
         #[arg(long)]
         resume: bool,
         /// Print the cells and stop.

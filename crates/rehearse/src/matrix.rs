@@ -250,9 +250,8 @@ fn read(root: &Path) -> Result<Vec<MatrixCell>, RehearseError> {
             matrix.format
         )));
     }
-    // A cell that was broken off is played again.
-    let judged = |cell: &MatrixCell| cell.scenario.verdict != Verdict::Unknown;
-    Ok(matrix.cells.into_iter().filter(judged).collect())
+    // Whatever did not end as expected and predicted is played again: its cause may have been mended.
+    Ok(matrix.cells.into_iter().filter(MatrixCell::good).collect())
 }
 
 /// The table under construction.
