@@ -307,6 +307,15 @@ impl Table<'_> {
     ) -> Result<(), RehearseError> {
         let begun = Instant::now();
         let root = self.root.root().to_owned();
+        let folder = root.join(&cell.name);
+        if folder.exists() {
+            // It was played before and is played again: what it left is no part of the new run.
+            std::fs::remove_dir_all(&folder).map_err(|source| RehearseError::RunFolder {
+                what: "clear",
+                path: folder.display().to_string(),
+                source,
+            })?;
+        }
         let cast = Cast {
             scenario: &cell.scenario,
             label: &cell.name,

@@ -80,6 +80,9 @@ impl Servers {
         needs: Needs,
     ) -> Result<Servers, RehearseError> {
         let mut inside = stack.lock().await;
+        // What a scenario that could not begin has left must not stand in the way of this one.
+        inside.remove_postgres("new").await?;
+        inside.remove_postgres("old").await?;
         let mut spec = PostgresSpec::new("old", DATABASE);
         let repository = if needs.archive {
             let repository = inside.repository().await?;
