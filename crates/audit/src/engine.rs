@@ -6,11 +6,16 @@ use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{Field, Schema};
 use datafusion::arrow::record_batch::RecordBatch;
+use datafusion::config::ConfigOptions;
 use datafusion::datasource::MemTable;
 use datafusion::error::Result;
 use datafusion::execution::context::SessionContext;
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::execution::session_state::SessionStateBuilder;
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
+use datafusion::physical_plan::ExecutionPlan;
 use datafusion::prelude::{DataFrame, ParquetReadOptions, SessionConfig};
 
 /// How much a judgement may use.
@@ -59,10 +64,16 @@ impl Engine {
 
     /// A session without tables. One thread: splitting the work was slower and took more memory,
     /// whether for 40,000 changes or for 400,000. Large inputs are joined by sorting, since only
-    /// that can spill.
+    /// that can spill; DataFusion plans such joins only if it may use several threads
+    /// (`physical_planner.rs`, 55.2), so two are named while it plans and one while it optimizes.
     pub(crate) fn session(&self, small: bool) -> SessionContext {
+        let (threads, batch) = if small { (1, 8192) } else { (2, 2048) };
         let mut config = SessionConfig::new()
-            .with_target_partitions(1)
+            .with_target_partitions(threads)
+            .with_batch_size(batch)
+            .with_repartition_aggregations(false)
+            .with_repartition_windows(false)
+            .with_repartition_file_scans(false)
             .with_information_schema(false);
         let options = config.options_mut();
         options.optimizer.prefer_hash_join = small;
@@ -70,7 +81,40 @@ impl Engine {
         // Plain strings everywhere: the findings are read back as such.
         options.execution.parquet.schema_force_view_types = false;
         options.sql_parser.map_string_types_to_utf8view = false;
-        SessionContext::new_with_config_rt(config, Arc::clone(&self.runtime))
+        let rules = PhysicalOptimizer::new().rules.into_iter();
+        let rules = rules.map(|rule| Arc::new(OneThread(rule)) as Rule);
+        let state = SessionStateBuilder::new()
+            .with_config(config)
+            .with_runtime_env(Arc::clone(&self.runtime))
+            .with_default_features()
+            .with_physical_optimizer_rules(rules.collect());
+        SessionContext::new_with_state(state.build())
+    }
+}
+
+type Rule = Arc<dyn PhysicalOptimizerRule + Send + Sync>;
+
+/// A rule of the optimizer that is told of one thread, so that it splits nothing.
+#[derive(Debug)]
+struct OneThread(Rule);
+
+impl PhysicalOptimizerRule for OneThread {
+    fn optimize(
+        &self,
+        plan: Arc<dyn ExecutionPlan>,
+        config: &ConfigOptions,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let mut config = config.clone();
+        config.execution.target_partitions = 1;
+        self.0.optimize(plan, &config)
+    }
+
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    fn schema_check(&self) -> bool {
+        self.0.schema_check()
     }
 }
 
@@ -107,4 +151,35 @@ pub(crate) fn register(
     let table = MemTable::try_new(schema, vec![batches])?;
     session.register_table(name, Arc::new(table))?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use datafusion::physical_plan::displayable;
+
+    use super::*;
+
+    /// The plan of a join of two tables.
+    async fn plan(small: bool) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let engine = Engine::new(Limits::default(), folder.path()).unwrap();
+        let session = engine.session(small);
+        for name in ["a", "b"] {
+            let rows = session.sql("select 1 as id").await.unwrap();
+            session.register_table(name, rows.into_view()).unwrap();
+        }
+        let joined = "select count(*) from a full outer join b on a.id = b.id";
+        let rows = session.sql(joined).await.unwrap();
+        let plan = rows.create_physical_plan().await.unwrap();
+        displayable(plan.as_ref()).indent(false).to_string()
+    }
+
+    #[tokio::test]
+    async fn large_inputs_are_joined_by_sorting_which_can_spill_and_small_ones_by_hashing() {
+        let large = plan(false).await;
+        assert!(large.contains("SortMergeJoinExec"), "{large}");
+        assert!(!large.contains("HashJoinExec"), "{large}");
+        let small = plan(true).await;
+        assert!(small.contains("HashJoinExec"), "{small}");
+    }
 }

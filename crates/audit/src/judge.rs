@@ -203,8 +203,8 @@ mod tests {
 
     use super::*;
 
-    /// 30,000 inserts, every hundredth of them lost.
-    fn lossy_run(folder: &RunFolder) {
+    /// 30,000 inserts, every so manieth of them lost; keyless ones lie in one bucket.
+    fn lossy_run(folder: &RunFolder, keyed: bool, every: i64) {
         let evidence = include_str!("../tests/support/evidence.json");
         write_evidence(folder, &serde_evidence(evidence)).unwrap();
         let mut writers = [
@@ -216,10 +216,10 @@ mod tests {
         let stored = folder.ledger(LedgerKind::Stored);
         let mut stored = StoredWriter::create(&stored, 2).unwrap();
         for number in 0..30_000 {
-            let key = format!("{{\"id\":\"{number}\"}}");
+            let key = keyed.then(|| format!("{{\"id\":\"{number}\"}}"));
             let mut row = ChangeRow {
-                key_hash: key_hash("public.orders", &key),
-                key: Some(key),
+                key_hash: key_hash("public.orders", key.as_deref().unwrap_or_default()),
+                key,
                 after: Some(number),
                 xid: Some(number),
                 outcome: Some(cutover_model::Outcome::Ok),
@@ -231,7 +231,7 @@ mod tests {
             writers[1].append(&row).unwrap();
             (row.topic, row.partition) = (Some("t".into()), Some(0));
             row.record_offset = Some(number);
-            if number % 100 != 0 {
+            if number % every != 0 {
                 writers[2].append(&row).unwrap();
             }
             stored
@@ -273,7 +273,7 @@ mod tests {
     async fn a_bucket_judged_from_disk_gives_the_same_judgement_as_one_in_memory() {
         let folder = tempfile::tempdir().unwrap();
         let run = RunFolder::at(folder.path());
-        lossy_run(&run);
+        lossy_run(&run, true, 100);
         let in_memory = judge_within(&run, Limits::default()).await.unwrap();
         assert_eq!(in_memory.counts.lost, 300);
         let limits = Limits {
@@ -285,10 +285,25 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_table_without_key_that_lost_half_of_its_rows_is_judged_in_little_memory() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunFolder::at(folder.path());
+        lossy_run(&run, false, 2);
+        let in_memory = judge_within(&run, Limits::default()).await.unwrap();
+        assert_eq!(in_memory.counts.lost, 15_000);
+        let limits = Limits {
+            resident: 0,
+            memory: 32 << 20,
+            ..Limits::default()
+        };
+        assert_eq!(judge_within(&run, limits).await.unwrap(), in_memory);
+    }
+
+    #[tokio::test]
     async fn too_little_memory_makes_a_check_unknown_and_never_passes() {
         let folder = tempfile::tempdir().unwrap();
         let run = RunFolder::at(folder.path());
-        lossy_run(&run);
+        lossy_run(&run, true, 100);
         let limits = Limits {
             resident: 0,
             memory: 400 << 10,
