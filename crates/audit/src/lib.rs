@@ -10,6 +10,7 @@ pub mod checks;
 pub mod gap;
 pub mod verdict;
 
+mod acquit;
 mod bucket;
 mod engine;
 mod error;
@@ -19,4 +20,4 @@ mod ranking;
 mod survey;
 
 pub use error::AuditError;
-pub use judge::{Judgement, judge};
+pub use judge::{Judgement, judge, judge_every_row};

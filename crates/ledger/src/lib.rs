@@ -27,7 +27,7 @@ mod writer;
 pub use document::{read_evidence, read_manifest, write_evidence, write_manifest};
 pub use error::LedgerError;
 pub use findings::{FindingsWriter, read_findings, write_findings};
-pub use reader::{read_changes, read_stored};
+pub use reader::{read_changes, read_columns, read_stored};
 pub use survey::{Content, Survey, survey};
 pub use writer::{ChangeWriter, StoredWriter};
 

@@ -53,6 +53,10 @@ pub const ALL: &[Shipped] = &[
         include_str!("../../../scenarios/pg-upgrade-17-18.toml"),
     ),
     Shipped::new(
+        "pg-upgrade-trust-slot-17-18",
+        include_str!("../../../scenarios/pg-upgrade-trust-slot-17-18.toml"),
+    ),
+    Shipped::new(
         "pg-upgrade-link-16-18",
         include_str!("../../../scenarios/pg-upgrade-link-16-18.toml"),
     ),

@@ -116,7 +116,7 @@ impl MarkerWatch {
             self.arrival.in_topic = self.search_topic(cutover).await?;
         }
         let stored = cutover.connect.offsets(&cutover.stream.connector).await?;
-        let stored = stored.as_ref().and_then(StoredOffset::lsn);
+        let stored = stored.as_ref().and_then(StoredOffset::reached);
         self.arrival.offset_stored = self.arrival.in_topic && stored >= Some(self.marker.lsn);
         if self.client.is_closed() {
             self.client = connect_admin(&self.server).await?;

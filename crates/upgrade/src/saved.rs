@@ -43,6 +43,8 @@ pub struct Saved {
     last_write: Option<Lsn>,
     offset_of: Option<Incarnation>,
     subscribed: bool,
+    #[serde(default)]
+    slot_copied: bool,
     predictions: Vec<Prediction>,
     #[serde(default)]
     deployed: Option<Deployed>,
@@ -79,6 +81,7 @@ impl Saved {
             last_write: seen.last_write,
             offset_of: seen.offset_of,
             subscribed: seen.subscribed,
+            slot_copied: seen.slot_copied,
             predictions: seen.predictions.clone(),
             deployed: seen.deployed.clone(),
         }
@@ -126,6 +129,7 @@ impl Saved {
             proven: cutover.seen.proven,
             offset_of: self.offset_of,
             subscribed: self.subscribed,
+            slot_copied: self.slot_copied,
             predictions: self.predictions,
             deployed: self.deployed,
             connector_refused: None,

@@ -52,6 +52,8 @@ impl Step {
             Step::SyncSlot => "sync-slot",
             Step::CopySchema => "copy-schema",
             Step::FilterOrigin => "filter-origin",
+            Step::TrustSlot => "trust-slot",
+            Step::DistrustSlot => "distrust-slot",
             Step::CatchUp => "catch-up",
             Step::Promote => "promote",
             Step::BackUp => "back-up",
@@ -139,6 +141,10 @@ impl Step {
             }
             Step::CopySchema => "make the tables on the new server",
             Step::FilterOrigin => "ask for native changes only (slot.stream.params=origin=none)",
+            Step::TrustSlot => {
+                "let one start go on at the slot (offset.mismatch.strategy=trust_slot)"
+            }
+            Step::DistrustSlot => "take offset.mismatch.strategy=trust_slot out again",
             Step::SyncSlot => "wait for the standby's copy of the failover slot",
             Step::CatchUp => "wait until the standby has replayed everything",
             Step::Promote => "promote the standby",
@@ -199,6 +205,7 @@ impl Step {
                 Some("every captured table has as many rows as the old one; no sequence is behind")
             }
             Step::RepointConnector => Some("Connect shows the new port"),
+            Step::DistrustSlot => Some("Connect does not show the option any more"),
             Step::NoteCut => Some("looks at the end offsets agree, before and after"),
             Step::StopServer => {
                 Some("it ended without being forced; nobody answers there any more")
@@ -241,6 +248,9 @@ impl Step {
             Step::Subscribe => Some("drop the subscription and its slot"),
             Step::RepointConnector => Some("write the old connector configuration back"),
             Step::RewriteOffset => Some("write the old offset back"),
+            Step::ResumeConnector => {
+                Some("Debezium 2.1 to 2.4, which move the slot: put its copy in its place")
+            }
             _ => None,
         }
     }

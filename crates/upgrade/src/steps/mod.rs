@@ -14,6 +14,7 @@ mod offset;
 mod predict;
 mod replication;
 mod server;
+mod slot_copy;
 mod standby;
 mod worker;
 
@@ -186,6 +187,10 @@ pub enum Step {
     EndSubscription,
     /// Asks the new server for native changes only (`origin=none`).
     FilterOrigin,
+    /// Lets the connector go on at the slot's position for one start (`trust_slot`, Debezium 3.4 and newer).
+    TrustSlot,
+    /// Takes that option out again.
+    DistrustSlot,
     /// Publication, replica identity and slot on the new server.
     SetUpReplication,
     /// Points the connector to the new server.
@@ -242,6 +247,8 @@ impl Step {
             | Step::ResumeConnector
             | Step::RepointConnector
             | Step::RewriteOffset
+            | Step::TrustSlot
+            | Step::DistrustSlot
             | Step::CrashWorker
             | Step::RewindOffset
             | Step::StartWorker => self.apply_to_connector(cutover, hands).await,
@@ -275,6 +282,8 @@ impl Step {
             Step::RestartConnector => connector::restart(cutover).await,
             Step::ResumeConnector => connector::predict_and_resume(cutover, hands).await,
             Step::RepointConnector => connector::repoint(cutover).await,
+            Step::TrustSlot => connector::trust_slot(cutover),
+            Step::DistrustSlot => connector::distrust_slot(cutover).await,
             Step::CrashWorker => worker::crash(cutover, hands).await,
             Step::RewindOffset => worker::rewind(cutover).await,
             Step::StartWorker => worker::start(cutover, hands).await,
@@ -355,6 +364,7 @@ impl Step {
             }
             Step::SyncSlot | Step::SyncOffset => standby::prove_slot(cutover).await,
             Step::RewriteOffset => offset::prove(cutover).await,
+            Step::DistrustSlot => connector::prove_distrusted(cutover).await,
             Step::RewindOffset => worker::prove_rewound(cutover).await,
             Step::DrainProof => drain::prove(cutover).await,
             Step::StopConnector => connector::prove_stopped(cutover).await,
@@ -406,6 +416,7 @@ impl Step {
             Step::Subscribe => logical::cancel(cutover).await,
             Step::RepointConnector => connector::restore_config(cutover).await,
             Step::RewriteOffset => offset::restore(cutover).await,
+            Step::ResumeConnector => slot_copy::put_back(cutover).await,
             _ => Ok("nothing to take back".into()),
         }
     }

@@ -47,6 +47,7 @@ pub const ALL: &[Strategy] = &[
     pg_upgrade::PROVEN,
     pg_upgrade::LINK,
     pg_upgrade::CLONE,
+    pg_upgrade::TRUST_SLOT,
     pg_upgrade::DOCUMENTED,
     pg_upgrade::UNDRAINED,
     pg_upgrade::FIVE_SECONDS,
