@@ -10,7 +10,7 @@ use cutover_clients::pg::PgAddress;
 use cutover_clients::pg::connect_admin;
 use cutover_clients::pg::freeze::{OpenWriters, open_writers};
 use cutover_clients::pg::marker::emit_message;
-use cutover_clients::wait::{Poll, until};
+use cutover_clients::wait::{Poll, WaitError, until};
 use cutover_ledger::ChangeWriter;
 use cutover_model::evidence::IncarnationEvidence;
 use cutover_model::run_folder::LedgerKind;
@@ -37,6 +37,9 @@ const CHANGES_MEANWHILE: u64 = 600;
 
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(50);
+
+/// How long transactions of writers may need to end once writes are refused.
+const WRITERS_GONE: Duration = Duration::from_secs(5);
 
 /// Everything of one scenario that acts on, or looks at, the lab.
 pub struct LabHands {
@@ -373,16 +376,26 @@ impl Hands for LabHands {
         let address =
             address.map_err(|error| UpgradeError::hands("read the witness out", error))?;
         let client = connect_admin(&address).await?;
-        let open = open_writers(&client, &address.database).await?;
-        if open.transactions + open.prepared > 0 {
-            let OpenWriters {
-                transactions,
-                prepared,
-            } = open;
-            self.problem(format!(
-                "{transactions} open and {prepared} prepared transactions could still be committed on the \
-                 old server after its witness ended"
-            ));
+        // An application that retries while it is refused shows as a transaction for a moment: a look without any,
+        // once writes are refused, is enough.
+        let looked = until("no open transaction", WRITERS_GONE, LOOK, async || {
+            let open = open_writers(&client, &address.database).await?;
+            Ok::<_, UpgradeError>(if open.transactions + open.prepared == 0 {
+                Poll::Ready(())
+            } else {
+                let OpenWriters {
+                    transactions,
+                    prepared,
+                } = open;
+                Poll::NotYet(format!("{transactions} open and {prepared} prepared"))
+            })
+        });
+        match looked.await {
+            Ok(()) => {}
+            Err(WaitError::TimedOut { last, .. }) => self.problem(format!(
+                "{last} transactions could still be committed on the old server after its witness ended"
+            )),
+            Err(WaitError::Failed(error)) => return Err(error),
         }
         let token = format!("close-{:016x}", rand::random::<u64>());
         let lsn = emit_message(&client, &self.stream.marker_prefix, &token).await?;

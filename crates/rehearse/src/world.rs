@@ -233,7 +233,8 @@ impl Witnesses {
     /// Committed changes that are not among the `delivered` records and lie before the position at which a slot of
     /// the newest life begins. `None` if that cannot be told: one life only, or more transactions than are kept.
     ///
-    /// Every earlier life is read to its end, and records come in commit order: so what is missing is its tail.
+    /// Every earlier life is read to its end, and records come in commit order: so what is missing is its tail, and
+    /// of the newest life what is delivered is its beginning.
     pub async fn at_stake(&self, delivered: u64, slot_begins: Lsn) -> Option<u64> {
         let (newest, earlier) = self.watched.split_last()?;
         if earlier.is_empty() {
@@ -268,10 +269,18 @@ impl Witnesses {
         })
         .await
         .ok()?;
-        let before = |tally: &&Tally| tally.commit < slot_begins;
-        let tallies = witness.tallies()?;
-        let late = tallies.iter().filter(before);
-        Some(changes + late.map(|tally| u64::from(tally.changes)).sum::<u64>())
+        // What was delivered beyond the earlier lives is of the newest one.
+        let mut delivered = delivered.saturating_sub(expected);
+        for tally in witness.tallies()?.iter() {
+            let records = u64::from(tally.records);
+            if delivered >= records {
+                delivered -= records;
+            } else if tally.commit < slot_begins {
+                delivered = 0;
+                changes += u64::from(tally.changes);
+            }
+        }
+        Some(changes)
     }
 
     /// Whether the last witness saw a marker.
