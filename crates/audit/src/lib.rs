@@ -18,6 +18,7 @@ mod gather;
 mod judge;
 mod ranking;
 mod survey;
+mod transactions;
 
 pub use error::AuditError;
 pub use judge::{Judgement, judge, judge_every_row};

@@ -34,3 +34,12 @@ pub use writer::{ChangeWriter, StoredWriter};
 /// Buckets of a rehearsal's ledgers. A bucket is what the audit judges at a time, in bounded
 /// memory: about 100,000 committed changes of one bucket fit. More buckets cost about 0.15 s each.
 pub const DEFAULT_BUCKETS: u16 = 4;
+
+/// Rows of a ledger's bucket that are judged at a time without much memory (about 100 bytes each).
+const BUCKET_ROWS: u64 = 800_000;
+
+/// Buckets for ledgers of so many rows.
+pub fn buckets_for(rows: u64) -> u16 {
+    let wanted = u16::try_from(rows / BUCKET_ROWS + 1).unwrap_or(u16::MAX);
+    wanted.max(DEFAULT_BUCKETS)
+}
