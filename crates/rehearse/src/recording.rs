@@ -13,7 +13,7 @@ use cutover_clients::pg::PgAddress;
 use cutover_ledger::{ChangeWriter, StoredWriter, write_evidence};
 use cutover_model::evidence::{
     EVIDENCE_FORMAT, Evidence, Fence, IncarnationEvidence, PartitionEvidence, PayloadEvidence,
-    StreamEvidence, TableEvidence,
+    StreamEvidence, TableEvidence, forks,
 };
 use cutover_model::run_folder::LedgerKind;
 use cutover_model::{EventSink, RunFolder, TableShape};
@@ -74,6 +74,7 @@ impl Recording<'_> {
     /// End offsets of the change topics now, after the fence, with the cuts inside.
     async fn spans(&mut self) -> Result<Vec<PartitionSpan>, RehearseError> {
         let ends = change_topic_ends(self.kafka, self.stream).await?;
+        let forks = forks(&self.incarnations);
         let spans = ends.into_iter().map(|((topic, partition), end)| {
             let at = |cut: &Cut| cut.get(&(topic.clone(), partition)).copied().unwrap_or(0);
             let mut cuts = vec![(0, 0)];
@@ -87,6 +88,7 @@ impl Recording<'_> {
                 partition,
                 end,
                 cuts,
+                forks: forks.clone(),
             }
         });
         Ok(spans.collect())

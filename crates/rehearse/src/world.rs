@@ -34,6 +34,7 @@ pub struct Watched {
     address: PgAddress,
     side: Side,
     kept_before: Option<Lsn>,
+    forked_at: Option<Lsn>,
     tallies: Option<Vec<Tally>>,
 }
 
@@ -43,6 +44,8 @@ pub struct Witnesses {
     marker_prefix: String,
     writer: Option<Arc<Mutex<ChangeWriter>>>,
     watched: Vec<Watched>,
+    /// Where the server that is watched next leaves the log of the life before it.
+    fork: Option<Lsn>,
     problems: Vec<String>,
 }
 
@@ -60,6 +63,7 @@ impl Witnesses {
             marker_prefix: marker_prefix.into(),
             writer: Some(Arc::new(Mutex::new(writer))),
             watched: Vec::new(),
+            fork: None,
             problems: Vec::new(),
         })
     }
@@ -99,6 +103,7 @@ impl Witnesses {
             address: address.clone(),
             side,
             kept_before: None,
+            forked_at: self.fork.take(),
             tallies: None,
         });
         Ok((incarnation, shapes))
@@ -222,7 +227,8 @@ impl Witnesses {
         let shared = if before.timeline == now.timeline {
             Some(recovery_end(&client).await?)
         } else {
-            fork_point(&client, now.timeline, before.timeline).await?
+            self.fork = fork_point(&client, now.timeline, before.timeline).await?;
+            self.fork
         };
         // A witness that still reads may see more; what was read to its end may have ended before.
         let reads = watched.witness.is_some();
@@ -233,7 +239,8 @@ impl Witnesses {
     /// Committed changes that are not among the `delivered` records and lie before the position at which a slot of
     /// the newest life begins. `None` if that cannot be told: one life only, or more transactions than are kept.
     ///
-    /// Every earlier life is read to its end, and records come in commit order: so what is missing is its tail.
+    /// Every earlier life is read to its end, and records come in commit order: so what is missing is its tail, and
+    /// what is delivered beyond it (by a repair) is the beginning of the newest life.
     pub async fn at_stake(&self, delivered: u64, slot_begins: Lsn) -> Option<u64> {
         let (newest, earlier) = self.watched.split_last()?;
         if earlier.is_empty() {
@@ -247,6 +254,7 @@ impl Witnesses {
         }
         let expected: u64 = tail.iter().map(|(tally, _)| u64::from(tally.records)).sum();
         let mut missing = expected.saturating_sub(delivered);
+        let mut ahead = delivered.saturating_sub(expected);
         let mut changes = 0;
         for (tally, kept) in tail.iter().rev() {
             if missing == 0 {
@@ -270,8 +278,14 @@ impl Witnesses {
         .ok()?;
         let before = |tally: &&Tally| tally.commit < slot_begins;
         let tallies = witness.tallies()?;
-        let late = tallies.iter().filter(before);
-        Some(changes + late.map(|tally| u64::from(tally.changes)).sum::<u64>())
+        for tally in tallies.iter().filter(before) {
+            let records = u64::from(tally.records);
+            if ahead < records {
+                changes += u64::from(tally.changes);
+            }
+            ahead = ahead.saturating_sub(records);
+        }
+        Some(changes)
     }
 
     /// Whether the last witness saw a marker.
@@ -308,6 +322,7 @@ impl Witnesses {
                 incarnation: watched.facts.incarnation,
                 label,
                 kept_before: watched.kept_before.filter(|end| *end < watched.through),
+                forked_at: watched.forked_at,
                 witness: Some(WitnessEvidence {
                     slot: WITNESS_SLOT.into(),
                     from: watched.from,
