@@ -8,7 +8,7 @@ use cutover_model::{Incarnation, Lsn, Prediction};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::cutover::{Cutover, Deployed, Seen};
+use crate::cutover::{Cutover, Deployed, Gap, Seen};
 use crate::error::UpgradeError;
 use crate::facts::Facts;
 use crate::hands::{Hands, Side};
@@ -46,6 +46,10 @@ pub struct Saved {
     predictions: Vec<Prediction>,
     #[serde(default)]
     deployed: Option<Deployed>,
+    #[serde(default)]
+    has_side: bool,
+    #[serde(default)]
+    gap: Option<Gap>,
 }
 
 /// Whether the value of a connector's option is a secret.
@@ -81,6 +85,8 @@ impl Saved {
             subscribed: seen.subscribed,
             predictions: seen.predictions.clone(),
             deployed: seen.deployed.clone(),
+            has_side: cutover.side.is_some(),
+            gap: seen.gap,
         }
     }
 
@@ -97,6 +103,12 @@ impl Saved {
         if self.has_new && cutover.new.is_none() {
             return Err(UpgradeError::Refused(
                 "the plan had made a new server, and it is not there any more".into(),
+            ));
+        }
+        cutover.side = hands.address(Side::Beside).filter(|_| self.has_side);
+        if self.has_side && cutover.side.is_none() {
+            return Err(UpgradeError::Refused(
+                "the plan had made a side server, and it is not there any more".into(),
             ));
         }
         cutover.primary = self.primary;
@@ -128,6 +140,7 @@ impl Saved {
             subscribed: self.subscribed,
             predictions: self.predictions,
             deployed: self.deployed,
+            gap: self.gap,
             connector_refused: None,
         };
         Ok(())
