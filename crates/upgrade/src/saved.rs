@@ -106,9 +106,11 @@ impl Saved {
             ));
         }
         cutover.side = hands.address(Side::Beside).filter(|_| self.has_side);
-        if self.has_side && cutover.side.is_none() {
+        // A driver may have been killed when it had removed the side server and had not yet said so; a step that needs
+        // one says so itself.
+        if self.reader == Side::Beside && cutover.side.is_none() {
             return Err(UpgradeError::Refused(
-                "the plan had made a side server, and it is not there any more".into(),
+                "the connector points to a side server that is not there any more".into(),
             ));
         }
         cutover.primary = self.primary;
