@@ -112,7 +112,8 @@ pub async fn fork_point(
 ) -> Result<Option<Lsn>, PgError> {
     let row = client
         .query_one(
-            "SELECT coalesce(pg_read_file($1, true), '')",
+            // Before 16 there is no shorter form that knows a missing file.
+            "SELECT coalesce(pg_read_file($1, 0, 1048576, true), '')",
             &[&format!("pg_wal/{timeline:08X}.history")],
         )
         .await
