@@ -168,7 +168,7 @@ pub struct TableEvidence {
 pub struct PayloadEvidence {
     /// E.g. `debezium envelope, json without schema`.
     pub format: String,
-    /// Every change record carried its LSN.
+    /// Every change record carried its LSN; snapshot records (`op=r`) are no changes.
     pub has_lsn: bool,
     /// Every change record carried operation letters.
     pub has_op: bool,

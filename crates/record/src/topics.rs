@@ -225,8 +225,10 @@ impl Recorder<'_> {
         match decoded {
             Decoded::Change(change) => {
                 self.tally.published += 1;
-                self.tally.snapshot += u64::from(change.row.op == Op::Read);
-                self.tally.without_lsn += u64::from(!change.has_lsn);
+                let snapshot = change.row.op == Op::Read;
+                self.tally.snapshot += u64::from(snapshot);
+                // What an incremental snapshot reads has no position in the log, and is no change of it.
+                self.tally.without_lsn += u64::from(!change.has_lsn && !snapshot);
                 self.tally.without_op += u64::from(!change.has_op);
                 if !self.tally.formats.contains(&change.format) {
                     self.tally.formats.push(change.format);

@@ -56,19 +56,21 @@ pub struct Recording<'a> {
     pub fence: Option<Fence>,
     /// Why the connector had ended before the fence.
     pub connector_ended: Option<String>,
+    /// Keys were read again on purpose, after everything else had come.
+    pub reread: bool,
     /// What went wrong.
     pub problems: Vec<String>,
 }
 
 impl Recording<'_> {
-    /// Reads topics and tables and writes the evidence.
-    pub async fn finish(mut self, events: &EventSink) -> Result<Evidence, RehearseError> {
+    /// Reads topics and tables and writes the evidence. Gives the number of snapshot records.
+    pub async fn finish(mut self, events: &EventSink) -> Result<u64, RehearseError> {
         let (run, spans) = (self.run.clone(), self.spans().await?);
         let topics = self.topics(spans, events).await?;
         self.stored().await?;
-        let evidence = self.evidence(topics);
-        write_evidence(&run, &evidence)?;
-        Ok(evidence)
+        let snapshot = topics.snapshot;
+        write_evidence(&run, &self.evidence(topics))?;
+        Ok(snapshot)
     }
 
     /// End offsets of the change topics now, after the fence, with the cuts inside.
@@ -167,7 +169,7 @@ impl Recording<'_> {
             partitions: topics.partitions,
             payload: topics.payload,
             tombstones,
-            snapshot_allowed: false,
+            snapshot_allowed: self.reread,
             attempted: true,
             connector_ended: self.connector_ended,
             stream: Some(StreamEvidence {

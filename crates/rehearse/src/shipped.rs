@@ -101,6 +101,10 @@ pub const ALL: &[Shipped] = &[
         include_str!("../../../scenarios/restore-repaired-broken-off.toml"),
     ),
     Shipped::new(
+        "restore-latest-15-compared",
+        include_str!("../../../scenarios/restore-latest-15-compared.toml"),
+    ),
+    Shipped::new(
         "restore-request",
         include_str!("../../../scenarios/restore-request.toml"),
     ),
