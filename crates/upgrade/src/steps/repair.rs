@@ -256,7 +256,7 @@ pub(super) async fn make_slot<H: Hands>(
             active: false,
             confirmed_flush: Some(at),
             ..
-        }) = found
+        }) = &found
         {
             return Ok(format!("slot {name} made at {at} on the side server"));
         }
@@ -282,7 +282,9 @@ pub(super) async fn make_slot<H: Hands>(
                 last: format!("replay stands still at {now}, the stored offset is {from}"),
             });
         }
-        if still > 0 && now < from {
+        // What is replayed before the slot has its beginning is not for the slot: the gate waits for it.
+        let begun = found.is_some_and(|slot| slot.restart_lsn.is_some());
+        if begun && still > 0 && now < from {
             hands.open_gate(Gate::Further).await?;
         }
     }
