@@ -165,6 +165,7 @@ fn evidence(buckets: u16) -> Evidence {
             },
             label: "made for a measurement".to_owned(),
             kept_before: None,
+            forked_at: None,
             witness: Some(WitnessEvidence {
                 slot: "bench".to_owned(),
                 from: Lsn(0),

@@ -16,6 +16,7 @@ use cutover_model::evidence::IncarnationEvidence;
 use cutover_model::run_folder::LedgerKind;
 use cutover_model::{EventSink, Lsn, RunFolder, TableShape};
 use cutover_upgrade::fence::Marker;
+use cutover_upgrade::hands::Gate;
 use cutover_upgrade::predict::{AroundFacts, OffsetFacts};
 use cutover_upgrade::steps::{Feed, RestoreTarget, Transfer};
 use cutover_upgrade::{Hands, Side, Stream, UpgradeError};
@@ -323,6 +324,21 @@ impl Hands for LabHands {
     async fn copy_schema(&mut self) -> Result<String, UpgradeError> {
         let copied = self.servers.copy_schema().await;
         copied.map_err(|error| UpgradeError::hands("copy the schema", error))
+    }
+
+    async fn create_side_server(&mut self, until: Lsn) -> Result<PgAddress, UpgradeError> {
+        let made = self.servers.create_side_server(until).await;
+        made.map_err(|error| UpgradeError::hands("make the side server", error))
+    }
+
+    async fn open_gate(&mut self, gate: Gate) -> Result<String, UpgradeError> {
+        let opened = self.servers.open_gate(gate);
+        opened.map_err(|error| UpgradeError::hands("open the gate", error))
+    }
+
+    async fn discard_side(&mut self) -> Result<String, UpgradeError> {
+        let gone = self.servers.discard_side().await;
+        gone.map_err(|error| UpgradeError::hands("remove the side server", error))
     }
 
     async fn discard_new(&mut self) -> Result<String, UpgradeError> {

@@ -206,6 +206,7 @@ impl<'a> Scene<'a> {
             kafka,
             old: hands.admin_address(Side::Old)?,
             new: None,
+            side: None,
             primary: Side::Old,
             reader: Side::Old,
             deadlines: Deadlines::default(),

@@ -93,6 +93,22 @@ pub const ALL: &[Shipped] = &[
         include_str!("../../../scenarios/restore-latest-16.toml"),
     ),
     Shipped::new(
+        "restore-repaired",
+        include_str!("../../../scenarios/restore-repaired.toml"),
+    ),
+    Shipped::new(
+        "restore-repaired-16",
+        include_str!("../../../scenarios/restore-repaired-16.toml"),
+    ),
+    Shipped::new(
+        "restore-repaired-broken-off",
+        include_str!("../../../scenarios/restore-repaired-broken-off.toml"),
+    ),
+    Shipped::new(
+        "restore-latest-15-compared",
+        include_str!("../../../scenarios/restore-latest-15-compared.toml"),
+    ),
+    Shipped::new(
         "restore-request",
         include_str!("../../../scenarios/restore-request.toml"),
     ),

@@ -34,6 +34,7 @@ pub struct Watched {
     address: PgAddress,
     side: Side,
     kept_before: Option<Lsn>,
+    forked_at: Option<Lsn>,
     tallies: Option<Vec<Tally>>,
 }
 
@@ -43,6 +44,8 @@ pub struct Witnesses {
     marker_prefix: String,
     writer: Option<Arc<Mutex<ChangeWriter>>>,
     watched: Vec<Watched>,
+    /// Where the server that is watched next leaves the log of the life before it.
+    fork: Option<Lsn>,
     problems: Vec<String>,
 }
 
@@ -60,6 +63,7 @@ impl Witnesses {
             marker_prefix: marker_prefix.into(),
             writer: Some(Arc::new(Mutex::new(writer))),
             watched: Vec::new(),
+            fork: None,
             problems: Vec::new(),
         })
     }
@@ -99,6 +103,7 @@ impl Witnesses {
             address: address.clone(),
             side,
             kept_before: None,
+            forked_at: self.fork.take(),
             tallies: None,
         });
         Ok((incarnation, shapes))
@@ -222,7 +227,8 @@ impl Witnesses {
         let shared = if before.timeline == now.timeline {
             Some(recovery_end(&client).await?)
         } else {
-            fork_point(&client, now.timeline, before.timeline).await?
+            self.fork = fork_point(&client, now.timeline, before.timeline).await?;
+            self.fork
         };
         // A witness that still reads may see more; what was read to its end may have ended before.
         let reads = watched.witness.is_some();
@@ -317,6 +323,7 @@ impl Witnesses {
                 incarnation: watched.facts.incarnation,
                 label,
                 kept_before: watched.kept_before.filter(|end| *end < watched.through),
+                forked_at: watched.forked_at,
                 witness: Some(WitnessEvidence {
                     slot: WITNESS_SLOT.into(),
                     from: watched.from,

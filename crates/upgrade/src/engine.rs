@@ -391,6 +391,7 @@ mod tests {
             kafka: Arc::new(Kafka::new("127.0.0.1:1").unwrap()),
             old: address(),
             new: None,
+            side: None,
             primary: Side::Old,
             reader: Side::Old,
             deadlines: Deadlines::default(),
@@ -491,10 +492,7 @@ mod tests {
         let (notes, error) = run(swap(), "", Path::new("/dev/full")).await;
         assert!(matches!(error, UpgradeError::Journal { .. }), "{error}");
         // The undo of the step that was about to begin may start the server; nothing was stopped or swapped.
-        assert!(
-            !notes.calls.contains(&"stop".to_owned()),
-            "{:?}",
-            notes.calls
-        );
+        let calls = notes.calls;
+        assert!(!calls.contains(&"stop".to_owned()), "{calls:?}");
     }
 }

@@ -80,7 +80,7 @@ impl MarkerWatch {
     /// present end.
     pub async fn send(cutover: &Cutover) -> Result<MarkerWatch, UpgradeError> {
         let cursor = ends(&cutover.kafka, &cutover.stream.message_topic()).await?;
-        let client = connect_admin(cutover.primary()).await?;
+        let client = connect_admin(cutover.marked()).await?;
         let token = format!("marker-{:016x}", rand::random::<u64>());
         // A connector that was resumed looks for a COMMIT beyond its offset before it delivers anything; on an
         // idle database a message alone would wait for ever (docs/anomalies.md, A-008).

@@ -154,14 +154,20 @@ fn reads_from(cutover: &Cutover) -> Side {
     }
 }
 
+/// Points the connector to the server that the plan leads to.
 pub(super) async fn repoint(cutover: &mut Cutover) -> Result<String, UpgradeError> {
+    point_to(cutover, reads_from(cutover)).await
+}
+
+/// Points the connector to a server.
+pub(super) async fn point_to(cutover: &mut Cutover, side: Side) -> Result<String, UpgradeError> {
     let name = cutover.stream.connector.clone();
     let Some(mut config) = cutover.connect.config(&name).await? else {
         return Err(UpgradeError::Refused(format!(
             "connector {name} does not exist"
         )));
     };
-    let address = cutover.target().clone();
+    let address = cutover.address(side)?.clone();
     // Debezium speaks TCP only; a unix socket address of ours means the same server on loopback.
     let host = match &address.host {
         PgHost::Tcp(host) => host.clone(),
@@ -174,7 +180,7 @@ pub(super) async fn repoint(cutover: &mut Cutover) -> Result<String, UpgradeErro
         config.insert(option.clone(), value.clone().into());
     }
     cutover.connect.put_config(&name, &config).await?;
-    cutover.reader = reads_from(cutover);
+    cutover.reader = side;
     Ok(format!("connector {name} now points to port {port}"))
 }
 
@@ -302,7 +308,7 @@ pub(super) async fn prove_repointed(cutover: &Cutover) -> Result<String, Upgrade
         .get("database.port")
         .and_then(|port| port.as_str())
         .unwrap_or("none");
-    if port == cutover.target().port.to_string() {
+    if port == cutover.starts_on().port.to_string() {
         return Ok(format!("Connect shows port {port}"));
     }
     Err(UpgradeError::Disproved(format!(

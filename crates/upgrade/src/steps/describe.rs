@@ -61,6 +61,14 @@ impl Step {
             Step::LoseArchive => "lose-archive",
             Step::RestoreBackup { .. } => "restore-backup",
             Step::OpenBaseBackup => "open-base-backup",
+            Step::LogTransactions => "log-transactions",
+            Step::CaptureGap => "capture-gap",
+            Step::CreateSideServer => "create-side-server",
+            Step::SlotOnSide => "slot-on-side",
+            Step::OpenSide => "open-side",
+            Step::PointToSide => "point-to-side",
+            Step::DeliverGap => "deliver-gap",
+            Step::DiscardSide => "discard-side",
             Step::Subscribe => "subscribe",
             Step::AwaitSubscription => "await-subscription",
             Step::EndSubscription => "end-subscription",
@@ -159,6 +167,18 @@ impl Step {
             Step::OpenBaseBackup => {
                 "copy the server (pg_basebackup) and open the copy as a primary"
             }
+            Step::LogTransactions => {
+                "let the log have lists of running transactions (it gets one every 15 s by itself)"
+            }
+            Step::CaptureGap => "note what is missing: from the stored offset to the late slot",
+            Step::CreateSideServer => {
+                "restore the backup beside both servers, its log through a gate, to end at the late slot"
+            }
+            Step::SlotOnSide => "make the slot there, opening the gate file by file",
+            Step::OpenSide => "let the side server replay what is missing and open",
+            Step::PointToSide => "point the connector to the side server",
+            Step::DeliverGap => "resume the connector there, with the old offset",
+            Step::DiscardSide => "remove the side server",
             Step::Subscribe => "let the new server copy the tables and follow (subscription)",
             Step::AwaitSubscription => "wait until the new server has applied everything",
             Step::EndSubscription => "end the subscription, let sequences go on",
@@ -200,11 +220,21 @@ impl Step {
                 "Connect shows the new position; it is the slot's; the server's log has reached it",
             ),
             Step::RewindOffset => Some("Connect's topic holds a position at which no event stands"),
+            Step::CaptureGap => Some(
+                "one log leads from the stored offset to the late slot; the slot is not lost and nobody reads it",
+            ),
+            Step::SlotOnSide => Some("the slot is not lost and at or before the stored offset"),
+            Step::OpenSide => Some(
+                "out of recovery; it left the new server's log where the late slot begins; its slot is not lost",
+            ),
+            Step::DeliverGap => Some(
+                "a marker behind everything that was missing is in Kafka; stored offset and slot have reached it",
+            ),
             Step::RestoreDatabase => Some("every captured table has as many rows as the old one"),
             Step::EndSubscription => {
                 Some("every captured table has as many rows as the old one; no sequence is behind")
             }
-            Step::RepointConnector => Some("Connect shows the new port"),
+            Step::RepointConnector | Step::PointToSide => Some("Connect shows the new port"),
             Step::DistrustSlot => Some("Connect does not show the option any more"),
             Step::NoteCut => Some("looks at the end offsets agree, before and after"),
             Step::StopServer => {
@@ -251,6 +281,9 @@ impl Step {
             Step::ResumeConnector => {
                 Some("Debezium 2.1 to 2.4, which move the slot: put its copy in its place")
             }
+            Step::CreateSideServer => Some("remove the side server"),
+            Step::PointToSide => Some("stop the connector and write its configuration back"),
+            Step::DeliverGap => Some("stop the connector, its offset at most at the late slot"),
             _ => None,
         }
     }
@@ -262,6 +295,7 @@ impl Step {
             self,
             Step::ReleaseWrites
                 | Step::StartApplication
+                | Step::DiscardSide
                 | Step::Promote
                 | Step::UpgradeCluster {
                     transfer: Transfer::Link,

@@ -12,6 +12,7 @@ mod drain;
 mod logical;
 mod offset;
 mod predict;
+mod repair;
 mod replication;
 mod server;
 mod slot_copy;
@@ -175,6 +176,22 @@ pub enum Step {
         /// How far it replays.
         target: RestoreTarget,
     },
+    /// Lets the log have lists of running transactions, as it gets them by itself every 15 seconds.
+    LogTransactions,
+    /// Finds out what is missing between the stored offset and a slot that was made too late.
+    CaptureGap,
+    /// Restores the backup beside both servers, to end where the new server's slot begins.
+    CreateSideServer,
+    /// Makes the connector's slot on the side server, at a position that is not after the stored offset.
+    SlotOnSide,
+    /// Lets the side server replay what is missing and open.
+    OpenSide,
+    /// Points the connector to the side server.
+    PointToSide,
+    /// Lets the connector read what is missing from the side server.
+    DeliverGap,
+    /// Removes the side server.
+    DiscardSide,
     /// Copies the running server and opens the copy as a primary of its own.
     OpenBaseBackup,
     /// Makes the tables on the new server, without rows.
@@ -252,6 +269,14 @@ impl Step {
             | Step::CrashWorker
             | Step::RewindOffset
             | Step::StartWorker => self.apply_to_connector(cutover, hands).await,
+            Step::LogTransactions
+            | Step::CaptureGap
+            | Step::CreateSideServer
+            | Step::SlotOnSide
+            | Step::OpenSide
+            | Step::PointToSide
+            | Step::DeliverGap
+            | Step::DiscardSide => self.apply_to_side(cutover, hands).await,
             Step::DropSlot
             | Step::VerifySlot
             | Step::SlotOnStandby
@@ -288,6 +313,23 @@ impl Step {
             Step::RewindOffset => worker::rewind(cutover).await,
             Step::StartWorker => worker::start(cutover, hands).await,
             _ => offset::rewrite(cutover).await,
+        }
+    }
+
+    async fn apply_to_side<H: Hands>(
+        &self,
+        cutover: &mut Cutover,
+        hands: &mut H,
+    ) -> Result<String, UpgradeError> {
+        match self {
+            Step::LogTransactions => repair::log_transactions(cutover).await,
+            Step::CaptureGap => repair::capture(cutover).await,
+            Step::CreateSideServer => repair::create(cutover, hands).await,
+            Step::SlotOnSide => repair::make_slot(cutover, hands).await,
+            Step::OpenSide => repair::open(cutover, hands).await,
+            Step::PointToSide => connector::point_to(cutover, Side::Beside).await,
+            Step::DeliverGap => connector::predict_and_resume(cutover, hands).await,
+            _ => repair::discard(cutover, hands).await,
         }
     }
 
@@ -358,7 +400,11 @@ impl Step {
                 server::prove_started(cutover, Some(version)).await
             }
             Step::RestoreDatabase => server::prove_restored(cutover).await,
-            Step::RepointConnector => connector::prove_repointed(cutover).await,
+            Step::RepointConnector | Step::PointToSide => connector::prove_repointed(cutover).await,
+            Step::CaptureGap => repair::prove_captured(cutover).await,
+            Step::SlotOnSide => repair::prove_slot(cutover).await,
+            Step::OpenSide => repair::prove_open(cutover).await,
+            Step::DeliverGap => repair::prove_delivered(cutover).await,
             Step::SetUpReplication | Step::SlotOnStandby => {
                 replication::prove_set_up(cutover).await
             }
@@ -413,6 +459,9 @@ impl Step {
                 cutover.new = None;
                 Ok(discarded)
             }
+            Step::CreateSideServer => repair::discard(cutover, hands).await,
+            Step::PointToSide => repair::point_back(cutover).await,
+            Step::DeliverGap => repair::stop_delivering(cutover).await,
             Step::Subscribe => logical::cancel(cutover).await,
             Step::RepointConnector => connector::restore_config(cutover).await,
             Step::RewriteOffset => offset::restore(cutover).await,
