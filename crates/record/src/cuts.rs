@@ -139,6 +139,7 @@ fn clamp(cuts: &[(i32, i64)], start: i64, forks: &[(i32, Lsn)]) -> Vec<(i32, i64
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decode::Change;
 
     fn walk(lives: &mut Lives, records: &[(i64, Shown)]) -> Vec<i32> {
         let place = |(offset, shown): &(i64, Shown)| lives.place(*offset, *shown);
@@ -172,6 +173,54 @@ mod tests {
         ];
         assert_eq!(walk(&mut lives, &records), [0, 0, 0, 0, 1, 1]);
         assert_eq!(lives.into_cuts(15), [(0, 0), (1, 13)]);
+    }
+
+    fn change(op: Op, lsn: Option<i64>) -> Decoded {
+        let mut row = ChangeRow::new(0, "public.t", op);
+        row.lsn = lsn;
+        Decoded::Change(Box::new(Change {
+            row,
+            has_lsn: lsn.is_some(),
+            has_op: true,
+            format: "test",
+        }))
+    }
+
+    #[test]
+    fn rows_get_the_life_that_was_settled() {
+        let mut lives = Lives::new(&[(0, 0), (1, 10)], 0, &[(1, Lsn(100))]);
+        let tombstone =
+            || Decoded::Tombstone(Box::new(ChangeRow::new(0, "public.t", Op::Tombstone)));
+        let mut records = [
+            change(Op::Delete, Some(90)),
+            tombstone(),
+            change(Op::Delete, Some(110)),
+            tombstone(),
+            // Too late: the new life has begun.
+            change(Op::Delete, Some(95)),
+            tombstone(),
+        ];
+        let settled = records.iter_mut().zip(10..).map(|(decoded, offset)| {
+            lives.settle(offset, decoded);
+            match decoded {
+                Decoded::Change(change) => change.row.incarnation,
+                Decoded::Tombstone(row) => row.incarnation,
+                _ => -1,
+            }
+        });
+        assert_eq!(settled.collect::<Vec<_>>(), [0, 0, 1, 1, 1, 1]);
+    }
+
+    #[test]
+    fn snapshot_records_and_compensations_show_no_life() {
+        let mut compensation = ChangeRow::new(0, "public.t", Op::Delete);
+        compensation.lsn = Some(90);
+        compensation.compensation = Some("gap".into());
+        assert_eq!(of_change(&compensation), Shown::Nothing);
+        assert_eq!(shown(&change(Op::Read, Some(90))), Shown::Nothing);
+        assert_eq!(shown(&change(Op::Create, None)), Shown::Nothing);
+        assert_eq!(shown(&Decoded::Undecoded("x".into())), Shown::Nothing);
+        assert_eq!(shown(&change(Op::Create, Some(90))), Shown::Lsn(Lsn(90)));
     }
 
     #[test]

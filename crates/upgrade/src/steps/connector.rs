@@ -4,7 +4,7 @@
 use cutover_clients::connect::Status;
 use cutover_clients::pg::facts::server_facts;
 use cutover_clients::pg::slots::slot;
-use cutover_clients::pg::{PgHost, connect_admin};
+use cutover_clients::pg::{PgAddress, PgHost, connect_admin};
 use cutover_clients::wait::{Poll, until};
 
 use serde_json::{Map, Value};
@@ -159,6 +159,16 @@ pub(super) async fn repoint(cutover: &mut Cutover) -> Result<String, UpgradeErro
     point_to(cutover, reads_from(cutover)).await
 }
 
+/// Debezium speaks TCP only; a unix socket address of ours means the same server on loopback.
+pub(super) fn write_address(config: &mut Map<String, Value>, address: &PgAddress) {
+    let host = match &address.host {
+        PgHost::Tcp(host) => host.clone(),
+        PgHost::Unix(_) => "127.0.0.1".into(),
+    };
+    config.insert("database.hostname".into(), host.into());
+    config.insert("database.port".into(), address.port.to_string().into());
+}
+
 /// Points the connector to a server.
 pub(super) async fn point_to(cutover: &mut Cutover, side: Side) -> Result<String, UpgradeError> {
     let name = cutover.stream.connector.clone();
@@ -167,15 +177,9 @@ pub(super) async fn point_to(cutover: &mut Cutover, side: Side) -> Result<String
             "connector {name} does not exist"
         )));
     };
-    let address = cutover.address(side)?.clone();
-    // Debezium speaks TCP only; a unix socket address of ours means the same server on loopback.
-    let host = match &address.host {
-        PgHost::Tcp(host) => host.clone(),
-        PgHost::Unix(_) => "127.0.0.1".into(),
-    };
-    config.insert("database.hostname".into(), host.into());
+    let address = cutover.address(side)?;
     let port = address.port;
-    config.insert("database.port".into(), port.to_string().into());
+    write_address(&mut config, address);
     for (option, value) in &cutover.stream.options_on_new {
         config.insert(option.clone(), value.clone().into());
     }
@@ -239,13 +243,7 @@ pub(super) async fn deploy<H: Hands>(
             "the connector's configuration was not noted".into(),
         ));
     };
-    let address = cutover.target();
-    let host = match &address.host {
-        PgHost::Tcp(host) => host.clone(),
-        PgHost::Unix(_) => "127.0.0.1".into(),
-    };
-    config.insert("database.hostname".into(), host.into());
-    config.insert("database.port".into(), address.port.to_string().into());
+    write_address(&mut config, cutover.target());
     if let Some(mode) = snapshot_mode {
         let known = mode_name(cutover, &config, mode).await?;
         config.insert("snapshot.mode".into(), known.into());
@@ -324,6 +322,10 @@ pub(super) async fn restore_config(cutover: &mut Cutover) -> Result<String, Upgr
         .connect
         .put_config(&cutover.stream.connector, config)
         .await?;
-    cutover.reader = Side::Old;
+    // Once a gap was looked at, the configuration to go back to points to the new server.
+    cutover.reader = match cutover.seen.gap {
+        Some(_) => Side::New,
+        None => Side::Old,
+    };
     Ok("old configuration written back".into())
 }

@@ -282,7 +282,7 @@ impl Step {
                 Some("Debezium 2.1 to 2.4, which move the slot: put its copy in its place")
             }
             Step::CreateSideServer => Some("remove the side server"),
-            Step::PointToSide => Some("stop the connector and write its configuration back"),
+            Step::PointToSide => Some("stop the connector and point it to the new server"),
             Step::DeliverGap => Some("stop the connector, its offset at most at the late slot"),
             _ => None,
         }

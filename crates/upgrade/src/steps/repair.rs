@@ -12,7 +12,8 @@
 //! Why comparing is safe: the fork is read from the history file, the stored offset lies at or before it, the late
 //! slot at or after it; a standby that follows to that slot has this log and no other. What can break it: rows of the
 //! catalogue that the side server's slot needs are pruned in the log that it replays. Then PostgreSQL invalidates the
-//! slot, that is seen, and only a comparison of states is left (`cutover gap close`).
+//! slot, that is seen, and only a comparison of states is left (`cutover gap close`). See
+//! docs/decisions/0011-a-gap-is-read-from-a-third-server.md.
 
 use std::time::Duration;
 
@@ -95,8 +96,8 @@ async fn delivered(cutover: &Cutover) -> Result<(Option<StoredOffset>, Lsn), Upg
     }
 }
 
-/// Notes the gap. What taking back restores is from here on what is found now: the configuration and the offset that
-/// the connector was left with, not those from before the restore.
+/// Notes the gap. What taking back restores is from here on what is found now: the offset that the connector was left
+/// with, and its configuration, pointed to the new server: Connect refuses one whose server does not answer.
 pub(super) async fn capture(cutover: &mut Cutover) -> Result<String, UpgradeError> {
     let client = connect_admin(cutover.target()).await?;
     let server = server_facts(&client).await?;
@@ -126,7 +127,10 @@ pub(super) async fn capture(cutover: &mut Cutover) -> Result<String, UpgradeErro
              {ONLY_COMPARISON}"
         )));
     }
-    let config = cutover.connect.config(&cutover.stream.connector).await?;
+    let mut config = cutover.connect.config(&cutover.stream.connector).await?;
+    if let Some(config) = &mut config {
+        connector::write_address(config, cutover.target());
+    }
     let before = cutover.seen.before.as_mut().ok_or_else(|| {
         UpgradeError::Refused("the plan has not captured the state before changing it".into())
     })?;
@@ -416,7 +420,7 @@ pub(super) async fn stop_delivering(cutover: &Cutover) -> Result<String, Upgrade
     ))
 }
 
-/// Stops the connector and gives it the configuration that it was left with.
+/// Stops the connector and points it to the new server, where nothing starts it.
 pub(super) async fn point_back(cutover: &mut Cutover) -> Result<String, UpgradeError> {
     connector::stop(cutover).await?;
     connector::prove_stopped(cutover).await?;
