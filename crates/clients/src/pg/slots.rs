@@ -113,6 +113,44 @@ pub async fn create_failover_slot(
     parse_lsn(row.get(0))
 }
 
+/// Kinds of the changes that a pgoutput slot still holds at exactly this position, as the plug-in's message bytes
+/// (`I`, `U`, `D`, `T`); of transactions that are committed. Moves nothing. Nobody may read from the slot meanwhile.
+///
+/// Rows that one COPY writes into one page share a position. Decoding begins at the slot's own position and goes to
+/// the position, or to the end of the log if nothing stands there: what it costs is what the slot lags.
+///
+/// # Errors
+/// The server refused: the slot is in use, or lost.
+pub async fn peek_at(
+    client: &Client,
+    slot: &str,
+    publication: &str,
+    at: Lsn,
+) -> Result<Vec<u8>, PgError> {
+    const PEEK: &str = "
+SELECT array_agg(get_byte(data, 0)) FILTER (WHERE lsn = $4::text::pg_lsn
+                                            AND get_byte(data, 0) IN (73, 85, 68, 84)),
+       count(*)
+FROM pg_logical_slot_peek_binary_changes($1, NULL, $3, 'proto_version', '1',
+                                         'publication_names', $2)";
+    // A name inside the option's list is an identifier.
+    let publication = cutover_model::table::quote_identifier(publication);
+    let mut limit: i32 = 10_000;
+    loop {
+        let row = client
+            .query_one(PEEK, &[&slot, &publication, &limit, &at.to_string()])
+            .await
+            .map_err(PgError::sql(format!("looking into slot '{slot}'")))?;
+        let (kinds, seen): (Option<Vec<i32>>, i64) = (row.get(0), row.get(1));
+        // What is given ends with a whole transaction, so changes that are found are all there are.
+        if kinds.is_some() || seen < i64::from(limit) || limit == i32::MAX {
+            let kinds = kinds.unwrap_or_default().into_iter();
+            return Ok(kinds.filter_map(|kind| u8::try_from(kind).ok()).collect());
+        }
+        limit = limit.saturating_mul(100);
+    }
+}
+
 /// Copies a logical slot: the copy holds what the slot holds now, and moves by itself from then on.
 ///
 /// # Errors

@@ -205,7 +205,9 @@ impl Step {
             Step::QuietServer => Some(
                 "no autovacuum worker and no session of the writers is there, and none can start",
             ),
-            Step::StopConnector => Some("state STOPPED, no task, the slot has no reader"),
+            Step::StopConnector => Some(
+                "state STOPPED, no task, the slot has no reader; the stored offset stands between two events",
+            ),
             Step::SetUpReplication | Step::SlotOnStandby => {
                 Some("the slot is there, nobody reads it, it is not lost")
             }

@@ -4,6 +4,7 @@
 
 mod application;
 mod backup;
+mod boundary;
 mod capture;
 mod cluster;
 mod connector;
@@ -413,7 +414,7 @@ impl Step {
             Step::DistrustSlot => connector::prove_distrusted(cutover).await,
             Step::RewindOffset => worker::prove_rewound(cutover).await,
             Step::DrainProof => drain::prove(cutover).await,
-            Step::StopConnector => connector::prove_stopped(cutover).await,
+            Step::StopConnector => boundary::stand_between(cutover).await,
             Step::NoteCut => hands.note_cut().await,
             Step::StopServer => server::prove_stopped(cutover).await,
             Step::SwapBinaries { .. } => Ok("left to start-server".into()),

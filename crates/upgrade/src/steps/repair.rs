@@ -13,7 +13,7 @@
 //! slot at or after it; a standby that follows to that slot has this log and no other. What can break it: rows of the
 //! catalogue that the side server's slot needs are pruned in the log that it replays. Then PostgreSQL invalidates the
 //! slot, that is seen, and only a comparison of states is left (`cutover gap close`). See
-//! docs/decisions/0011-a-gap-is-read-from-a-third-server.md.
+//! docs/decisions/0012-a-gap-is-read-from-a-third-server.md.
 
 use std::time::Duration;
 
