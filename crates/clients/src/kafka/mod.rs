@@ -85,9 +85,7 @@ impl Kafka {
     /// First offset that the log still has, and the offset after the last one that a read-committed reader may
     /// see (records of transactions still open stand behind it).
     pub fn watermarks(&self, topic: &str, partition: i32) -> Result<(i64, i64), KafkaError> {
-        self.asking
-            .fetch_watermarks(topic, partition, ASK_TIMEOUT)
-            .map_err(|source| KafkaError::of_partition(topic, partition, source))
+        reader::watermarks(&self.asking, topic, partition)
     }
 
     /// Reads `from..to` of one partition and hands each record to `consume` until it breaks off.

@@ -44,15 +44,38 @@ struct Reader<'a> {
     trouble: Option<Cause>,
 }
 
+/// First and next offset of a partition. A topic that was made a moment ago has no leader yet, and the broker says so:
+/// it is asked again.
+pub(super) fn watermarks(
+    consumer: &BaseConsumer,
+    topic: &str,
+    partition: i32,
+) -> Result<(i64, i64), KafkaError> {
+    let asked = Instant::now();
+    loop {
+        let source = match consumer.fetch_watermarks(topic, partition, ASK_TIMEOUT) {
+            Ok(marks) => return Ok(marks),
+            Err(source) => source,
+        };
+        let leaderless = matches!(
+            source.rdkafka_error_code(),
+            Some(RDKafkaErrorCode::NotLeaderForPartition | RDKafkaErrorCode::LeaderNotAvailable)
+        );
+        if !leaderless || asked.elapsed() >= ASK_TIMEOUT {
+            return Err(KafkaError::of_partition(topic, partition, source));
+        }
+        // Nothing is assigned: this only lets the library refresh what it knows of the cluster.
+        consumer.poll(POLL);
+    }
+}
+
 pub(super) fn read(
     bootstrap: &str,
     range: &ReadRange<'_>,
     consume: &mut dyn FnMut(&Record<'_>) -> ControlFlow<()>,
 ) -> Result<ReadEnd, KafkaError> {
     let consumer = super::consumer(bootstrap)?;
-    let (low, high) = consumer
-        .fetch_watermarks(range.topic, range.partition, ASK_TIMEOUT)
-        .map_err(|source| KafkaError::of_partition(range.topic, range.partition, source))?;
+    let (low, high) = watermarks(&consumer, range.topic, range.partition)?;
     let start = range.from.max(low);
     if start >= range.to {
         return Ok(ReadEnd {
