@@ -128,6 +128,7 @@ impl Saved {
             subscribed: self.subscribed,
             predictions: self.predictions,
             deployed: self.deployed,
+            slot_lost: None,
             connector_refused: None,
         };
         Ok(())
