@@ -142,6 +142,31 @@ mod tests {
     use super::*;
 
     #[test]
+    fn programs_that_are_not_in_their_folder_are_named_with_it() {
+        let part = cutover_lab::catalog::find(Component::Postgres, "16.14").unwrap();
+        let root = tempfile::tempdir().unwrap();
+        let place = PartDir {
+            part,
+            root: root.path().to_owned(),
+            version: "16.14".into(),
+            archives: None,
+        };
+        std::fs::create_dir_all(place.bin()).unwrap();
+        let all = missing(&place, &place, Way::UpgradeLink);
+        assert_eq!(all.len(), 10, "{all:?}");
+        for program in missing(&place, &place, Way::Standby) {
+            std::fs::write(program, "").unwrap();
+        }
+        assert!(missing(&place, &place, Way::Standby).is_empty());
+        let left = missing(&place, &place, Way::UpgradeLink);
+        assert!(
+            left.iter()
+                .any(|program| program.ends_with("bin/pg_upgrade")),
+            "{left:?}"
+        );
+    }
+
+    #[test]
     fn a_repository_is_not_made_for_a_server_that_the_tool_does_not_know() {
         assert!(known_to("2.45", "15").is_ok());
         let error = known_to("2.45", "16.14").unwrap_err();

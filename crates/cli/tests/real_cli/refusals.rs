@@ -89,12 +89,14 @@ runbook = "pg-upgrade-clone"
 #[test]
 fn a_standby_with_less_room_for_transactions_than_its_primary_is_refused() {
     let site = Site::new();
-    let rest = "[server]\nsettings = { max_prepared_transactions = \"5\" }\n\
+    let rest = "[server]\nsettings = { max_prepared_transactions = \"5\", max_replication_slots = \"3\" }\n\
                 [upgrade]\nkind = \"less-room\"\nrunbook = \"promotion-proven\"\n";
     let path = scenario(&site, "less-room", ("17", "17"), rest);
     let said = refused(&site, &path);
     assert!(said.contains("PRE-SETTING-003"), "{said}");
     assert!(said.contains("max_prepared_transactions is 5"), "{said}");
+    let slots = "PRE-SETTING-005 refuses: 2 of 3 replication slots of the old server are taken";
+    assert!(said.contains(slots), "{said}");
 }
 
 #[test]

@@ -19,6 +19,8 @@ pub struct Sizes {
     pub databases: u32,
     /// Logical replication slots.
     pub logical_slots: u32,
+    /// Replication slots of both kinds.
+    pub slots: u32,
 }
 
 /// Sizes of a server.
@@ -31,7 +33,8 @@ pub async fn sizes(client: &Client) -> Result<Sizes, PgError> {
             "SELECT (SELECT sum(pg_database_size(oid))::int8 FROM pg_database),
                     (SELECT coalesce(sum(size), 0)::int8 FROM pg_ls_waldir()),
                     (SELECT count(*) FROM pg_database),
-                    (SELECT count(*) FROM pg_replication_slots WHERE slot_type = 'logical')",
+                    (SELECT count(*) FROM pg_replication_slots WHERE slot_type = 'logical'),
+                    (SELECT count(*) FROM pg_replication_slots)",
             &[],
         )
         .await
@@ -43,6 +46,7 @@ pub async fn sizes(client: &Client) -> Result<Sizes, PgError> {
         wal_bytes: bytes(1),
         databases: count(2),
         logical_slots: count(3),
+        slots: count(4),
     })
 }
 

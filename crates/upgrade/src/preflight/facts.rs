@@ -42,6 +42,8 @@ pub struct OldSide {
     pub settings: BTreeMap<String, String>,
     /// Logical slots.
     pub logical_slots: u32,
+    /// Slots of both kinds.
+    pub slots: u32,
 }
 
 /// An extension of a database.

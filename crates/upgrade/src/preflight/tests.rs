@@ -212,6 +212,22 @@ fn the_new_server_must_be_able_to_serve_the_stream() {
 }
 
 #[test]
+fn the_old_server_must_have_room_for_the_slots_of_the_plan() {
+    for (way, free, refused) in [
+        (Way::Standby, 1, true),
+        (Way::Standby, 2, false),
+        (Way::Restore, 0, true),
+        (Way::Logical, 2, true),
+        (Way::UpgradeCopy, 0, false),
+    ] {
+        let mut facts = good(way);
+        facts.old.slots = 10 - free;
+        let expected: &[&str] = if refused { &["PRE-SETTING-005"] } else { &[] };
+        assert_eq!(codes(&facts), expected, "{way:?} {free}");
+    }
+}
+
+#[test]
 fn a_backup_tool_that_is_older_than_the_server_is_refused() {
     let refused = |tool: &str, major| {
         let found = backup_tool_knows(tool, major);

@@ -54,6 +54,7 @@ async fn old_side(address: &PgAddress, way: Way) -> Result<OldSide, UpgradeError
         wal_bytes: sizes.wal_bytes,
         databases: sizes.databases,
         logical_slots: sizes.logical_slots,
+        slots: sizes.slots,
         prepared: prepared_transactions(&client, None).await?,
         settings: settings(&client, &SETTINGS).await?,
         ..OldSide::default()
