@@ -39,7 +39,7 @@ fn everything_in_the_way_of_a_second_cluster_is_named_before_anything_is_changed
         ("17", "18.4"),
         r#"
 [server]
-settings = { max_prepared_transactions = "5", max_replication_slots = "20" }
+settings = { max_prepared_transactions = "5", max_replication_slots = "20", max_slot_wal_keep_size = "1GB" }
 sql = [
   "CREATE EXTENSION hstore",
   "CREATE COLLATION public.german (provider = icu, locale = 'de')",
@@ -68,6 +68,7 @@ runbook = "pg-upgrade-clone"
         "PRE-PREPARED-001",
         "'order-77' (owner postgres",
         "PRE-SETTING-004",
+        "PRE-SLOT-002 warns: max_slot_wal_keep_size is 1024 MB",
     ] {
         assert!(said.contains(wanted), "no {wanted} in {said}");
     }
@@ -95,7 +96,7 @@ fn a_standby_with_less_room_for_transactions_than_its_primary_is_refused() {
     let said = refused(&site, &path);
     assert!(said.contains("PRE-SETTING-003"), "{said}");
     assert!(said.contains("max_prepared_transactions is 5"), "{said}");
-    let slots = "PRE-SETTING-005 refuses: 2 of 3 replication slots of the old server are taken";
+    let slots = "PRE-SLOT-001 refuses: 2 of 3 replication slots of the old server are taken";
     assert!(said.contains(slots), "{said}");
 }
 

@@ -17,6 +17,7 @@ mod facts;
 mod prepared;
 mod programs;
 mod settings;
+mod slots;
 
 use serde::{Deserialize, Serialize};
 
@@ -147,6 +148,7 @@ pub const ALL: &[Check] = &[
     extensions::CHECK,
     collations::CHECK,
     settings::CHECK,
+    slots::CHECK,
     backup_tool::CHECK,
     prepared::CHECK,
 ];

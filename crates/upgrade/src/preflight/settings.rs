@@ -2,7 +2,7 @@
 //! that replays another one's log must not have less room for its transactions than that one
 //! (`recovery aborted because of insufficient parameter settings`).
 
-use super::{Check, Finding, PreflightFacts, Way};
+use super::{Check, Finding, PreflightFacts};
 
 pub(super) const CHECK: Check = Check {
     name: "settings",
@@ -19,7 +19,9 @@ const NOT_LESS: [&str; 5] = [
 ];
 
 /// Every setting that is looked at, on both sides.
-pub const LOOKED_AT: [&str; 7] = [
+pub const LOOKED_AT: [&str; 9] = [
+    "max_slot_wal_keep_size",
+    "idle_replication_slot_timeout",
     "wal_level",
     "max_replication_slots",
     NOT_LESS[0],
@@ -52,37 +54,8 @@ fn look(facts: &PreflightFacts) -> Vec<Finding> {
             format!("set max_replication_slots = {slots} or more for the new server"),
         ));
     }
-    findings.extend(slots_of_old(facts));
     findings.extend(NOT_LESS.iter().filter_map(|name| less(facts, name)));
     findings
-}
-
-/// The plan makes slots on the old server: the guard of a standby's slot and the standby's own, or those of a
-/// subscription and of its two copying workers.
-fn slots_of_old(facts: &PreflightFacts) -> Option<Finding> {
-    let more = match facts.way {
-        Way::Standby => 2,
-        Way::Restore => 1,
-        Way::Logical => 3,
-        _ => 0,
-    };
-    let limit: u32 = facts
-        .old
-        .settings
-        .get("max_replication_slots")?
-        .parse()
-        .ok()?;
-    let used = facts.old.slots;
-    (used + more > limit).then(|| {
-        Finding::refuses(
-            "PRE-SETTING-005",
-            format!("{used} of {limit} replication slots of the old server are taken, and {more} more are needed"),
-            format!(
-                "set max_replication_slots = {} or more and restart, or drop slots that nobody reads",
-                used + more
-            ),
-        )
-    })
 }
 
 /// A limit that is lower than on the old server.

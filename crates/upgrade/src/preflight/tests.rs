@@ -28,7 +28,13 @@ fn settings(changed: &[(&str, &str)]) -> std::collections::BTreeMap<String, Stri
         .iter()
         .map(|name| ((*name).to_owned(), "10".to_owned()))
         .collect();
-    all.insert("wal_level".into(), "logical".into());
+    for (name, value) in [
+        ("wal_level", "logical"),
+        ("max_slot_wal_keep_size", "-1"),
+        ("idle_replication_slot_timeout", "0"),
+    ] {
+        all.insert(name.into(), value.into());
+    }
     for (name, value) in changed {
         all.insert((*name).into(), (*value).into());
     }
@@ -222,9 +228,25 @@ fn the_old_server_must_have_room_for_the_slots_of_the_plan() {
     ] {
         let mut facts = good(way);
         facts.old.slots = 10 - free;
-        let expected: &[&str] = if refused { &["PRE-SETTING-005"] } else { &[] };
+        let expected: &[&str] = if refused { &["PRE-SLOT-001"] } else { &[] };
         assert_eq!(codes(&facts), expected, "{way:?} {free}");
     }
+}
+
+#[test]
+fn what_takes_a_slot_away_that_stands_still_is_said() {
+    let mut facts = good(Way::Restore);
+    facts.old.settings = settings(&[
+        ("max_slot_wal_keep_size", "32"),
+        ("idle_replication_slot_timeout", "60"),
+    ]);
+    assert_eq!(codes(&facts), ["PRE-SLOT-002", "PRE-SLOT-002"]);
+    let found = preflight(&facts);
+    assert!(
+        found
+            .iter()
+            .all(|finding| finding.severity == Severity::Warns)
+    );
 }
 
 #[test]
