@@ -1,6 +1,8 @@
 //! What is refused before anything is changed, and what stops a plan in its middle, with the real binary and real
 //! servers: every reason is named at once, the exit code says that a precondition does not hold, and nothing is left.
 
+use cutover_model::result::RunResult;
+
 use crate::site::{Site, text};
 
 /// A scenario of the smallest load; `rest` holds what is special about it.
@@ -175,5 +177,32 @@ runbook = "blue-green-proven"
     let wanted =
         "sequence public.numbers has given out 41234 on the old server and stands at 41233";
     assert!(said.contains(wanted), "{said}");
+    site.assert_nothing_left();
+}
+
+/// Four ways in which a slot is taken away under way: three proven runbooks deliver everything all
+/// the same, the baseline loses what it is known to lose.
+#[test]
+fn a_slot_that_is_taken_away_under_way_costs_a_proven_runbook_nothing() {
+    let site = Site::new();
+    let scenarios = [
+        "minor-slot-lost",
+        "restart-slot-idle",
+        "restore-vacuumed",
+        "restore-dropped-slot",
+    ];
+    let mut args = vec!["rehearse"];
+    args.extend(scenarios);
+    args.extend(["--output", "json"]);
+    let output = site.run(&args);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    let result: RunResult = serde_json::from_slice(&output.stdout).unwrap();
+    for (scenario, name) in result.scenarios.iter().zip(scenarios) {
+        assert!(scenario.as_expected && scenario.name == name);
+        let journal = std::path::Path::new(&scenario.run_dir).join("journal.jsonl");
+        let journal = std::fs::read_to_string(journal).unwrap();
+        let renewed = journal.contains("was lost after everything up to");
+        assert_eq!(renewed, name.ends_with("-lost") || name.ends_with("-idle"));
+    }
     site.assert_nothing_left();
 }
