@@ -1,20 +1,24 @@
 //! One bucket of every ledger, ready for the checks.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::PathBuf;
 
 use cutover_model::run_folder::LedgerKind;
 use cutover_model::{Evidence, Lsn};
-use datafusion::arrow::array::{ArrayRef, BooleanArray, Int32Array, Int64Array};
-use datafusion::arrow::datatypes::{DataType, Field, Schema};
+use datafusion::arrow::array::{ArrayRef, AsArray, BooleanArray, Int32Array, Int64Array};
+use datafusion::arrow::compute::filter_record_batch;
+use datafusion::arrow::datatypes::{DataType, Field, Int64Type, Schema};
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::common::ScalarValue;
 use datafusion::dataframe::DataFrameWriteOptions;
 use datafusion::error::Result;
 use datafusion::execution::context::SessionContext;
 use datafusion::prelude::{DataFrame, lit};
+use futures_util::StreamExt;
 use std::sync::Arc;
 
+use crate::acquit::Suspects;
 use crate::engine::{Engine, Limits, read, register};
 use crate::survey::Ledgers;
 
@@ -26,11 +30,23 @@ pub(crate) async fn open(
     limits: Limits,
     ledgers: &Ledgers,
     evidence: &Evidence,
-    bucket: usize,
+    (bucket, suspects): (usize, &Suspects),
 ) -> Result<SessionContext> {
-    let session = tables(engine, limits, ledgers, evidence, bucket).await?;
+    let (session, small) = match suspects {
+        Suspects::Bucket => {
+            let small = bytes(ledgers, bucket) <= limits.resident;
+            (
+                tables(engine, limits, ledgers, evidence, bucket).await?,
+                small,
+            )
+        }
+        Suspects::Keys(keys) => (
+            picked(engine, ledgers, evidence, (bucket, keys)).await?,
+            true,
+        ),
+    };
     let matches = session.sql(MATCHES).await?;
-    if bytes(ledgers, bucket) <= limits.resident {
+    if small {
         let schema = Arc::clone(matches.schema().inner());
         register(&session, "matches", &schema, matches.collect().await?)?;
     } else {
@@ -75,6 +91,64 @@ pub(crate) async fn tables(
     register_evidence(&session, evidence)?;
     register_lives(&session, evidence)?;
     Ok(session)
+}
+
+/// The same of some keys only; their rows fit into memory.
+async fn picked(
+    engine: &Engine,
+    ledgers: &Ledgers,
+    evidence: &Evidence,
+    (bucket, keys): (usize, &HashSet<(String, i64)>),
+) -> Result<SessionContext> {
+    let session = engine.session(true);
+    for (kind, survey) in ledgers {
+        let files = survey
+            .as_ref()
+            .and_then(|survey| survey.parts.get(bucket))
+            .map_or(&[][..], Vec::as_slice);
+        let mut batches = Vec::new();
+        if !files.is_empty() {
+            let rows = with_later_columns(*kind, read(&session, files).await?)?;
+            let mut stream = rows.execute_stream().await?;
+            while let Some(batch) = stream.next().await {
+                let batch = batch?;
+                let mask = mask(&batch, keys);
+                if mask.true_count() > 0 {
+                    batches.push(filter_record_batch(&batch, &mask)?);
+                }
+            }
+        }
+        match batches.first() {
+            Some(first) => {
+                let schema = first.schema();
+                register(&session, kind.name(), &schema, batches)?;
+            }
+            None => register(&session, kind.name(), &schema(*kind), Vec::new())?,
+        }
+    }
+    register_evidence(&session, evidence)?;
+    register_lives(&session, evidence)?;
+    Ok(session)
+}
+
+fn mask(batch: &RecordBatch, keys: &HashSet<(String, i64)>) -> BooleanArray {
+    let relations = batch.column_by_name("relation");
+    let relations = relations.and_then(|column| column.as_string_opt::<i32>());
+    let hashes = batch.column_by_name("key_hash");
+    let hashes = hashes.and_then(|column| column.as_primitive_opt::<Int64Type>());
+    let (Some(relations), Some(hashes)) = (relations, hashes) else {
+        // Not to be told apart, so all of it is looked at.
+        return BooleanArray::from(vec![true; batch.num_rows()]);
+    };
+    let mut key = (String::new(), 0);
+    let mut wanted = |row: usize| {
+        if key.0 != relations.value(row) {
+            relations.value(row).clone_into(&mut key.0);
+        }
+        key.1 = hashes.value(row);
+        keys.contains(&key)
+    };
+    (0..batch.num_rows()).map(|row| Some(wanted(row))).collect()
 }
 
 /// Adds the columns that a ledger of an older version lacks, empty.

@@ -28,6 +28,8 @@ pub(crate) struct Limits {
     pub(crate) resident: u64,
     /// Findings that are given back directly.
     pub(crate) shown: usize,
+    /// Clean keys are set aside before the checks run.
+    pub(crate) acquit: bool,
 }
 
 impl Default for Limits {
@@ -36,6 +38,7 @@ impl Default for Limits {
             memory: 256 << 20,
             resident: 8 << 20,
             shown: 1_000,
+            acquit: true,
         }
     }
 }

@@ -21,6 +21,7 @@ use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Int32Type, Int64Type};
 use datafusion::execution::context::SessionContext;
 
+use crate::acquit::Suspects;
 use crate::bucket;
 use crate::checks::{ALL, Check};
 use crate::engine::{Engine, Limits, register};
@@ -184,7 +185,14 @@ impl GapLook {
     async fn session(&self, number: usize) -> datafusion::error::Result<SessionContext> {
         let (engine, ledgers) = (&self.engine, &self.ledgers);
         let session = if self.events {
-            bucket::open(engine, self.limits, ledgers, &self.evidence, number).await?
+            bucket::open(
+                engine,
+                self.limits,
+                ledgers,
+                &self.evidence,
+                (number, &Suspects::Bucket),
+            )
+            .await?
         } else {
             bucket::tables(engine, self.limits, ledgers, &self.evidence, number).await?
         };

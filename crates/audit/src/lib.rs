@@ -10,6 +10,7 @@ pub mod checks;
 pub mod gap;
 pub mod verdict;
 
+mod acquit;
 mod bucket;
 mod engine;
 mod error;
@@ -17,6 +18,7 @@ mod gather;
 mod judge;
 mod ranking;
 mod survey;
+mod transactions;
 
 pub use error::AuditError;
-pub use judge::{Judgement, judge};
+pub use judge::{Judgement, judge, judge_every_row};

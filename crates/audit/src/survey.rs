@@ -13,9 +13,9 @@ use datafusion::arrow::record_batch::RecordBatch;
 
 use crate::engine::{Engine, read};
 use crate::error::AuditError;
+use crate::transactions::torn;
 use crate::verdict::{Grounds, LedgerState};
 
-const WITNESS: &str = include_str!("prepare/witness.sql");
 const TRUNCATES: &str = include_str!("prepare/truncates.sql");
 
 /// The ledgers that can be read, by kind; one that is missing is an empty table, and the checks
@@ -70,8 +70,12 @@ pub(crate) async fn look_over(engine: &Engine, ledgers: &Ledgers, grounds: &mut 
             Err(error) => grounds.failures.push(error.one_line()),
         }
     }
-    let committed = files(LedgerKind::Committed);
-    grounds.torn_transactions = torn_transactions(engine, &committed).await;
+    let survey = ledgers.get(&LedgerKind::Committed);
+    let rows = survey
+        .and_then(Option::as_ref)
+        .map_or(0, |survey| survey.rows);
+    let torn = torn(&files(LedgerKind::Committed), rows, engine.folder());
+    grounds.torn_transactions = torn.map_err(|error| error.one_line());
 }
 
 async fn query(
@@ -103,21 +107,6 @@ async fn truncates(engine: &Engine, files: &[PathBuf]) -> Result<Vec<(String, u6
         );
     }
     Ok(found)
-}
-
-/// Transactions that the committed ledger does not hold whole, or why that is not known.
-async fn torn_transactions(engine: &Engine, files: &[PathBuf]) -> Result<u64, String> {
-    let batches = query(engine, files, "committed", WITNESS)
-        .await
-        .map_err(|error| error.one_line())?;
-    let torn = batches
-        .iter()
-        .filter(|batch| batch.num_rows() > 0)
-        .filter_map(|batch| {
-            let column = batch.column(0).as_primitive_opt::<Int64Type>()?;
-            u64::try_from(column.value(0)).ok()
-        });
-    Ok(torn.sum())
 }
 
 /// Rows of `[what,] relation, amount`; `relation` is the column at `at`, what stands before it is

@@ -83,6 +83,12 @@ pub enum Command {
         #[arg(value_name = "RUN")]
         run: PathBuf,
     },
+    /// What the recorders and the audit do per second on this machine.
+    Bench {
+        /// What to measure.
+        #[command(subcommand)]
+        what: Measure,
+    },
     /// What will this connector do when it starts?
     ///
     /// From a file of facts, without any server (docs/schema/facts-1.schema.json), or from running systems; reads
@@ -247,4 +253,20 @@ mod tests {
     fn the_argument_tree_is_consistent() {
         Arguments::command().debug_assert();
     }
+}
+
+/// What can be measured.
+#[derive(Debug, Subcommand)]
+pub enum Measure {
+    /// All checks over ledgers of a given size, made for the purpose.
+    ///
+    /// Takes about 60 bytes of disk per row and ledger.
+    Audit {
+        /// Committed changes; there are as many published ones.
+        #[arg(long, default_value_t = 1_000_000)]
+        rows: u64,
+        /// Where the ledgers are written meanwhile.
+        #[arg(long, default_value = "/var/tmp")]
+        folder: PathBuf,
+    },
 }

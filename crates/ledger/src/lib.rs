@@ -27,10 +27,19 @@ mod writer;
 pub use document::{read_evidence, read_manifest, write_evidence, write_manifest};
 pub use error::LedgerError;
 pub use findings::{FindingsWriter, read_findings, write_findings};
-pub use reader::{read_changes, read_stored};
+pub use reader::{read_changes, read_columns, read_stored};
 pub use survey::{Content, Survey, survey};
 pub use writer::{ChangeWriter, StoredWriter};
 
 /// Buckets of a rehearsal's ledgers. A bucket is what the audit judges at a time, in bounded
 /// memory: about 100,000 committed changes of one bucket fit. More buckets cost about 0.15 s each.
 pub const DEFAULT_BUCKETS: u16 = 4;
+
+/// Rows of a ledger's bucket that are judged at a time without much memory (about 100 bytes each).
+const BUCKET_ROWS: u64 = 800_000;
+
+/// Buckets for ledgers of so many rows.
+pub fn buckets_for(rows: u64) -> u16 {
+    let wanted = u16::try_from(rows / BUCKET_ROWS + 1).unwrap_or(u16::MAX);
+    wanted.max(DEFAULT_BUCKETS)
+}

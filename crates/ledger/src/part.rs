@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use parquet::arrow::ArrowWriter;
+use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
     ParquetRecordBatchReaderBuilder,
@@ -127,6 +128,23 @@ pub(crate) fn open(
         .build()
         .map_err(|error| LedgerError::damaged(path, error))?;
     Ok((reader, rows))
+}
+
+/// Some columns of a file, batch by batch, in file order; a column that the file lacks, being older, is left out.
+pub(crate) fn open_columns(
+    path: &Path,
+    format: &str,
+    columns: &[&str],
+) -> Result<ParquetRecordBatchReader, LedgerError> {
+    let file = File::open(path).map_err(LedgerError::io("open", path))?;
+    let metadata = load(path, &file, format)?;
+    let schema = metadata.metadata().file_metadata().schema_descr();
+    let mask = ProjectionMask::columns(schema, columns.iter().copied());
+    ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata)
+        .with_batch_size(READ_ROWS)
+        .with_projection(mask)
+        .build()
+        .map_err(|error| LedgerError::damaged(path, error))
 }
 
 /// Number of rows by the footer, after checking the format.

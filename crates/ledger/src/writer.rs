@@ -19,8 +19,9 @@ use crate::error::LedgerError;
 use crate::part::{self, GROUP_ROWS, PartFile};
 use crate::survey::{LEDGER_FORMAT, Summary, bucket_folder, list_parts, summary_path};
 
-/// Rows in memory at most, about 300 bytes each.
-const HELD_ROWS: usize = 98_304;
+/// Rows in memory at most, 150 to 300 bytes each. With many buckets it is what decides how large a part becomes, and
+/// parts of a few hundred rows cost more to open than to read.
+const HELD_ROWS: usize = 393_216;
 /// Rows of a bucket that are turned into a batch: strings stop growing their buffers beyond it.
 const BATCH_ROWS: usize = 4_096;
 /// A synced part of this size is closed for good; smaller ones are rewritten by the next sync.

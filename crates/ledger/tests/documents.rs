@@ -31,6 +31,7 @@ fn evidence() -> Evidence {
             },
             label: "PostgreSQL 16.2".into(),
             kept_before: None,
+            forked_at: None,
             witness: Some(WitnessEvidence {
                 slot: "cutover_witness".into(),
                 from: Lsn(1),

@@ -61,6 +61,19 @@ pub struct StreamEvidence {
     pub shapes: Vec<TableShape>,
 }
 
+impl Evidence {
+    /// For each incarnation that continues the log of the one before it: where it leaves that log.
+    pub fn forks(&self) -> Vec<(i32, Lsn)> {
+        forks(&self.incarnations)
+    }
+}
+
+/// For each incarnation that continues the log of the one before it: where it leaves that log.
+pub fn forks(incarnations: &[IncarnationEvidence]) -> Vec<(i32, Lsn)> {
+    let forked = |(index, life): (i32, &IncarnationEvidence)| Some((index, life.forked_at?));
+    (0..).zip(incarnations).filter_map(forked).collect()
+}
+
 /// One life of the database and what the witness saw of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -73,6 +86,10 @@ pub struct IncarnationEvidence {
     /// the upgrade was taken back. `None`: everything is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept_before: Option<Lsn>,
+    /// Where this life's log leaves that of the life before it, if it continues that log (a restore, a promotion):
+    /// the timelines part there. Records of a lower position are none of this life.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forked_at: Option<Lsn>,
     /// What the witness covered; `None` without a witness.
     pub witness: Option<WitnessEvidence>,
 }
@@ -125,7 +142,9 @@ pub struct PartitionEvidence {
     pub end: i64,
     /// Reading reached `end`.
     pub complete: bool,
-    /// Where each incarnation begins: (index, first offset), ascending, the first one at `start`.
+    /// Where each incarnation begins: (index, first offset), ascending, the first one at `start`. Noted while the
+    /// connector stood still; for a life that continues the log of the one before (`forked_at`), told exactly: records
+    /// of lower positions in front of its first record are of the life before.
     pub cuts: Vec<(i32, i64)>,
 }
 
@@ -149,7 +168,7 @@ pub struct TableEvidence {
 pub struct PayloadEvidence {
     /// E.g. `debezium envelope, json without schema`.
     pub format: String,
-    /// Every change record carried its LSN.
+    /// Every change record carried its LSN; snapshot records (`op=r`) are no changes.
     pub has_lsn: bool,
     /// Every change record carried operation letters.
     pub has_op: bool,

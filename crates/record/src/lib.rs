@@ -5,6 +5,7 @@
 //! wherever it was read. Memory stays bounded whatever the size of a topic, a transaction or a table.
 
 pub mod canonical;
+mod cuts;
 pub mod decode;
 mod error;
 pub mod tables;

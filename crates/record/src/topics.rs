@@ -1,9 +1,10 @@
 //! The topic recorder: reads every partition up to the offset that the fence noted, and writes the published
 //! ledger.
 //!
-//! A record gets its incarnation from the cuts (the end offsets noted while the connector stood still), never
-//! from its LSN: Debezium's records do not say whose log they are of. Records are handled one by one, so memory
-//! does not depend on the topic. The rule it protects: what could not be read or decoded is counted and shown.
+//! A record gets its incarnation from the cuts (the end offsets noted while the connector stood still), because
+//! Debezium's records do not say whose log they are of; where two lives share their log, `cuts` tells a cut exactly.
+//! Records are handled one by one, so memory does not depend on the topic. The rule it protects: what could not be
+//! read or decoded is counted and shown.
 
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -11,11 +12,12 @@ use std::time::Duration;
 use cutover_clients::kafka::{Kafka, ReadRange, Record};
 use cutover_ledger::ChangeWriter;
 use cutover_model::evidence::{PartitionEvidence, PayloadEvidence};
-use cutover_model::{ChangeRow, EventKind, EventSink, Op, TableShape};
+use cutover_model::{ChangeRow, EventKind, EventSink, Lsn, Op, TableShape};
 
 pub use crate::decode::{Binary, ConverterModes, Decimal, TimePrecision, record_options};
 
 use crate::RecordError;
+use crate::cuts::Lives;
 use crate::decode::{Decoded, Decoder};
 
 /// A partition that ends early is given this long to bring more.
@@ -50,6 +52,8 @@ pub struct PartitionSpan {
     /// Where each incarnation begins: (index, first offset), ascending. Reading begins at the first one; without
     /// any, at the start of the log and with incarnation 0.
     pub cuts: Vec<(i32, i64)>,
+    /// For each incarnation whose log continues that of the one before it: where it leaves that log.
+    pub forks: Vec<(i32, Lsn)>,
 }
 
 /// What was recorded.
@@ -158,7 +162,7 @@ impl Recorder<'_> {
         // What stands before the first cut is older than this run.
         let wanted = span.cuts.first().map_or(low, |(_, offset)| *offset);
         let start = wanted.max(low);
-        let cuts = clamp_cuts(&span.cuts, start);
+        let mut lives = Lives::new(&span.cuts, start, &span.forks);
         let range = ReadRange {
             topic: &span.topic,
             partition: span.partition,
@@ -167,15 +171,16 @@ impl Recorder<'_> {
             timeout_idle: IDLE,
         };
         let mut failed = None;
-        let end = kafka.read_range(&range, &mut |record| match self
-            .record(record, incarnation(&cuts, record.offset))
-        {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(error) => {
-                failed = Some(error);
-                ControlFlow::Break(())
-            }
-        })?;
+        let end = kafka.read_range(
+            &range,
+            &mut |record| match self.record(record, &mut lives) {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(error) => {
+                    failed = Some(error);
+                    ControlFlow::Break(())
+                }
+            },
+        )?;
         if let Some(error) = failed {
             return Err(error);
         }
@@ -200,11 +205,11 @@ impl Recorder<'_> {
             start,
             end: span.end,
             complete: end.reached_end && end.start == start,
-            cuts,
+            cuts: lives.into_cuts(span.end),
         })
     }
 
-    fn record(&mut self, record: &Record<'_>, incarnation: i32) -> Result<(), RecordError> {
+    fn record(&mut self, record: &Record<'_>, lives: &mut Lives) -> Result<(), RecordError> {
         self.tally.records += 1;
         if self.tally.records.is_multiple_of(PROGRESS_EVERY) {
             self.events.emit(EventKind::Progress {
@@ -215,11 +220,15 @@ impl Recorder<'_> {
                 lag_bytes: None,
             });
         }
-        match self.decoder.decode(record, incarnation) {
+        let mut decoded = self.decoder.decode(record, lives.current());
+        lives.settle(record.offset, &mut decoded);
+        match decoded {
             Decoded::Change(change) => {
                 self.tally.published += 1;
-                self.tally.snapshot += u64::from(change.row.op == Op::Read);
-                self.tally.without_lsn += u64::from(!change.has_lsn);
+                let snapshot = change.row.op == Op::Read;
+                self.tally.snapshot += u64::from(snapshot);
+                // What an incremental snapshot reads has no position in the log, and is no change of it.
+                self.tally.without_lsn += u64::from(!change.has_lsn && !snapshot);
                 self.tally.without_op += u64::from(!change.has_op);
                 if !self.tally.formats.contains(&change.format) {
                     self.tally.formats.push(change.format);
@@ -249,47 +258,5 @@ impl Recorder<'_> {
 
     fn append(&mut self, row: &ChangeRow) -> Result<(), RecordError> {
         self.writer.append(row).map_err(RecordError::from)
-    }
-}
-
-/// Cuts as they are for a log that begins at `start`: the first one there, none before it.
-fn clamp_cuts(cuts: &[(i32, i64)], start: i64) -> Vec<(i32, i64)> {
-    let mut clamped: Vec<(i32, i64)> = Vec::with_capacity(cuts.len().max(1));
-    for (index, offset) in cuts {
-        let offset = (*offset).max(start);
-        // An incarnation whose records are all gone, or that wrote none here, gives its place to the next.
-        clamped.retain(|(_, earlier)| *earlier < offset);
-        clamped.push((*index, offset));
-    }
-    match clamped.first_mut() {
-        Some(first) => first.1 = start,
-        None => clamped.push((0, start)),
-    }
-    clamped
-}
-
-fn incarnation(cuts: &[(i32, i64)], offset: i64) -> i32 {
-    let begun = cuts.iter().rev().find(|(_, first)| *first <= offset);
-    begun.or(cuts.first()).map_or(0, |(index, _)| *index)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_record_belongs_to_the_incarnation_that_its_cut_says() {
-        let cuts = clamp_cuts(&[(0, 0), (1, 10)], 0);
-        assert_eq!(incarnation(&cuts, 9), 0);
-        assert_eq!(incarnation(&cuts, 10), 1);
-        assert_eq!(incarnation(&clamp_cuts(&[], 5), 7), 0);
-    }
-
-    #[test]
-    fn retention_moves_the_first_cut_and_drops_what_is_gone() {
-        assert_eq!(clamp_cuts(&[(0, 0), (1, 10)], 4), [(0, 4), (1, 10)]);
-        assert_eq!(clamp_cuts(&[(0, 0), (1, 10)], 12), [(1, 12)]);
-        assert_eq!(clamp_cuts(&[(0, 3), (1, 10)], 0), [(0, 0), (1, 10)]);
-        assert_eq!(clamp_cuts(&[(0, 0), (1, 0), (2, 8)], 0), [(1, 0), (2, 8)]);
     }
 }

@@ -13,6 +13,7 @@ use cutover_clients::wait::pause;
 use cutover_model::Lsn;
 use cutover_upgrade::cutover::Seen;
 use cutover_upgrade::engine::Engine;
+use cutover_upgrade::hands::Gate;
 use cutover_upgrade::journal::{Entry, Journal};
 use cutover_upgrade::predict::{AroundFacts, OffsetFacts};
 use cutover_upgrade::preflight::{NewSide, Way};
@@ -78,7 +79,7 @@ pub async fn drive(
     loop {
         let instant = instants.next();
         cutover.stream = stream.clone();
-        cutover.new = None;
+        (cutover.new, cutover.side) = (None, None);
         (cutover.primary, cutover.reader) = (Side::Old, Side::Old);
         cutover.seen = Seen::default();
         let journal = Journal::open(&hands.run.journal())?;
@@ -291,6 +292,27 @@ impl Hands for Breakable<'_> {
     async fn copy_schema(&mut self) -> Result<String, UpgradeError> {
         self.enter();
         let done = self.hands.copy_schema().await;
+        self.leave().await;
+        done
+    }
+
+    async fn create_side_server(&mut self, until: Lsn) -> Result<PgAddress, UpgradeError> {
+        self.enter();
+        let done = self.hands.create_side_server(until).await;
+        self.leave().await;
+        done
+    }
+
+    async fn open_gate(&mut self, gate: Gate) -> Result<String, UpgradeError> {
+        self.enter();
+        let done = self.hands.open_gate(gate).await;
+        self.leave().await;
+        done
+    }
+
+    async fn discard_side(&mut self) -> Result<String, UpgradeError> {
+        self.enter();
+        let done = self.hands.discard_side().await;
         self.leave().await;
         done
     }

@@ -199,6 +199,26 @@ pub fn config(
     Ok(config)
 }
 
+/// The topic through which a connector is told to read keys again.
+pub fn signal_topic(stream: &Stream) -> String {
+    format!("{}.signals", stream.topic_prefix)
+}
+
+/// Signals come from Kafka, and the connector writes nothing into the database for them (2.7 and newer).
+pub fn hear_signals(config: &mut Map<String, Value>, stream: &Stream, bootstrap: &str) {
+    let options = [
+        ("signal.enabled.channels", "kafka".to_owned()),
+        ("signal.kafka.topic", signal_topic(stream)),
+        ("signal.kafka.bootstrap.servers", bootstrap.to_owned()),
+        ("signal.kafka.poll.timeout.ms", "100".to_owned()),
+        ("signal.poll.interval.ms", "500".to_owned()),
+        ("read.only", "true".to_owned()),
+    ];
+    for (name, value) in options {
+        config.insert(name.into(), value.into());
+    }
+}
+
 fn flatten(config: &mut Map<String, Value>, version: DebeziumVersion) {
     let tombstones: &[(&str, &str)] = if version >= ONE_TOMBSTONE_OPTION {
         &[("delete.tombstone.handling.mode", "rewrite-with-tombstone")]

@@ -146,6 +146,9 @@ impl Drive<'_> {
         {
             config.insert("slot.failover".into(), "true".into());
         }
+        if self.scenario.upgrade.reread {
+            connector::hear_signals(&mut config, &stream, &self.hands.bootstrap);
+        }
         connector::deploy(&self.cutover.connect, &self.cutover.old, &stream, &config).await?;
         let mut watch = MarkerWatch::send(self.cutover).await?;
         let seen = watch
@@ -421,12 +424,15 @@ impl Drive<'_> {
             cuts: self.hands.cuts(),
             fence: Some(fence),
             connector_ended: self.connector_ended(),
+            reread: false,
             problems: [self.hands.problems(), self.hands.witnesses.problems()].concat(),
         };
         if self.scenario.upgrade.close_gap {
             self.log.phase("close the gap");
-            let found = gap::close_twice(&recording, &self.log.sink()).await?;
-            recording.problems.extend(found);
+            let reread = self.scenario.upgrade.reread;
+            let closed = gap::close_twice(&recording, reread, &self.log.sink()).await?;
+            recording.problems.extend(closed.problems);
+            recording.reread = closed.reread;
             self.log.phase("record again");
         }
         recording.finish(&self.log.sink()).await?;

@@ -2,24 +2,47 @@
 //!
 //! Stands between the fence and the recording that is judged. The rules it protects: the repair sees nothing but a
 //! run folder and Kafka, so that a rehearsal shows what `cutover gap close` does in production; closing twice must
-//! change nothing (I15), and if it does the run says so.
+//! change nothing (I15), and if it does the run says so. What records cannot close is read again, where a scenario
+//! asks for it, by the very signals that the report holds; exactly one record per key may come of that.
 
 use std::os::unix::fs::symlink;
 use std::path::Path;
+use std::time::Duration;
 
+use cutover_clients::kafka::{RepairRecord, RepairWriter};
+use cutover_clients::pg::connect_admin;
+use cutover_clients::pg::marker::emit_transaction;
+use cutover_clients::wait::{Poll, WaitError, until};
 use cutover_model::gap::GapReport;
 use cutover_model::run_folder::LedgerKind;
 use cutover_model::{EventSink, RunFolder};
 use cutover_upgrade::gap::{Closing, close};
 
+use crate::connector::signal_topic;
 use crate::error::RehearseError;
-use crate::recording::Recording;
+use crate::recording::{Recording, change_topic_ends};
 
-/// Records the state before into `gap/` of the run folder, plans, closes, and closes again. Returns what went wrong.
+/// How long the connector may need to read keys again.
+const REREAD: Duration = Duration::from_secs(90);
+
+/// Between two looks at what it has read.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// What closing came to.
+pub struct Closed {
+    /// Keys were read again, so snapshot records are part of the plan.
+    pub reread: bool,
+    /// What went wrong.
+    pub problems: Vec<String>,
+}
+
+/// Records the state before into `gap/` of the run folder, plans, closes, and closes again; then lets keys be read
+/// again if that is asked for.
 pub async fn close_twice(
     recording: &Recording<'_>,
+    reread: bool,
     events: &EventSink,
-) -> Result<Vec<String>, RehearseError> {
+) -> Result<Closed, RehearseError> {
     let before = recording.run.before_closing();
     prepare(&before).map_err(|source| RehearseError::RunFolder {
         what: "make the folder for the ledgers before the repair",
@@ -28,7 +51,7 @@ pub async fn close_twice(
     })?;
     let mut first = recording.clone();
     first.run = before.clone();
-    first.finish(events).await?;
+    let snapshot = first.finish(events).await?;
     let shown = cutover_upgrade::gap::show(&before).await?;
     events.note(format!(
         "the gap: {} lost, {} phantom; {}",
@@ -62,8 +85,23 @@ pub async fn close_twice(
         writing(&again),
         states(&again)
     ));
+    let mut problems = disagreements(&planned, &applied, &again);
+    let mut closed = false;
+    if reread && !again.signals.is_empty() {
+        problems.extend(read_again(recording, &again, events).await?);
+        // Snapshot records from before were no part of any plan.
+        closed = snapshot == 0;
+    }
+    Ok(Closed {
+        reread: closed,
+        problems,
+    })
+}
+
+/// What was planned is what was written, and closing again changed nothing.
+fn disagreements(planned: &GapReport, applied: &GapReport, again: &GapReport) -> Vec<String> {
     let mut problems = Vec::new();
-    for (when, report) in [("once", &applied), ("twice", &again)] {
+    for (when, report) in [("once", applied), ("twice", again)] {
         if report.closable.by_records > 0 {
             problems.push(format!(
                 "after closing the gap {when}, records could still close {} keys",
@@ -72,20 +110,93 @@ pub async fn close_twice(
         }
     }
     let records = |report: &GapReport| report.written.as_ref().map_or(0, |done| done.records);
-    if records(&applied) != planned.planned_records {
+    if records(applied) != planned.planned_records {
         problems.push(format!(
             "closing the gap wrote {} records, the plan had {}",
-            records(&applied),
+            records(applied),
             planned.planned_records
         ));
     }
-    if records(&again) > 0 {
+    if records(again) > 0 {
         problems.push(format!(
             "closing the gap a second time wrote {} records",
-            records(&again)
+            records(again)
         ));
     }
-    Ok(problems)
+    problems
+}
+
+/// Sends the report's signals and waits until each key has come again, once.
+async fn read_again(
+    recording: &Recording<'_>,
+    report: &GapReport,
+    events: &EventSink,
+) -> Result<Option<String>, RehearseError> {
+    let keys: u64 = report.signals.iter().map(|signal| signal.keys).sum();
+    let before = ends(recording).await?;
+    send(recording, report).await?;
+    let client = connect_admin(&recording.server).await?;
+    let prefix = &recording.stream.marker_prefix;
+    let what = "the keys that were to be read again";
+    let seen = until(what, REREAD, LOOK, async || {
+        let come = ends(recording).await?.saturating_sub(before);
+        if come < keys {
+            // On an idle database the connector sees no transaction, and its snapshot windows never close.
+            emit_transaction(&client, prefix, "reread").await?;
+            return Ok(Poll::NotYet(format!("{come} of {keys}")));
+        }
+        Ok::<_, RehearseError>(Poll::Ready(come))
+    });
+    match seen.await {
+        Ok(come) => {
+            let note = format!("read again: {come} records for {keys} keys");
+            events.note(note.clone());
+            Ok((come != keys).then_some(note))
+        }
+        Err(WaitError::TimedOut { what, last, .. }) => Ok(Some(format!("{what}: {last} came"))),
+        Err(WaitError::Failed(error)) => Err(error),
+    }
+}
+
+/// Records in the topics of the captured tables.
+async fn ends(recording: &Recording<'_>) -> Result<u64, RehearseError> {
+    let ends = change_topic_ends(recording.kafka, recording.stream).await?;
+    Ok(u64::try_from(ends.values().sum::<i64>()).unwrap_or(0))
+}
+
+/// The connector hears signals whose key is its topic prefix.
+async fn send(recording: &Recording<'_>, report: &GapReport) -> Result<(), RehearseError> {
+    let topic = signal_topic(recording.stream);
+    let records: Vec<RepairRecord> = report
+        .signals
+        .iter()
+        .zip(1..)
+        .map(|(signal, number)| {
+            let mut value = signal.signal.clone();
+            value["id"] = format!("reread-{number}").into();
+            RepairRecord {
+                topic: topic.clone(),
+                partition: 0,
+                key: recording.stream.topic_prefix.clone().into_bytes(),
+                value: Some(value.to_string().into_bytes()),
+                headers: Vec::new(),
+            }
+        })
+        .collect();
+    let bootstrap = recording.bootstrap.clone();
+    let sent = tokio::task::spawn_blocking(move || {
+        let writer = RepairWriter::new(&bootstrap)?;
+        for record in &records {
+            writer.write(record)?;
+        }
+        writer.settle()
+    });
+    match sent.await {
+        Ok(sent) => Ok(sent?),
+        Err(panic) => Err(RehearseError::Load(format!(
+            "sending signals failed: {panic}"
+        ))),
+    }
 }
 
 /// The folder, with the committed ledger of the run itself: the witnesses have finished it.

@@ -10,12 +10,13 @@ use cutover_clients::pg::PgAddress;
 use cutover_clients::pg::connect_admin;
 use cutover_clients::pg::freeze::{OpenWriters, open_writers};
 use cutover_clients::pg::marker::emit_message;
-use cutover_clients::wait::{Poll, until};
+use cutover_clients::wait::{Poll, WaitError, until};
 use cutover_ledger::ChangeWriter;
 use cutover_model::evidence::IncarnationEvidence;
 use cutover_model::run_folder::LedgerKind;
 use cutover_model::{EventSink, Lsn, RunFolder, TableShape};
 use cutover_upgrade::fence::Marker;
+use cutover_upgrade::hands::Gate;
 use cutover_upgrade::predict::{AroundFacts, OffsetFacts};
 use cutover_upgrade::preflight::{NewSide, Way};
 use cutover_upgrade::steps::{Feed, RestoreTarget, Transfer};
@@ -39,6 +40,9 @@ const CHANGES_MEANWHILE: u64 = 600;
 
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(50);
+
+/// How long transactions of writers may need to end once writes are refused.
+const WRITERS_GONE: Duration = Duration::from_secs(5);
 
 /// Everything of one scenario that acts on, or looks at, the lab.
 pub struct LabHands {
@@ -348,6 +352,21 @@ impl Hands for LabHands {
         copied.map_err(|error| UpgradeError::hands("copy the schema", error))
     }
 
+    async fn create_side_server(&mut self, until: Lsn) -> Result<PgAddress, UpgradeError> {
+        let made = self.servers.create_side_server(until).await;
+        made.map_err(|error| UpgradeError::hands("make the side server", error))
+    }
+
+    async fn open_gate(&mut self, gate: Gate) -> Result<String, UpgradeError> {
+        let opened = self.servers.open_gate(gate);
+        opened.map_err(|error| UpgradeError::hands("open the gate", error))
+    }
+
+    async fn discard_side(&mut self) -> Result<String, UpgradeError> {
+        let gone = self.servers.discard_side().await;
+        gone.map_err(|error| UpgradeError::hands("remove the side server", error))
+    }
+
     async fn discard_new(&mut self) -> Result<String, UpgradeError> {
         let gone = self.servers.discard_new().await;
         gone.map_err(|error| UpgradeError::hands("remove the new server", error))
@@ -399,16 +418,26 @@ impl Hands for LabHands {
         let address =
             address.map_err(|error| UpgradeError::hands("read the witness out", error))?;
         let client = connect_admin(&address).await?;
-        let open = open_writers(&client, &address.database).await?;
-        if open.transactions + open.prepared > 0 {
-            let OpenWriters {
-                transactions,
-                prepared,
-            } = open;
-            self.problem(format!(
-                "{transactions} open and {prepared} prepared transactions could still be committed on the \
-                 old server after its witness ended"
-            ));
+        // An application that retries while it is refused shows as a transaction for a moment: a look without any,
+        // once writes are refused, is enough.
+        let looked = until("no open transaction", WRITERS_GONE, LOOK, async || {
+            let open = open_writers(&client, &address.database).await?;
+            Ok::<_, UpgradeError>(if open.transactions + open.prepared == 0 {
+                Poll::Ready(())
+            } else {
+                let OpenWriters {
+                    transactions,
+                    prepared,
+                } = open;
+                Poll::NotYet(format!("{transactions} open and {prepared} prepared"))
+            })
+        });
+        match looked.await {
+            Ok(()) => {}
+            Err(WaitError::TimedOut { last, .. }) => self.problem(format!(
+                "{last} transactions could still be committed on the old server after its witness ended"
+            )),
+            Err(WaitError::Failed(error)) => return Err(error),
         }
         let token = format!("close-{:016x}", rand::random::<u64>());
         let lsn = emit_message(&client, &self.stream.marker_prefix, &token).await?;

@@ -1,4 +1,5 @@
-//! How the new server of a scenario comes about: by pg_upgrade, as a standby, from a backup, as a copy.
+//! How the new server of a scenario comes about: by pg_upgrade, as a standby, from a backup, as a copy. And the side
+//! server of a repair, which reads the log of both.
 //!
 //! The new server has the old one's roles and passwords in every case, so that nothing but the address changes
 //! for those who use it.
@@ -9,10 +10,13 @@ use cutover_clients::pg::facts::server_facts;
 use cutover_clients::pg::settings::setting;
 use cutover_clients::pg::{PgAddress, connect_admin};
 use cutover_clients::wait::{Poll, until};
+use cutover_lab::services::pgbackrest::{ARCHIVES_NOTHING, Repository};
 use cutover_lab::services::postgres::{Postgres, PostgresSpec, StopMode};
 use cutover_lab::services::postgres_origins::Copy;
 use cutover_lab::stack::Stack;
+use cutover_model::Lsn;
 use cutover_upgrade::Side;
+use cutover_upgrade::hands::Gate;
 use cutover_upgrade::steps::{Feed, RestoreTarget, Transfer};
 
 use crate::error::RehearseError;
@@ -38,10 +42,14 @@ fn option(transfer: Transfer) -> &'static str {
 }
 
 fn spec(stack: &mut Stack) -> Result<PostgresSpec, RehearseError> {
+    spec_named(stack, "new")
+}
+
+fn spec_named(stack: &mut Stack, name: &str) -> Result<PostgresSpec, RehearseError> {
     let credentials = cluster(stack, "old")?.credentials().clone();
     Ok(PostgresSpec {
         credentials,
-        ..PostgresSpec::new("new", DATABASE)
+        ..PostgresSpec::new(name, DATABASE)
     })
 }
 
@@ -130,7 +138,7 @@ impl Servers {
                 let version = self.new_version.clone();
                 let made = stack.bare_postgres(&version, spec).await?;
                 self.repository()?
-                    .restore(made, &["--type=standby"])
+                    .restore(made, &[ARCHIVES_NOTHING, "--type=standby"])
                     .await?;
             }
         }
@@ -144,7 +152,7 @@ impl Servers {
         Ok(self.repository()?.back_up(old).await?)
     }
 
-    fn repository(&self) -> Result<&cutover_lab::services::pgbackrest::Repository, RehearseError> {
+    fn repository(&self) -> Result<&Repository, RehearseError> {
         let missing = || RehearseError::Load("the old server is not archived".into());
         self.repository.as_ref().ok_or_else(missing)
     }
@@ -161,19 +169,82 @@ impl Servers {
         let shared = std::sync::Arc::clone(&self.stack);
         let mut stack = shared.lock().await;
         self.new_version = self.version().to_owned();
-        let spec = spec(&mut stack)?;
+        let mut spec = spec(&mut stack)?;
         let version = self.new_version.clone();
+        let mut args: Vec<&str> = Vec::new();
+        if self.archive_onward {
+            spec.settings = self.repository()?.onward_settings();
+        } else {
+            args.push(ARCHIVES_NOTHING);
+        }
         let made = stack.bare_postgres(&version, spec).await?;
         let at = format!("--target={}", moment.unwrap_or_default());
-        let args: Vec<&str> = match target {
+        args.extend(match target {
             RestoreTarget::Latest => Vec::new(),
             RestoreTarget::Immediate => vec!["--type=immediate", "--target-action=promote"],
             RestoreTarget::Time => vec!["--type=time", &at, "--target-action=promote"],
-        };
+        });
         let said = self.repository()?.restore(made, &args).await?;
         let address = self.started(&mut stack).await?;
         out_of_recovery(&address).await?;
         Ok((address, said))
+    }
+
+    /// The backup in a third server that follows the archive through a gate, up to a position of the new server's log;
+    /// there it will open by itself.
+    pub async fn create_side_server(&mut self, until: Lsn) -> Result<PgAddress, RehearseError> {
+        if let Some(side) = &self.beside {
+            return Ok(side.admin.clone());
+        }
+        let shared = std::sync::Arc::clone(&self.stack);
+        let mut stack = shared.lock().await;
+        stack.remove_postgres("side").await?;
+        let mut spec = spec_named(&mut stack, "side")?;
+        spec.settings = vec![(ARCHIVE_WAITS.0.into(), ARCHIVE_WAITS.1.into())];
+        let version = self.new_version.clone();
+        let command = self.repository()?.gate(cluster(&mut stack, "old")?).await?;
+        let made = stack.bare_postgres(&version, spec).await?;
+        let command = format!("--recovery-option=restore_command={command}");
+        let target = format!("--recovery-option=recovery_target_lsn={until}");
+        let args = [
+            ARCHIVES_NOTHING,
+            "--type=standby",
+            &command,
+            &target,
+            "--recovery-option=recovery_target_inclusive=off",
+            "--recovery-option=recovery_target_action=promote",
+            "--recovery-option=recovery_target_timeline=latest",
+        ];
+        self.repository()?.restore(made, &args).await?;
+        made.start().await?;
+        enlist(&self.roster, made);
+        let side = Addresses::of(made, "side");
+        let admin = side.admin.clone();
+        self.beside = Some(side);
+        Ok(admin)
+    }
+
+    /// Lets the side server have more of the log.
+    pub fn open_gate(&self, gate: Gate) -> Result<String, RehearseError> {
+        match gate {
+            Gate::Further => {
+                let file = self.repository()?.open_gate_further()?;
+                Ok(format!("log files up to {file} may pass"))
+            }
+            Gate::Wide => {
+                self.repository()?.open_gate()?;
+                Ok("every log file may pass".into())
+            }
+        }
+    }
+
+    /// Stops the side server and removes it.
+    pub async fn discard_side(&mut self) -> Result<String, RehearseError> {
+        self.beside = None;
+        let mut stack = self.stack.lock().await;
+        self.roster.remove("postgres-side");
+        stack.remove_postgres("side").await?;
+        Ok("the side server is gone".into())
     }
 
     /// A copy of the running old server, opened as a primary of its own.

@@ -13,7 +13,7 @@ use cutover_clients::pg::PgAddress;
 use cutover_ledger::{ChangeWriter, StoredWriter, write_evidence};
 use cutover_model::evidence::{
     EVIDENCE_FORMAT, Evidence, Fence, IncarnationEvidence, PartitionEvidence, PayloadEvidence,
-    StreamEvidence, TableEvidence,
+    StreamEvidence, TableEvidence, forks,
 };
 use cutover_model::run_folder::LedgerKind;
 use cutover_model::{EventSink, RunFolder, TableShape};
@@ -56,24 +56,27 @@ pub struct Recording<'a> {
     pub fence: Option<Fence>,
     /// Why the connector had ended before the fence.
     pub connector_ended: Option<String>,
+    /// Keys were read again on purpose, after everything else had come.
+    pub reread: bool,
     /// What went wrong.
     pub problems: Vec<String>,
 }
 
 impl Recording<'_> {
-    /// Reads topics and tables and writes the evidence.
-    pub async fn finish(mut self, events: &EventSink) -> Result<Evidence, RehearseError> {
+    /// Reads topics and tables and writes the evidence. Gives the number of snapshot records.
+    pub async fn finish(mut self, events: &EventSink) -> Result<u64, RehearseError> {
         let (run, spans) = (self.run.clone(), self.spans().await?);
         let topics = self.topics(spans, events).await?;
         self.stored().await?;
-        let evidence = self.evidence(topics);
-        write_evidence(&run, &evidence)?;
-        Ok(evidence)
+        let snapshot = topics.snapshot;
+        write_evidence(&run, &self.evidence(topics))?;
+        Ok(snapshot)
     }
 
     /// End offsets of the change topics now, after the fence, with the cuts inside.
     async fn spans(&mut self) -> Result<Vec<PartitionSpan>, RehearseError> {
         let ends = change_topic_ends(self.kafka, self.stream).await?;
+        let forks = forks(&self.incarnations);
         let spans = ends.into_iter().map(|((topic, partition), end)| {
             let at = |cut: &Cut| cut.get(&(topic.clone(), partition)).copied().unwrap_or(0);
             let mut cuts = vec![(0, 0)];
@@ -87,6 +90,7 @@ impl Recording<'_> {
                 partition,
                 end,
                 cuts,
+                forks: forks.clone(),
             }
         });
         Ok(spans.collect())
@@ -165,7 +169,7 @@ impl Recording<'_> {
             partitions: topics.partitions,
             payload: topics.payload,
             tombstones,
-            snapshot_allowed: false,
+            snapshot_allowed: self.reread,
             attempted: true,
             connector_ended: self.connector_ended,
             stream: Some(StreamEvidence {

@@ -123,6 +123,9 @@ pub struct UpgradePlan {
     /// After the fence: plan how to close the gap, close it, and close it again, which must change nothing.
     #[serde(default)]
     pub close_gap: bool,
+    /// Then let the connector read again, by signals, the keys that no record can put right.
+    #[serde(default)]
+    pub reread: bool,
 }
 
 /// What must come out.
@@ -241,6 +244,9 @@ fn check(scenario: &Scenario) -> Result<(), String> {
     let debezium = &scenario.stack.debezium;
     if let Some(reason) = scenario.connector.contradiction(debezium) {
         return Err(reason);
+    }
+    if scenario.upgrade.reread && !scenario.upgrade.close_gap {
+        return Err("upgrade.reread is for a gap that is closed: set upgrade.close_gap".into());
     }
     let runbook = &scenario.upgrade.runbook;
     if cutover_upgrade::strategies::by_name(runbook).is_none() {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cutover_clients::connect::Connect;
+use cutover_clients::connect::ConnectError;
 use cutover_clients::kafka::Kafka;
 use cutover_clients::wait::within;
 use cutover_ledger::{read_evidence, write_evidence, write_manifest};
@@ -119,7 +120,7 @@ impl<'a> Scene<'a> {
         };
         self.log.phase("servers down");
         if stage.roster().dead().is_none() {
-            self.delete_connector(stage).await;
+            self.delete_connectors(stage).await;
         }
         self.take_down(hands, measured.load_started, ended.is_ok())
             .await?;
@@ -143,24 +144,25 @@ impl<'a> Scene<'a> {
         }
     }
 
-    /// A connector whose server is gone would try for ever and disturb the next scenario. A worker that does not
-    /// answer gets five seconds; it is stopped at the end of the run anyway.
-    async fn delete_connector(&self, stage: &Stage) {
-        let Ok(stream) = stream_of(self.cast.scenario, self.cast.label) else {
-            return;
+    /// Connectors whose server is gone would try for ever and disturb the next scenario; a runbook may deploy one
+    /// under another name besides. A worker that does not answer gets five seconds; it is stopped at the end of the
+    /// run anyway.
+    async fn delete_connectors(&self, stage: &Stage) {
+        let connect = stage.connect();
+        let deleted = within(Duration::from_secs(5), async {
+            for name in connect.connectors().await? {
+                connect.delete(&name).await?;
+            }
+            Ok::<_, ConnectError>(())
+        });
+        let why = match deleted.await {
+            Some(Ok(())) => return,
+            Some(Err(error)) => error.to_string(),
+            None => "no answer within 5 s".to_owned(),
         };
-        let (connect, name) = (stage.connect(), stream.connector);
-        match within(Duration::from_secs(5), connect.delete(&name)).await {
-            Some(Ok(_)) => {}
-            Some(Err(error)) => self
-                .log
-                .sink()
-                .warning(format!("deleting the connector: {error}")),
-            None => self
-                .log
-                .sink()
-                .warning("deleting the connector: no answer within 5 s"),
-        }
+        self.log
+            .sink()
+            .warning(format!("deleting the connectors: {why}"));
     }
 
     async fn perform(
@@ -207,6 +209,7 @@ impl<'a> Scene<'a> {
             kafka,
             old: hands.admin_address(Side::Old)?,
             new: None,
+            side: None,
             primary: Side::Old,
             reader: Side::Old,
             deadlines: deadlines(self.cast.scenario),

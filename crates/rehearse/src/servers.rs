@@ -1,4 +1,5 @@
-//! The PostgreSQL servers of one scenario: old and new side, inside the run's stack.
+//! The PostgreSQL servers of one scenario: old and new side, and what a repair needs beside them, inside the run's
+//! stack.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -30,16 +31,21 @@ const STOP: Duration = Duration::from_secs(90);
 /// What dump and restore get, each.
 const COPY: Duration = Duration::from_secs(600);
 
+/// Names of the servers, the last one first.
+const NAMES: [&str; 3] = ["side", "new", "old"];
+
 /// The servers of one scenario.
 pub struct Servers {
     pub(super) stack: Arc<Mutex<Stack>>,
     pub(super) roster: Roster,
     old: Addresses,
     pub(super) new: Option<Addresses>,
+    pub(super) beside: Option<Addresses>,
     version: String,
     dump: PathBuf,
     pub(super) new_version: String,
     pub(super) repository: Option<Repository>,
+    pub(super) archive_onward: bool,
     /// The new server has its tables.
     filled: bool,
 }
@@ -51,6 +57,8 @@ pub struct Needs {
     pub plan: ServerPlan,
     /// Its log is archived, and backups can be taken.
     pub archive: bool,
+    /// A server that is restored from the backup goes on archiving.
+    pub archive_onward: bool,
 }
 
 /// How the parts of a rehearsal reach one server.
@@ -85,8 +93,9 @@ impl Servers {
     ) -> Result<Servers, RehearseError> {
         let mut inside = stack.lock().await;
         // What a scenario that could not begin has left must not stand in the way of this one.
-        inside.remove_postgres("new").await?;
-        inside.remove_postgres("old").await?;
+        for name in NAMES {
+            inside.remove_postgres(name).await?;
+        }
         let mut spec = PostgresSpec::new("old", DATABASE);
         let repository = if needs.archive {
             let repository = inside.repository().await?;
@@ -120,10 +129,12 @@ impl Servers {
             roster,
             old,
             new: None,
+            beside: None,
             new_version: version.clone(),
             version,
             dump,
             repository,
+            archive_onward: needs.archive_onward,
             filled: false,
         })
     }
@@ -150,6 +161,10 @@ impl Servers {
                 .new
                 .as_ref()
                 .ok_or_else(|| RehearseError::Load("there is no new server yet".into())),
+            Side::Beside => self
+                .beside
+                .as_ref()
+                .ok_or_else(|| RehearseError::Load("there is no side server".into())),
         }
     }
 
@@ -341,7 +356,7 @@ impl Servers {
         Ok(started.elapsed().as_secs_f64())
     }
 
-    /// Stops both servers and removes their data.
+    /// Stops every server and removes its data.
     pub async fn take_down(&mut self) -> Result<(), RehearseError> {
         let mut stack = self.stack.lock().await;
         for info in stack.services() {
@@ -349,8 +364,9 @@ impl Servers {
                 self.roster.remove(&info.name);
             }
         }
-        stack.remove_postgres("new").await?;
-        stack.remove_postgres("old").await?;
+        for name in NAMES {
+            stack.remove_postgres(name).await?;
+        }
         Ok(())
     }
 }

@@ -61,6 +61,10 @@ pub const ALL: &[Shipped] = &[
         include_str!("../../../scenarios/pg-upgrade-17-18.toml"),
     ),
     Shipped::new(
+        "pg-upgrade-trust-slot-17-18",
+        include_str!("../../../scenarios/pg-upgrade-trust-slot-17-18.toml"),
+    ),
+    Shipped::new(
         "pg-upgrade-link-16-18",
         include_str!("../../../scenarios/pg-upgrade-link-16-18.toml"),
     ),
@@ -103,6 +107,22 @@ pub const ALL: &[Shipped] = &[
     Shipped::new(
         "restore-dropped-slot",
         include_str!("../../../scenarios/restore-dropped-slot.toml"),
+    ),
+    Shipped::new(
+        "restore-repaired",
+        include_str!("../../../scenarios/restore-repaired.toml"),
+    ),
+    Shipped::new(
+        "restore-repaired-16",
+        include_str!("../../../scenarios/restore-repaired-16.toml"),
+    ),
+    Shipped::new(
+        "restore-repaired-broken-off",
+        include_str!("../../../scenarios/restore-repaired-broken-off.toml"),
+    ),
+    Shipped::new(
+        "restore-latest-15-compared",
+        include_str!("../../../scenarios/restore-latest-15-compared.toml"),
     ),
     Shipped::new(
         "restore-request",

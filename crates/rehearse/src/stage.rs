@@ -92,6 +92,9 @@ impl Stage {
         let needs = Needs {
             archive: scenario.plan().is_some_and(|plan| plan.needs_archive()),
             plan: scenario.server.clone(),
+            archive_onward: scenario
+                .plan()
+                .is_some_and(|plan| plan.needs_archive_onward()),
         };
         let old = &scenario.stack.postgres_old;
         let servers = Servers::create(stack, roster, old, needs).await?;

@@ -34,6 +34,7 @@ pub struct Watched {
     address: PgAddress,
     side: Side,
     kept_before: Option<Lsn>,
+    forked_at: Option<Lsn>,
     tallies: Option<Vec<Tally>>,
 }
 
@@ -43,6 +44,8 @@ pub struct Witnesses {
     marker_prefix: String,
     writer: Option<Arc<Mutex<ChangeWriter>>>,
     watched: Vec<Watched>,
+    /// Where the server that is watched next leaves the log of the life before it.
+    fork: Option<Lsn>,
     problems: Vec<String>,
 }
 
@@ -60,6 +63,7 @@ impl Witnesses {
             marker_prefix: marker_prefix.into(),
             writer: Some(Arc::new(Mutex::new(writer))),
             watched: Vec::new(),
+            fork: None,
             problems: Vec::new(),
         })
     }
@@ -99,6 +103,7 @@ impl Witnesses {
             address: address.clone(),
             side,
             kept_before: None,
+            forked_at: self.fork.take(),
             tallies: None,
         });
         Ok((incarnation, shapes))
@@ -222,7 +227,8 @@ impl Witnesses {
         let shared = if before.timeline == now.timeline {
             Some(recovery_end(&client).await?)
         } else {
-            fork_point(&client, now.timeline, before.timeline).await?
+            self.fork = fork_point(&client, now.timeline, before.timeline).await?;
+            self.fork
         };
         // A witness that still reads may see more; what was read to its end may have ended before.
         let reads = watched.witness.is_some();
@@ -233,7 +239,8 @@ impl Witnesses {
     /// Committed changes that are not among the `delivered` records and lie before the position at which a slot of
     /// the newest life begins. `None` if that cannot be told: one life only, or more transactions than are kept.
     ///
-    /// Every earlier life is read to its end, and records come in commit order: so what is missing is its tail.
+    /// Every earlier life is read to its end, and records come in commit order: so what is missing is its tail, and
+    /// of the newest life what is delivered is its beginning.
     pub async fn at_stake(&self, delivered: u64, slot_begins: Lsn) -> Option<u64> {
         let (newest, earlier) = self.watched.split_last()?;
         if earlier.is_empty() {
@@ -268,10 +275,18 @@ impl Witnesses {
         })
         .await
         .ok()?;
-        let before = |tally: &&Tally| tally.commit < slot_begins;
-        let tallies = witness.tallies()?;
-        let late = tallies.iter().filter(before);
-        Some(changes + late.map(|tally| u64::from(tally.changes)).sum::<u64>())
+        // What was delivered beyond the earlier lives is of the newest one.
+        let mut delivered = delivered.saturating_sub(expected);
+        for tally in witness.tallies()?.iter() {
+            let records = u64::from(tally.records);
+            if delivered >= records {
+                delivered -= records;
+            } else if tally.commit < slot_begins {
+                delivered = 0;
+                changes += u64::from(tally.changes);
+            }
+        }
+        Some(changes)
     }
 
     /// Whether the last witness saw a marker.
@@ -308,6 +323,7 @@ impl Witnesses {
                 incarnation: watched.facts.incarnation,
                 label,
                 kept_before: watched.kept_before.filter(|end| *end < watched.through),
+                forked_at: watched.forked_at,
                 witness: Some(WitnessEvidence {
                     slot: WITNESS_SLOT.into(),
                     from: watched.from,

@@ -12,6 +12,7 @@ use std::time::Duration;
 use cutover_clients::connect::{Connect, ConnectError};
 use cutover_clients::kafka::{Kafka, OffsetKey, OffsetRecord, ReadRange};
 use cutover_clients::pg::facts::current_lsn;
+use cutover_clients::pg::marker::emit_message;
 use cutover_clients::pg::publication::create_publication;
 use cutover_clients::pg::slots::{create_slot, slot};
 use cutover_clients::pg::{Client, PgAddress, connect_admin};
@@ -192,6 +193,8 @@ async fn connector_goes_on_exactly_where_a_record_in_the_offsets_topic_says() {
     world.deploy(&stream).await;
     world.insert(1).await;
     world.wait_published(&stream, &[1]).await;
+    a_row_of_an_open_transaction_comes_after_a_message_under_a_lower_position(&world, &stream)
+        .await;
     world.stop(&stream).await;
     let before = world.find(&stream).unwrap();
     let skipped = world.insert(2).await;
@@ -211,7 +214,7 @@ async fn connector_goes_on_exactly_where_a_record_in_the_offsets_topic_says() {
     assert_eq!(world.stored(&stream).await, Some(skipped));
     world.connect.resume(&stream.connector).await.unwrap();
     world.insert(4).await;
-    world.wait_published(&stream, &[1, 3, 4]).await;
+    world.wait_published(&stream, &[1, 10, 3, 4]).await;
     // Its own commits go on under the same key in the same partition, or this would be refused as scattered.
     world.stop(&stream).await;
     assert!(world.find(&stream).unwrap().offset > written.offset);
@@ -225,6 +228,32 @@ async fn connector_goes_on_exactly_where_a_record_in_the_offsets_topic_says() {
 
     an_offset_that_never_was_goes_to_the_partition_that_the_worker_chooses(&world).await;
     world.stack.down_and_purge().await.unwrap();
+}
+
+/// What docs/anomalies.md has as A-020.
+async fn a_row_of_an_open_transaction_comes_after_a_message_under_a_lower_position(
+    world: &World,
+    stream: &Stream,
+) {
+    let writer = connect_admin(&world.admin).await.unwrap();
+    let text = "begin; insert into public.order_events values (10, 'test', now(), 10)";
+    writer.batch_execute(text).await.unwrap();
+    let message = emit_message(&world.client, &stream.marker_prefix, "between")
+        .await
+        .unwrap();
+    writer.batch_execute("commit").await.unwrap();
+    world.wait_published(stream, &[1, 10]).await;
+    wait("the stored offset behind the message", async || {
+        let stored = world.connect.offsets(&stream.connector).await.unwrap();
+        let seen = stored.map(|stored| (stored.lsn(), stored.reached()));
+        match seen {
+            Some((lsn, reached)) if lsn < Some(message) && reached >= Some(message) => {
+                Poll::Ready(())
+            }
+            _ => Poll::NotYet(format!("message {message}, stored {seen:?}")),
+        }
+    })
+    .await;
 }
 
 /// On the same servers: they take longer to come up than all of this.

@@ -61,15 +61,23 @@ fn summary(matrix: &Matrix) -> String {
         .filter(|cell| cell.scenario.as_expected)
         .count();
     let proven = || cells.iter().filter(|cell| cell.runbook == "proven");
-    let broken: u64 = proven()
-        .map(|cell| {
-            let counts = &cell.scenario.counts;
-            counts.lost + counts.duplicated + counts.snapshot
-        })
-        .sum();
+    let events = |cell: &MatrixCell| {
+        let counts = &cell.scenario.counts;
+        counts.lost + counts.duplicated + counts.snapshot
+    };
+    let broken: u64 = proven().map(events).sum();
+    let where_from: Vec<String> = proven()
+        .filter(|cell| events(cell) > 0)
+        .map(|cell| format!("{} in {}", events(cell), safe(&cell.scenario.name)))
+        .collect();
+    let where_from = if where_from.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", where_from.join(", "))
+    };
     format!(
         "{}: {} of {} cells played, {expected} as expected, {wrong} predictions wrong; proven runbooks: {} cells, \
-         lost + duplicated + snapshot records = {broken}; {:.0} s in all",
+         lost + duplicated + snapshot records = {broken}{where_from}; {:.0} s in all",
         matrix.verdict.to_string().to_uppercase(),
         cells.len(),
         matrix.planned,

@@ -81,6 +81,8 @@ pub struct Cutover {
     pub old: PgAddress,
     /// Administrator's address of the new server, once it exists; in place it stays `None`.
     pub new: Option<PgAddress>,
+    /// Administrator's address of the server that a repair reads from, while it is there.
+    pub side: Option<PgAddress>,
     /// Where writes go: the old side until a step has moved them.
     pub primary: Side,
     /// Where the connector reads. Apart from `primary` while it reads from a standby.
@@ -89,6 +91,19 @@ pub struct Cutover {
     pub deadlines: Deadlines,
     /// What steps have seen.
     pub seen: Seen,
+}
+
+/// Committed events that no slot of the new server will deliver: those between two positions of one log, which goes
+/// from the old server's timeline over to the new one's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Gap {
+    /// The stored offset: everything before it is in Kafka.
+    pub from: Lsn,
+    /// Where the timelines part.
+    pub fork: Lsn,
+    /// Where the new server's slot begins: everything committed from there on it will deliver.
+    pub until: Lsn,
 }
 
 /// What a worker ran.
@@ -129,12 +144,16 @@ pub struct Seen {
     pub offset_of: Option<Incarnation>,
     /// A subscription brought rows into the new server after the connector's slot was made there.
     pub subscribed: bool,
+    /// A copy of the connector's slot is there, made before a start that moves the slot.
+    pub slot_copied: bool,
     /// What was predicted for each start of the connector, in order.
     pub predictions: Vec<Prediction>,
     /// What the worker ran before it died.
     pub deployed: Option<Deployed>,
     /// The connector's slot is lost: connector and task show RUNNING, and nothing will ever come.
     pub slot_lost: Option<String>,
+    /// What is missing, once it was looked for.
+    pub gap: Option<Gap>,
     /// Why the connector will not go on by itself, as its task says.
     pub connector_refused: Option<String>,
 }
@@ -147,6 +166,9 @@ impl Cutover {
             Side::New => self.new.as_ref().ok_or_else(|| {
                 UpgradeError::Refused("the plan uses the new server before making it".into())
             }),
+            Side::Beside => self.side.as_ref().ok_or_else(|| {
+                UpgradeError::Refused("the plan uses the side server before making it".into())
+            }),
         }
     }
 
@@ -157,18 +179,45 @@ impl Cutover {
 
     /// The server that is written to.
     pub fn primary(&self) -> &PgAddress {
-        self.side(self.primary)
+        self.on(self.primary)
     }
 
     /// The server that the connector reads from.
     pub fn reader(&self) -> &PgAddress {
-        self.side(self.reader)
+        self.on(self.reader)
     }
 
-    fn side(&self, side: Side) -> &PgAddress {
+    /// The server that a connector starts on: the side server as long as it points there, else the plan's target.
+    pub fn starts_on(&self) -> &PgAddress {
+        match self.reader {
+            Side::Beside => self.reader(),
+            Side::Old | Side::New => self.target(),
+        }
+    }
+
+    /// The server whose log gets markers: the primary, unless the connector reads from a side server, whose log is
+    /// its own.
+    pub fn marked(&self) -> &PgAddress {
+        match self.reader {
+            Side::Beside => self.reader(),
+            Side::Old | Side::New => self.primary(),
+        }
+    }
+
+    /// What is missing, as a step before has found it.
+    pub fn gap(&self) -> Result<Gap, UpgradeError> {
+        self.seen.gap.ok_or_else(|| {
+            UpgradeError::Refused(
+                "the plan has not looked what is missing before it repairs".into(),
+            )
+        })
+    }
+
+    fn on(&self, side: Side) -> &PgAddress {
         match side {
             Side::Old => &self.old,
-            Side::New => self.new.as_ref().unwrap_or(&self.old),
+            Side::New => self.target(),
+            Side::Beside => self.side.as_ref().unwrap_or_else(|| self.target()),
         }
     }
 

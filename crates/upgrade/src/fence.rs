@@ -81,7 +81,7 @@ impl MarkerWatch {
     /// present end.
     pub async fn send(cutover: &Cutover) -> Result<MarkerWatch, UpgradeError> {
         let cursor = ends(&cutover.kafka, &cutover.stream.message_topic()).await?;
-        let client = connect_admin(cutover.primary()).await?;
+        let client = connect_admin(cutover.marked()).await?;
         let token = format!("marker-{:016x}", rand::random::<u64>());
         // A connector that was resumed looks for a COMMIT beyond its offset before it delivers anything; on an
         // idle database a message alone would wait for ever (docs/anomalies.md, A-008).
@@ -118,7 +118,7 @@ impl MarkerWatch {
             self.arrival.in_topic = self.search_topic(cutover).await?;
         }
         let stored = cutover.connect.offsets(&cutover.stream.connector).await?;
-        let stored = stored.as_ref().and_then(StoredOffset::lsn);
+        let stored = stored.as_ref().and_then(StoredOffset::reached);
         self.arrival.offset_stored = self.arrival.in_topic && stored >= Some(self.marker.lsn);
         if self.client.is_closed() {
             self.client = connect_admin(&self.server).await?;

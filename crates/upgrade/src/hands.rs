@@ -12,7 +12,7 @@ use crate::predict::{AroundFacts, OffsetFacts};
 use crate::preflight::{NewSide, Way};
 use crate::steps::{Feed, RestoreTarget, Transfer};
 
-/// Which of the two servers. An upgrade in place has only [`Side::Old`].
+/// Which of the servers. An upgrade in place has only [`Side::Old`]; one beside both is there for a repair only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Side {
@@ -20,6 +20,17 @@ pub enum Side {
     Old,
     /// The server that takes over.
     New,
+    /// A server beside them that has the log of both up to some point: it delivers what neither can.
+    Beside,
+}
+
+/// What passes the gate through which a side server gets its log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gate {
+    /// One more log file than until now.
+    Further,
+    /// Everything.
+    Wide,
 }
 
 /// Actions outside PostgreSQL's SQL, Kafka and Connect's REST.
@@ -74,6 +85,23 @@ pub trait Hands {
         target: RestoreTarget,
         moment: Option<&str>,
     ) -> Result<(PgAddress, String), UpgradeError>;
+    /// Restores the backup into a third server, a standby that follows the archive onto the new server's timeline
+    /// through a gate: it gets the backup's own log and no later file yet. Replay ends before the record at `until`;
+    /// then the server opens by itself. It does not archive.
+    async fn create_side_server(&mut self, _until: Lsn) -> Result<PgAddress, UpgradeError> {
+        Err(UpgradeError::hands("make a side server", "nobody here can"))
+    }
+    /// Lets the side server have more of the log.
+    async fn open_gate(&mut self, _gate: Gate) -> Result<String, UpgradeError> {
+        Err(UpgradeError::hands("open the gate", "nobody here can"))
+    }
+    /// Stops and forgets the side server; nothing that counts was written to it.
+    async fn discard_side(&mut self) -> Result<String, UpgradeError> {
+        Err(UpgradeError::hands(
+            "remove the side server",
+            "nobody here can",
+        ))
+    }
     /// Copies the running old server and opens the copy as a primary of its own.
     async fn open_base_backup(&mut self) -> Result<(PgAddress, String), UpgradeError>;
     /// Copies the old database's schema, without rows, into the new server.

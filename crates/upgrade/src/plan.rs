@@ -41,6 +41,11 @@ impl Plan {
         self.steps.contains(&Step::BackUp)
     }
 
+    /// A server that is restored must go on archiving: a later step reads its log from there.
+    pub fn needs_archive_onward(&self) -> bool {
+        self.steps.contains(&Step::CreateSideServer)
+    }
+
     /// The connector's slot must be one that a standby keeps a copy of.
     pub fn needs_failover_slot(&self) -> bool {
         self.steps.contains(&Step::SyncSlot)

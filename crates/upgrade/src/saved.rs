@@ -8,7 +8,7 @@ use cutover_model::{Incarnation, Lsn, Prediction};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::cutover::{Cutover, Deployed, Seen};
+use crate::cutover::{Cutover, Deployed, Gap, Seen};
 use crate::error::UpgradeError;
 use crate::facts::Facts;
 use crate::hands::{Hands, Side};
@@ -43,9 +43,15 @@ pub struct Saved {
     last_write: Option<Lsn>,
     offset_of: Option<Incarnation>,
     subscribed: bool,
+    #[serde(default)]
+    slot_copied: bool,
     predictions: Vec<Prediction>,
     #[serde(default)]
     deployed: Option<Deployed>,
+    #[serde(default)]
+    has_side: bool,
+    #[serde(default)]
+    gap: Option<Gap>,
 }
 
 /// Whether the value of a connector's option is a secret.
@@ -79,8 +85,11 @@ impl Saved {
             last_write: seen.last_write,
             offset_of: seen.offset_of,
             subscribed: seen.subscribed,
+            slot_copied: seen.slot_copied,
             predictions: seen.predictions.clone(),
             deployed: seen.deployed.clone(),
+            has_side: cutover.side.is_some(),
+            gap: seen.gap,
         }
     }
 
@@ -97,6 +106,14 @@ impl Saved {
         if self.has_new && cutover.new.is_none() {
             return Err(UpgradeError::Refused(
                 "the plan had made a new server, and it is not there any more".into(),
+            ));
+        }
+        cutover.side = hands.address(Side::Beside).filter(|_| self.has_side);
+        // A driver may have been killed when it had removed the side server and had not yet said so; a step that needs
+        // one says so itself.
+        if self.reader == Side::Beside && cutover.side.is_none() {
+            return Err(UpgradeError::Refused(
+                "the connector points to a side server that is not there any more".into(),
             ));
         }
         cutover.primary = self.primary;
@@ -126,9 +143,11 @@ impl Saved {
             proven: cutover.seen.proven,
             offset_of: self.offset_of,
             subscribed: self.subscribed,
+            slot_copied: self.slot_copied,
             predictions: self.predictions,
             deployed: self.deployed,
             slot_lost: None,
+            gap: self.gap,
             connector_refused: None,
         };
         Ok(())

@@ -41,6 +41,7 @@ pub fn evidence(incarnations: u32, buckets: u16) -> Evidence {
         },
         label: format!("PostgreSQL of timeline {timeline}"),
         kept_before: None,
+        forked_at: None,
         witness: Some(WitnessEvidence {
             slot: "witness".into(),
             from: Lsn(0),

@@ -1,6 +1,7 @@
 //! One file per command. A command takes its arguments apart, calls the crate that does the work, and returns
 //! what is to be printed.
 
+mod bench;
 mod gap;
 mod lab;
 mod lint;
@@ -59,6 +60,7 @@ pub async fn run(arguments: Arguments) -> Outcome {
             matrix::run(selection, place, settings).await
         }
         Command::Verify { run } => verify::run(&run, settings).await,
+        Command::Bench { what } => bench::run(what, settings).await,
         Command::Predict(from) => predict::run(from, settings).await,
         Command::Lint {
             config,

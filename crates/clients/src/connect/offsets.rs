@@ -36,6 +36,12 @@ impl StoredOffset {
         self.position("lsn_commit")
     }
 
+    /// How far the stream has come: a row of a transaction that was open at a message is sent after it, under a lower
+    /// LSN of its own, while `lsn_commit` stays where the message was (docs/anomalies.md, A-020).
+    pub fn reached(&self) -> Option<Lsn> {
+        self.lsn().max(self.lsn_commit())
+    }
+
     /// Kind of the last event: INSERT, COMMIT, …; absent before the first one.
     pub fn message_type(&self) -> Option<&str> {
         self.offset.get("messageType").and_then(Value::as_str)
@@ -125,6 +131,7 @@ mod tests {
         let offset = stored(&entry).unwrap();
         assert_eq!(offset.lsn(), Some(Lsn(26_000_448)));
         assert_eq!(offset.lsn_commit(), Some(Lsn(26_000_000)));
+        assert_eq!(offset.reached(), Some(Lsn(26_000_448)));
         assert!(stored(&json!({"partition": {"server": "a"}, "offset": null})).is_none());
     }
 }

@@ -40,6 +40,22 @@ pub async fn log_snapshot(client: &Client) -> Result<(), PgError> {
         .map_err(PgError::sql("logging the running transactions"))
 }
 
+/// The oldest transaction that runs, and the next one that will.
+///
+/// # Errors
+/// The statement failed.
+pub async fn running_transactions(client: &Client) -> Result<(i64, i64), PgError> {
+    let row = client
+        .query_one(
+            "SELECT pg_snapshot_xmin(s)::text::int8, pg_snapshot_xmax(s)::text::int8
+             FROM pg_current_snapshot() s",
+            &[],
+        )
+        .await
+        .map_err(PgError::sql("looking at the running transactions"))?;
+    Ok((row.get(0), row.get(1)))
+}
+
 /// Ends the current log file. Gives the position of the switch.
 ///
 /// # Errors
@@ -96,7 +112,8 @@ pub async fn fork_point(
 ) -> Result<Option<Lsn>, PgError> {
     let row = client
         .query_one(
-            "SELECT coalesce(pg_read_file($1, true), '')",
+            // Before 16 there is no shorter form that knows a missing file.
+            "SELECT coalesce(pg_read_file($1, 0, 1048576, true), '')",
             &[&format!("pg_wal/{timeline:08X}.history")],
         )
         .await

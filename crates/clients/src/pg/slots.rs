@@ -120,6 +120,21 @@ pub async fn create_failover_slot(
     parse_lsn(row.get(0))
 }
 
+/// Copies a logical slot: the copy holds what the slot holds now, and moves by itself from then on.
+///
+/// # Errors
+/// The server refused (name taken, limit reached, the slot is lost).
+pub async fn copy_slot(client: &Client, from: &str, to: &str) -> Result<Lsn, PgError> {
+    let row = client
+        .query_one(
+            "SELECT lsn::text FROM pg_copy_logical_replication_slot($1, $2)",
+            &[&from, &to],
+        )
+        .await
+        .map_err(PgError::sql(format!("copying replication slot '{from}'")))?;
+    parse_lsn(row.get(0))
+}
+
 /// Drops a slot. One that is not there counts as dropped, so that doing it again after a crash is no error.
 ///
 /// # Errors

@@ -172,6 +172,7 @@ fn cutover() -> Cutover {
         kafka: Arc::new(Kafka::new("127.0.0.1:1").unwrap()),
         old: address(),
         new: None,
+        side: None,
         primary: Side::Old,
         reader: Side::Old,
         deadlines: Deadlines::default(),

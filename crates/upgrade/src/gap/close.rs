@@ -119,6 +119,7 @@ impl Reading<'_> {
             spans: Vec::new(),
         };
         let (recorded, buckets) = (self.evidence.partitions.clone(), self.evidence.buckets);
+        let forks = self.evidence.forks();
         let (events, published) = (self.events.clone(), folder.to_owned());
         let read = move || -> Result<(TopicsEnd, Option<String>), RecordError> {
             let kafka = Kafka::new(&config.bootstrap)?;
@@ -147,6 +148,7 @@ impl Reading<'_> {
                     partition: number,
                     end,
                     cuts: partition.cuts.clone(),
+                    forks: forks.clone(),
                 });
             }
             let mut writer = ChangeWriter::create(&published, buckets)?;

@@ -123,8 +123,8 @@ impl Tally {
                 "lost events",
                 self.lost,
                 Closure::No,
-                "what happened in between is not recovered by any record written now; the state of their keys \
-                 is, see the keys below",
+                "what happened in between, what deleted rows held and the order among keys is not recovered by any \
+                 record written now; the state of their keys is, see the keys below",
             );
         }
         if !unknown.1 {

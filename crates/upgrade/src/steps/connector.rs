@@ -2,18 +2,22 @@
 //! a failure; so states are read from the tasks, and the slot's reader is looked at as well.
 
 use cutover_clients::connect::Status;
+use cutover_clients::pg::facts::server_facts;
 use cutover_clients::pg::slots::slot;
-use cutover_clients::pg::{PgHost, connect_admin};
+use cutover_clients::pg::{PgAddress, PgHost, connect_admin};
 use cutover_clients::wait::{Poll, until};
 
 use serde_json::{Map, Value};
 
-use super::{predict, replication};
+use super::{predict, replication, slot_copy};
 use crate::cutover::Cutover;
 use crate::error::UpgradeError;
 use crate::hands::{Hands, Side};
 use crate::predict::DebeziumVersion;
 use crate::start::Starting;
+
+/// What Debezium does when slot and stored offset differ (3.4.0 and newer).
+const MISMATCH: &str = "offset.mismatch.strategy";
 
 pub(super) async fn stopped(cutover: &Cutover) -> Result<Option<String>, UpgradeError> {
     let status = cutover.connect.status(&cutover.stream.connector).await?;
@@ -123,9 +127,15 @@ pub(super) async fn predict_and_resume<H: Hands>(
     let name = cutover.stream.connector.clone();
     let config = cutover.connect.config(&name).await?.unwrap_or_default();
     let prediction = predict::note(cutover, hands, &config).await?;
+    let starting = Starting {
+        connect: cutover.connect.clone(),
+        connector: name,
+        config,
+    };
+    let kept = slot_copy::keep(cutover, &starting.version().await?).await?;
     let resumed = resume(cutover).await?;
     let told = predict::told(&prediction);
-    Ok(format!("{resumed}; {told}"))
+    Ok(format!("{resumed}; {told}{kept}"))
 }
 
 pub(super) async fn prove_running(cutover: &Cutover) -> Result<String, UpgradeError> {
@@ -165,28 +175,82 @@ fn reads_from(cutover: &Cutover) -> Side {
     }
 }
 
+/// Points the connector to the server that the plan leads to.
 pub(super) async fn repoint(cutover: &mut Cutover) -> Result<String, UpgradeError> {
+    point_to(cutover, reads_from(cutover)).await
+}
+
+/// Debezium speaks TCP only; a unix socket address of ours means the same server on loopback.
+pub(super) fn write_address(config: &mut Map<String, Value>, address: &PgAddress) {
+    let host = match &address.host {
+        PgHost::Tcp(host) => host.clone(),
+        PgHost::Unix(_) => "127.0.0.1".into(),
+    };
+    config.insert("database.hostname".into(), host.into());
+    config.insert("database.port".into(), address.port.to_string().into());
+}
+
+/// Points the connector to a server.
+pub(super) async fn point_to(cutover: &mut Cutover, side: Side) -> Result<String, UpgradeError> {
     let name = cutover.stream.connector.clone();
     let Some(mut config) = cutover.connect.config(&name).await? else {
         return Err(UpgradeError::Refused(format!(
             "connector {name} does not exist"
         )));
     };
-    let address = cutover.target().clone();
-    // Debezium speaks TCP only; a unix socket address of ours means the same server on loopback.
-    let host = match &address.host {
-        PgHost::Tcp(host) => host.clone(),
-        PgHost::Unix(_) => "127.0.0.1".into(),
-    };
-    config.insert("database.hostname".into(), host.into());
+    let address = cutover.address(side)?;
     let port = address.port;
-    config.insert("database.port".into(), port.to_string().into());
+    write_address(&mut config, address);
     for (option, value) in &cutover.stream.options_on_new {
         config.insert(option.clone(), value.clone().into());
     }
     cutover.connect.put_config(&name, &config).await?;
-    cutover.reader = reads_from(cutover);
+    cutover.reader = side;
     Ok(format!("connector {name} now points to port {port}"))
+}
+
+/// Debezium 3.4 and newer: go on where the slot is, whatever the stored offset says. For one start; left in place it
+/// would hide a gap for ever.
+pub(super) fn trust_slot(cutover: &mut Cutover) -> Result<String, UpgradeError> {
+    let option = (MISMATCH.to_owned(), "trust_slot".to_owned());
+    if !cutover.stream.options_on_new.contains(&option) {
+        cutover.stream.options_on_new.push(option);
+    }
+    Ok("the connector will go on at the slot's position".into())
+}
+
+/// Takes the option out again. The offset that is stored by now is of the new server's log.
+pub(super) async fn distrust_slot(cutover: &mut Cutover) -> Result<String, UpgradeError> {
+    let name = cutover.stream.connector.clone();
+    let Some(mut config) = cutover.connect.config(&name).await? else {
+        return Err(UpgradeError::Refused(format!(
+            "connector {name} does not exist"
+        )));
+    };
+    let before = cutover.seen.connector_config.as_ref();
+    match before.and_then(|config| config.get(MISMATCH)) {
+        Some(value) => config.insert(MISMATCH.into(), value.clone()),
+        None => config.remove(MISMATCH),
+    };
+    cutover
+        .stream
+        .options_on_new
+        .retain(|(option, _)| option != MISMATCH);
+    cutover.connect.put_config(&name, &config).await?;
+    let client = connect_admin(cutover.target()).await?;
+    cutover.seen.offset_of = Some(server_facts(&client).await?.incarnation);
+    Ok(format!("{MISMATCH} is what it was"))
+}
+
+pub(super) async fn prove_distrusted(cutover: &Cutover) -> Result<String, UpgradeError> {
+    let config = cutover.connect.config(&cutover.stream.connector).await?;
+    let left = config.as_ref().and_then(|config| config.get(MISMATCH));
+    if left.and_then(Value::as_str) == Some("trust_slot") {
+        return Err(UpgradeError::Disproved(format!(
+            "Connect still shows {MISMATCH}=trust_slot"
+        )));
+    }
+    Ok(format!("Connect shows no {MISMATCH}=trust_slot"))
 }
 
 /// Puts the connector in place again as people do: what it was, with another address and snapshot mode.
@@ -200,13 +264,7 @@ pub(super) async fn deploy<H: Hands>(
             "the connector's configuration was not noted".into(),
         ));
     };
-    let address = cutover.target();
-    let host = match &address.host {
-        PgHost::Tcp(host) => host.clone(),
-        PgHost::Unix(_) => "127.0.0.1".into(),
-    };
-    config.insert("database.hostname".into(), host.into());
-    config.insert("database.port".into(), address.port.to_string().into());
+    write_address(&mut config, cutover.target());
     if let Some(mode) = snapshot_mode {
         let known = mode_name(cutover, &config, mode).await?;
         config.insert("snapshot.mode".into(), known.into());
@@ -269,7 +327,7 @@ pub(super) async fn prove_repointed(cutover: &Cutover) -> Result<String, Upgrade
         .get("database.port")
         .and_then(|port| port.as_str())
         .unwrap_or("none");
-    if port == cutover.target().port.to_string() {
+    if port == cutover.starts_on().port.to_string() {
         return Ok(format!("Connect shows port {port}"));
     }
     Err(UpgradeError::Disproved(format!(
@@ -285,6 +343,10 @@ pub(super) async fn restore_config(cutover: &mut Cutover) -> Result<String, Upgr
         .connect
         .put_config(&cutover.stream.connector, config)
         .await?;
-    cutover.reader = Side::Old;
+    // Once a gap was looked at, the configuration to go back to points to the new server.
+    cutover.reader = match cutover.seen.gap {
+        Some(_) => Side::New,
+        None => Side::Old,
+    };
     Ok("old configuration written back".into())
 }

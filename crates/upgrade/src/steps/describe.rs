@@ -53,6 +53,8 @@ impl Step {
             Step::SyncSlot => "sync-slot",
             Step::CopySchema => "copy-schema",
             Step::FilterOrigin => "filter-origin",
+            Step::TrustSlot => "trust-slot",
+            Step::DistrustSlot => "distrust-slot",
             Step::CatchUp => "catch-up",
             Step::Promote => "promote",
             Step::BackUp => "back-up",
@@ -60,6 +62,14 @@ impl Step {
             Step::LoseArchive => "lose-archive",
             Step::RestoreBackup { .. } => "restore-backup",
             Step::OpenBaseBackup => "open-base-backup",
+            Step::LogTransactions => "log-transactions",
+            Step::CaptureGap => "capture-gap",
+            Step::CreateSideServer => "create-side-server",
+            Step::SlotOnSide => "slot-on-side",
+            Step::OpenSide => "open-side",
+            Step::PointToSide => "point-to-side",
+            Step::DeliverGap => "deliver-gap",
+            Step::DiscardSide => "discard-side",
             Step::Subscribe => "subscribe",
             Step::AwaitSubscription => "await-subscription",
             Step::EndSubscription => "end-subscription",
@@ -141,6 +151,10 @@ impl Step {
             }
             Step::CopySchema => "make the tables on the new server",
             Step::FilterOrigin => "ask for native changes only (slot.stream.params=origin=none)",
+            Step::TrustSlot => {
+                "let one start go on at the slot (offset.mismatch.strategy=trust_slot)"
+            }
+            Step::DistrustSlot => "take offset.mismatch.strategy=trust_slot out again",
             Step::SyncSlot => "wait for the standby's copy of the failover slot",
             Step::CatchUp => "wait until the standby has replayed everything",
             Step::Promote => "promote the standby",
@@ -155,6 +169,18 @@ impl Step {
             Step::OpenBaseBackup => {
                 "copy the server (pg_basebackup) and open the copy as a primary"
             }
+            Step::LogTransactions => {
+                "let the log have lists of running transactions (it gets one every 15 s by itself)"
+            }
+            Step::CaptureGap => "note what is missing: from the stored offset to the late slot",
+            Step::CreateSideServer => {
+                "restore the backup beside both servers, its log through a gate, to end at the late slot"
+            }
+            Step::SlotOnSide => "make the slot there, opening the gate file by file",
+            Step::OpenSide => "let the side server replay what is missing and open",
+            Step::PointToSide => "point the connector to the side server",
+            Step::DeliverGap => "resume the connector there, with the old offset",
+            Step::DiscardSide => "remove the side server",
             Step::Subscribe => "let the new server copy the tables and follow (subscription)",
             Step::AwaitSubscription => "wait until the new server has applied everything",
             Step::EndSubscription => "end the subscription, let sequences go on",
@@ -199,10 +225,21 @@ impl Step {
                 "Connect shows the new position; it is the slot's; the server's log has reached it",
             ),
             Step::RewindOffset => Some("Connect's topic holds a position at which no event stands"),
+            Step::CaptureGap => Some(
+                "one log leads from the stored offset to the late slot; the slot is not lost and nobody reads it",
+            ),
+            Step::SlotOnSide => Some("the slot is not lost and at or before the stored offset"),
+            Step::OpenSide => Some(
+                "out of recovery; it left the new server's log where the late slot begins; its slot is not lost",
+            ),
+            Step::DeliverGap => Some(
+                "a marker behind everything that was missing is in Kafka; stored offset and slot have reached it",
+            ),
             Step::RestoreDatabase | Step::EndSubscription => {
                 Some("every captured table has as many rows as the old one; no sequence is behind")
             }
-            Step::RepointConnector => Some("Connect shows the new port"),
+            Step::RepointConnector | Step::PointToSide => Some("Connect shows the new port"),
+            Step::DistrustSlot => Some("Connect does not show the option any more"),
             Step::NoteCut => Some("looks at the end offsets agree, before and after"),
             Step::StopServer => {
                 Some("it ended without being forced; nobody answers there any more")
@@ -246,6 +283,12 @@ impl Step {
             Step::Subscribe => Some("drop the subscription and its slot"),
             Step::RepointConnector => Some("write the old connector configuration back"),
             Step::RewriteOffset => Some("write the old offset back"),
+            Step::ResumeConnector => {
+                Some("Debezium 2.1 to 2.4, which move the slot: put its copy in its place")
+            }
+            Step::CreateSideServer => Some("remove the side server"),
+            Step::PointToSide => Some("stop the connector and point it to the new server"),
+            Step::DeliverGap => Some("stop the connector, its offset at most at the late slot"),
             _ => None,
         }
     }
@@ -257,6 +300,7 @@ impl Step {
             self,
             Step::ReleaseWrites
                 | Step::StartApplication
+                | Step::DiscardSide
                 | Step::Promote
                 | Step::UpgradeCluster {
                     transfer: Transfer::Link,

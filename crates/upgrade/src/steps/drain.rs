@@ -5,14 +5,17 @@ use cutover_clients::pg::marker::emit_message;
 use cutover_clients::pg::slots::slot;
 use cutover_clients::wait::{Poll, until};
 
+use super::slot_copy;
 use crate::cutover::Cutover;
 use crate::error::UpgradeError;
 use crate::fence::MarkerWatch;
 
 /// A marker while everything runs: shows that the connector delivers, and leaves little to drain later.
-pub(super) async fn round_trip(cutover: &Cutover) -> Result<String, UpgradeError> {
+pub(super) async fn round_trip(cutover: &mut Cutover) -> Result<String, UpgradeError> {
     let mut watch = MarkerWatch::send(cutover).await?;
-    watch.arrive(cutover, cutover.deadlines.drain).await
+    let seen = watch.arrive(cutover, cutover.deadlines.drain).await?;
+    let released = slot_copy::release(cutover).await?;
+    Ok(format!("{seen}{released}"))
 }
 
 /// A marker after the last write: what is before it is everything.

@@ -13,8 +13,10 @@ mod logical;
 mod offset;
 mod predict;
 mod preflight;
+mod repair;
 mod replication;
 mod server;
+mod slot_copy;
 mod standby;
 mod worker;
 
@@ -183,6 +185,22 @@ pub enum Step {
         /// How far it replays.
         target: RestoreTarget,
     },
+    /// Lets the log have lists of running transactions, as it gets them by itself every 15 seconds.
+    LogTransactions,
+    /// Finds out what is missing between the stored offset and a slot that was made too late.
+    CaptureGap,
+    /// Restores the backup beside both servers, to end where the new server's slot begins.
+    CreateSideServer,
+    /// Makes the connector's slot on the side server, at a position that is not after the stored offset.
+    SlotOnSide,
+    /// Lets the side server replay what is missing and open.
+    OpenSide,
+    /// Points the connector to the side server.
+    PointToSide,
+    /// Lets the connector read what is missing from the side server.
+    DeliverGap,
+    /// Removes the side server.
+    DiscardSide,
     /// Copies the running server and opens the copy as a primary of its own.
     OpenBaseBackup,
     /// Makes the tables on the new server, without rows.
@@ -195,6 +213,10 @@ pub enum Step {
     EndSubscription,
     /// Asks the new server for native changes only (`origin=none`).
     FilterOrigin,
+    /// Lets the connector go on at the slot's position for one start (`trust_slot`, Debezium 3.4 and newer).
+    TrustSlot,
+    /// Takes that option out again.
+    DistrustSlot,
     /// Publication, replica identity and slot on the new server.
     SetUpReplication,
     /// Points the connector to the new server.
@@ -253,9 +275,19 @@ impl Step {
             | Step::ResumeConnector
             | Step::RepointConnector
             | Step::RewriteOffset
+            | Step::TrustSlot
+            | Step::DistrustSlot
             | Step::CrashWorker
             | Step::RewindOffset
             | Step::StartWorker => self.apply_to_connector(cutover, hands).await,
+            Step::LogTransactions
+            | Step::CaptureGap
+            | Step::CreateSideServer
+            | Step::SlotOnSide
+            | Step::OpenSide
+            | Step::PointToSide
+            | Step::DeliverGap
+            | Step::DiscardSide => self.apply_to_side(cutover, hands).await,
             Step::DropSlot
             | Step::VerifySlot
             | Step::SlotOnStandby
@@ -286,10 +318,29 @@ impl Step {
             Step::RestartConnector => connector::restart(cutover).await,
             Step::ResumeConnector => connector::predict_and_resume(cutover, hands).await,
             Step::RepointConnector => connector::repoint(cutover).await,
+            Step::TrustSlot => connector::trust_slot(cutover),
+            Step::DistrustSlot => connector::distrust_slot(cutover).await,
             Step::CrashWorker => worker::crash(cutover, hands).await,
             Step::RewindOffset => worker::rewind(cutover).await,
             Step::StartWorker => worker::start(cutover, hands).await,
             _ => offset::rewrite(cutover).await,
+        }
+    }
+
+    async fn apply_to_side<H: Hands>(
+        &self,
+        cutover: &mut Cutover,
+        hands: &mut H,
+    ) -> Result<String, UpgradeError> {
+        match self {
+            Step::LogTransactions => repair::log_transactions(cutover).await,
+            Step::CaptureGap => repair::capture(cutover).await,
+            Step::CreateSideServer => repair::create(cutover, hands).await,
+            Step::SlotOnSide => repair::make_slot(cutover, hands).await,
+            Step::OpenSide => repair::open(cutover, hands).await,
+            Step::PointToSide => connector::point_to(cutover, Side::Beside).await,
+            Step::DeliverGap => connector::predict_and_resume(cutover, hands).await,
+            _ => repair::discard(cutover, hands).await,
         }
     }
 
@@ -363,12 +414,17 @@ impl Step {
                 server::prove_started(cutover, Some(version)).await
             }
             Step::RestoreDatabase => server::prove_restored(cutover).await,
-            Step::RepointConnector => connector::prove_repointed(cutover).await,
+            Step::RepointConnector | Step::PointToSide => connector::prove_repointed(cutover).await,
+            Step::CaptureGap => repair::prove_captured(cutover).await,
+            Step::SlotOnSide => repair::prove_slot(cutover).await,
+            Step::OpenSide => repair::prove_open(cutover).await,
+            Step::DeliverGap => repair::prove_delivered(cutover).await,
             Step::SetUpReplication | Step::SlotOnStandby => {
                 replication::prove_set_up(cutover).await
             }
             Step::SyncSlot | Step::SyncOffset => standby::prove_slot(cutover).await,
             Step::RewriteOffset => offset::prove(cutover).await,
+            Step::DistrustSlot => connector::prove_distrusted(cutover).await,
             Step::RewindOffset => worker::prove_rewound(cutover).await,
             Step::DrainProof => drain::prove(cutover).await,
             Step::StopConnector => connector::prove_stopped(cutover).await,
@@ -419,9 +475,13 @@ impl Step {
                 Ok(discarded)
             }
             Step::SlotOnStandby => standby::drop_guard(cutover).await,
+            Step::CreateSideServer => repair::discard(cutover, hands).await,
+            Step::PointToSide => repair::point_back(cutover).await,
+            Step::DeliverGap => repair::stop_delivering(cutover).await,
             Step::Subscribe => logical::cancel(cutover).await,
             Step::RepointConnector => connector::restore_config(cutover).await,
             Step::RewriteOffset => offset::restore(cutover).await,
+            Step::ResumeConnector => slot_copy::put_back(cutover).await,
             _ => Ok("nothing to take back".into()),
         }
     }

@@ -45,16 +45,16 @@ fn stored(cutover: &Cutover) -> Result<(Option<&StoredOffset>, Value), UpgradeEr
 
 pub(super) async fn rewrite(cutover: &mut Cutover) -> Result<String, UpgradeError> {
     let position = slot_position(cutover).await?;
-    let (before, partition) = stored(cutover)?;
-    let mut offset: Map<String, Value> = Map::new();
-    for name in ["lsn", "lsn_proc", "lsn_commit"] {
-        offset.insert(name.into(), position.as_i64().into());
+    if let Some(gap) = cutover.seen.gap
+        && gap.until != position
+    {
+        return Err(UpgradeError::Disproved(format!(
+            "the slot has moved from {} to {position} while the gap before it was closed: somebody has read it",
+            gap.until
+        )));
     }
-    offset.insert(
-        "ts_usec".into(),
-        jiff::Timestamp::now().as_microsecond().into(),
-    );
-    let way = store(cutover, &partition, Some(&offset)).await?;
+    let way = store_position(cutover, position).await?;
+    let (before, _) = stored(cutover)?;
     let old = before
         .and_then(StoredOffset::lsn)
         .map_or_else(|| "none".into(), |lsn| lsn.to_string());
@@ -63,6 +63,23 @@ pub(super) async fn rewrite(cutover: &mut Cutover) -> Result<String, UpgradeErro
     Ok(format!(
         "offset {old} of the old log, {position} of the new one, {way}"
     ))
+}
+
+/// Stores a position as the offset.
+pub(super) async fn store_position(
+    cutover: &Cutover,
+    position: Lsn,
+) -> Result<String, UpgradeError> {
+    let (_, partition) = stored(cutover)?;
+    let mut offset: Map<String, Value> = Map::new();
+    for name in ["lsn", "lsn_proc", "lsn_commit"] {
+        offset.insert(name.into(), position.as_i64().into());
+    }
+    offset.insert(
+        "ts_usec".into(),
+        jiff::Timestamp::now().as_microsecond().into(),
+    );
+    store(cutover, &partition, Some(&offset)).await
 }
 
 /// Stores an offset, or removes it (`None`), by Connect where it can, else by its offsets topic. Says which way.

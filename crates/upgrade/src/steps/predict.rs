@@ -17,7 +17,7 @@ use serde_json::{Map, Value, json};
 use crate::cutover::Cutover;
 use crate::error::UpgradeError;
 use crate::fence::blocking;
-use crate::hands::Hands;
+use crate::hands::{Hands, Side};
 use crate::predict::{LiveFacts, PredictionFacts, predict};
 use crate::start::Starting;
 
@@ -34,7 +34,7 @@ pub(super) async fn note<H: Hands>(
         config: config.clone(),
     };
     let debezium = starting.version().await?;
-    let client = connect_admin(cutover.target()).await?;
+    let client = connect_admin(cutover.starts_on()).await?;
     let server = server_facts(&client).await?;
     let slot = slot(&client, &cutover.stream.slot).await?;
     let offset = waiting_offset(cutover).await?;
@@ -49,7 +49,10 @@ pub(super) async fn note<H: Hands>(
     })?;
     facts.server.subscribed = cutover.seen.subscribed;
     facts.server.fork_lsn = fork(&client, &server, cutover.seen.offset_of).await?;
-    if let Some(begins) = slot.and_then(|slot| slot.confirmed_flush) {
+    // A side server has the log of both lives; whoever watches these two cannot tell what it will deliver.
+    let watched = cutover.reader != Side::Beside;
+    let begins = slot.and_then(|slot| slot.confirmed_flush);
+    if let Some(begins) = begins.filter(|_| watched) {
         // The server sends nothing before the offset that it is asked for, whichever log that counts: a copy that was
         // opened has the same timeline, and only what it has committed since tells it apart.
         let asked = offset.as_ref().and_then(StoredOffset::lsn);

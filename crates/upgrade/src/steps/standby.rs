@@ -4,7 +4,7 @@
 //!
 //! What can break it: rows of the catalogue that the new slot still needs are pruned on the old primary, and the new
 //! slot is invalidated while the standby replays that. The old connector's slot protects them only as far as it stands
-//! still: while the connector reads it, it moves on and lets go of them (docs/anomalies.md, A-020). So before the new
+//! still: while the connector reads it, it moves on and lets go of them (docs/anomalies.md, A-021). So before the new
 //! slot is made, a guard is made on the old primary: a slot that nobody reads and that moves nowhere. It also holds the
 //! log, so the way from here to the promotion should be short.
 

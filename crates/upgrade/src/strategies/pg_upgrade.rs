@@ -39,6 +39,15 @@ pub(super) const CLONE: Strategy = Strategy {
     accepts: flows,
 };
 
+/// Pg_upgrade that carries the slot over, one start trusts it instead of an offset rewrite.
+pub(super) const TRUST_SLOT: Strategy = Strategy {
+    name: "pg-upgrade-trust-slot",
+    title: "pg_upgrade that carries the slot over, one start with trust_slot, each step proven",
+    class: RunbookClass::Proven,
+    steps: trust_slot,
+    accepts: flows,
+};
+
 /// Pg_upgrade as the documentation of Debezium has it, drain looked at.
 pub(super) const DOCUMENTED: Strategy = Strategy {
     name: "pg-upgrade-documented",
@@ -126,6 +135,26 @@ fn link(target: &str) -> Vec<Step> {
 
 fn clone(target: &str) -> Vec<Step> {
     proven(target, Transfer::Clone)
+}
+
+/// No offset is touched: where Connect cannot change it and nobody wants to write to its topic. The option is for one
+/// start only, so it is taken out while the application works again.
+fn trust_slot(target: &str) -> Vec<Step> {
+    let rewritten = proven(target, Transfer::Copy).into_iter();
+    let mut steps: Vec<Step> = rewritten
+        .filter(|step| *step != Step::RewriteOffset)
+        .flat_map(|step| match step {
+            Step::RepointConnector => vec![Step::TrustSlot, step],
+            other => vec![other],
+        })
+        .collect();
+    steps.extend([
+        Step::StopConnector,
+        Step::DistrustSlot,
+        Step::ResumeConnector,
+        Step::RoundTrip,
+    ]);
+    steps
 }
 
 /// What the baselines share: the old cluster becomes the new one.

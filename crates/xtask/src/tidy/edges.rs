@@ -7,7 +7,7 @@ use super::repository::Repository;
 use crate::workspace::Workspace;
 
 /// Crate, and the crates of ours that it may use.
-const ALLOWED: [(&str, &[&str]); 12] = [
+const ALLOWED: [(&str, &[&str]); 13] = [
     ("cutover-model", &[]),
     ("cutover-ledger", &["cutover-model"]),
     ("cutover-clients", &["cutover-model"]),
@@ -46,8 +46,18 @@ const ALLOWED: [(&str, &[&str]); 12] = [
     ),
     ("cutover-report", &["cutover-model"]),
     (
+        "cutover-bench",
+        &[
+            "cutover-audit",
+            "cutover-record",
+            "cutover-ledger",
+            "cutover-model",
+        ],
+    ),
+    (
         "cutover",
         &[
+            "cutover-bench",
             "cutover-rehearse",
             "cutover-lab",
             "cutover-upgrade",

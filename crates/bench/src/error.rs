@@ -1,0 +1,67 @@
+//! What ends a measurement.
+
+use cutover_audit::AuditError;
+use cutover_ledger::LedgerError;
+use cutover_model::{Classified, ExitCode, Permanence};
+
+/// Errors of a measurement.
+#[derive(Debug, thiserror::Error)]
+pub enum BenchError {
+    /// The working folder cannot be made or looked at.
+    #[error("cannot {action} {path}")]
+    Folder {
+        /// What was tried.
+        action: &'static str,
+        /// Where.
+        path: String,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A ledger could not be written.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The audit ended with an error.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
+    /// What was measured is not what should have been: the figure would mean nothing.
+    #[error("the measurement is void: {0}")]
+    Void(String),
+}
+
+impl Classified for BenchError {
+    fn permanence(&self) -> Permanence {
+        match self {
+            BenchError::Ledger(error) => error.permanence(),
+            BenchError::Audit(error) => error.permanence(),
+            _ => Permanence::Definite,
+        }
+    }
+
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            BenchError::Ledger(error) => error.exit_code(),
+            BenchError::Audit(error) => error.exit_code(),
+            BenchError::Folder { .. } => ExitCode::Refused,
+            BenchError::Void(_) => ExitCode::Internal,
+        }
+    }
+
+    fn remedy(&self) -> Option<String> {
+        match self {
+            BenchError::Ledger(error) => error.remedy(),
+            BenchError::Audit(error) => error.remedy(),
+            BenchError::Folder { .. } => Some("name another folder with --folder".to_owned()),
+            BenchError::Void(_) => None,
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            BenchError::Ledger(error) => error.code(),
+            BenchError::Audit(error) => error.code(),
+            BenchError::Folder { .. } => "BENCH-FOLDER-001",
+            BenchError::Void(_) => "BENCH-VOID-001",
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! What the recorders and the audit do per second on this machine: `cutover bench`.
+//!
+//! Each figure stands beside a known tool's, or a library's, on the same input in the same run, since seconds alone
+//! say more about the machine than about the program. Nothing here is a test: a busy machine would make it red.
+
+mod audit;
+mod error;
+mod figure;
+
+pub use audit::audit;
+pub use error::BenchError;
+pub use figure::{BENCH_FORMAT, Bench, Figure, peak_bytes};
