@@ -189,7 +189,8 @@ impl Grounds<'_> {
     pub(crate) fn arrival_gap(&self) -> Option<String> {
         let arrived =
             |fence: &cutover_model::evidence::Fence| fence.seen_in_topic && fence.offset_stored;
-        // A connector whose task has ended brings nothing more: then what is missing does not come by itself.
+        // A connector whose task has ended, or whose slot is lost, brings nothing more: then what is missing does not
+        // come by itself.
         let gap = self.evidence.connector_ended.is_none()
             && !self.evidence.fence.as_ref().is_some_and(arrived);
         gap.then(|| "the fence did not arrive, so what is missing may still come".to_owned())
@@ -321,7 +322,7 @@ impl Grounds<'_> {
         all.extend(self.identity_obstacle());
         all.extend(self.undecoded());
         let ended = self.evidence.connector_ended.as_ref();
-        all.extend(ended.map(|cause| format!("the connector's task has ended: {cause}")));
+        all.extend(ended.map(|cause| format!("the connector brings nothing more: {cause}")));
         all.extend(self.fence_gaps());
         all.extend(self.reading_gaps());
         all.extend(self.witness_gaps());

@@ -341,7 +341,7 @@ fn what_is_missing_convicts_when_the_connector_has_ended_and_not_before() {
     assert_eq!(ended.verdict, Verdict::Fail);
     let reasons = ended.reasons.join(" | ");
     assert!(
-        reasons.contains("the connector's task has ended: no longer available"),
+        reasons.contains("the connector brings nothing more: no longer available"),
         "{reasons}"
     );
 }

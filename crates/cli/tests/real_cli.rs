@@ -12,6 +12,8 @@ mod interruption;
 mod main_job;
 #[path = "real_cli/matrix.rs"]
 mod matrix;
+#[path = "real_cli/refusals.rs"]
+mod refusals;
 #[path = "support/running.rs"]
 mod running;
 #[path = "support/site.rs"]

@@ -12,6 +12,7 @@
 //! ```
 
 pub mod catalog;
+pub mod disk;
 pub mod error;
 pub mod fetch;
 pub mod home;

@@ -16,6 +16,7 @@ use cutover_upgrade::engine::Engine;
 use cutover_upgrade::hands::Gate;
 use cutover_upgrade::journal::{Entry, Journal};
 use cutover_upgrade::predict::{AroundFacts, OffsetFacts};
+use cutover_upgrade::preflight::{NewSide, Way};
 use cutover_upgrade::steps::{Feed, RestoreTarget, Transfer};
 use cutover_upgrade::{Cutover, Hands, Plan, Side, UpgradeError};
 use rand::{RngExt, SeedableRng};
@@ -148,6 +149,20 @@ impl Breakable<'_> {
 impl Hands for Breakable<'_> {
     fn address(&self, side: Side) -> Option<PgAddress> {
         self.hands.address(side)
+    }
+
+    async fn survey(&mut self, version: &str, way: Way) -> Result<NewSide, UpgradeError> {
+        self.enter();
+        let done = self.hands.survey(version, way).await;
+        self.leave().await;
+        done
+    }
+
+    async fn applied(&mut self, step: &str) -> Result<(), UpgradeError> {
+        self.enter();
+        let done = self.hands.applied(step).await;
+        self.leave().await;
+        done
     }
 
     async fn at_stake(&mut self, slot_begins: Lsn) -> Option<u64> {

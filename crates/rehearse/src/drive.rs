@@ -16,8 +16,8 @@ use cutover_model::evidence::Fence;
 use cutover_model::{Lsn, Prediction, TableShape};
 use cutover_upgrade::engine::Engine;
 use cutover_upgrade::fence::MarkerWatch;
-use cutover_upgrade::journal::Journal;
-use cutover_upgrade::{Cutover, facts, strategies};
+use cutover_upgrade::journal::{self, Entry, Journal};
+use cutover_upgrade::{Cutover, UpgradeError, facts, strategies};
 use cutover_workload::{Load, LoadStats};
 
 use crate::broken_off;
@@ -64,6 +64,13 @@ pub struct Drive<'a> {
     pub seed: u64,
     /// How fast the load is.
     pub speed: Speed,
+}
+
+/// What a look at the connector shows after a runbook.
+enum State {
+    Reads,
+    Refuses(String),
+    Lost,
 }
 
 /// Speed of a counter between two looks.
@@ -247,9 +254,30 @@ impl Drive<'_> {
         } else {
             let journal = Journal::open(&self.hands.run.journal())?;
             let mut engine = Engine::new(journal, self.log.sink());
-            engine.run(&plan, self.cutover, self.hands).await?;
+            let ended = engine.run(&plan, self.cutover, self.hands).await;
+            self.stopped_as_planned(ended)?;
         }
         self.look_at_connector().await
+    }
+
+    /// Where a scenario says that a proof fails, a plan that stopped there, and nowhere else, is what was wanted: it
+    /// was taken back, and the stream has to be whole.
+    fn stopped_as_planned(&self, ended: Result<(), UpgradeError>) -> Result<(), RehearseError> {
+        let Some(wanted) = &self.scenario.upgrade.stops_at else {
+            return Ok(ended?);
+        };
+        let Err(error) = ended else {
+            let reason = format!("the runbook was to stop at {wanted}, and went to its end");
+            return Err(RehearseError::Load(reason));
+        };
+        let lines = journal::read(&self.hands.run.journal()).unwrap_or_default();
+        let failed = lines.iter().rev().find(|line| line.entry == Entry::Failed);
+        if failed.is_none_or(|line| line.step != *wanted) {
+            return Err(error.into());
+        }
+        let note = format!("the runbook stopped at {wanted}, as it should: {error}");
+        self.log.sink().note(note);
+        Ok(())
     }
 
     /// Back to the old server, where the scenario asks, after the new one has been written to.
@@ -274,24 +302,33 @@ impl Drive<'_> {
         let look = async || {
             let status = self.cutover.connect.status(&stream.connector).await?;
             let failure = status.as_ref().and_then(Status::failure);
-            let reads = slot(&client, &stream.slot)
-                .await?
-                .is_some_and(|slot| slot.active);
+            let found = slot(&client, &stream.slot).await?;
+            let reads = found.as_ref().is_some_and(|slot| slot.active);
+            let lost = found.is_some_and(|slot| slot.is_lost());
             let running = status.is_some_and(|status| status.running());
             Ok::<_, RehearseError>(match failure {
-                Some(failure) => Poll::Ready(Some(failure)),
-                None if running && reads => Poll::Ready(None),
+                Some(failure) => Poll::Ready(State::Refuses(failure)),
+                None if lost => Poll::Ready(State::Lost),
+                None if running && reads => Poll::Ready(State::Reads),
                 None => Poll::NotYet(format!("task running: {running}, slot in use: {reads}")),
             })
         };
         let every = Duration::from_millis(100);
         match until("the connector's state", SETTLES, every, look).await {
-            Ok(Some(failure)) => {
+            Ok(State::Refuses(failure)) => {
                 let note = format!("the connector refuses: {failure}");
                 self.log.sink().note(note);
                 self.cutover.seen.connector_refused = Some(failure);
             }
-            Ok(None) => self.log.sink().note("the connector reads from the slot"),
+            Ok(State::Reads) => self.log.sink().note("the connector reads from the slot"),
+            Ok(State::Lost) => {
+                let slot = &stream.slot;
+                let lost = format!(
+                    "slot {slot} is invalidated (wal_status lost), whatever its connector shows"
+                );
+                self.log.sink().note(lost.clone());
+                self.cutover.seen.slot_lost = Some(lost);
+            }
             Err(error) => self.log.sink().warning(error.to_string()),
         }
         Ok(())
@@ -345,7 +382,7 @@ impl Drive<'_> {
     async fn fence(&mut self) -> Result<Fence, RehearseError> {
         let mut watch = MarkerWatch::send(self.cutover).await?;
         let witnessed = self.hands.witnesses.close(&watch.marker).await?;
-        let seen = match &self.cutover.seen.connector_refused {
+        let seen = match self.connector_ended() {
             None => watch.arrive_or_give_up(self.cutover, FENCE).await?,
             Some(_) => watch.look(self.cutover).await?,
         };
@@ -359,6 +396,12 @@ impl Drive<'_> {
             confirmed: watch.arrival.confirmed,
             witnessed: self.hands.witnesses.complete(),
         })
+    }
+
+    /// Why nothing will come any more, however long it is waited for.
+    fn connector_ended(&self) -> Option<String> {
+        let seen = &self.cutover.seen;
+        seen.connector_refused.clone().or(seen.slot_lost.clone())
     }
 
     async fn record(&mut self, shapes: Vec<TableShape>, fence: Fence) -> Result<(), RehearseError> {
@@ -380,7 +423,7 @@ impl Drive<'_> {
             incarnations: self.hands.incarnations(),
             cuts: self.hands.cuts(),
             fence: Some(fence),
-            connector_ended: self.cutover.seen.connector_refused.clone(),
+            connector_ended: self.connector_ended(),
             reread: false,
             problems: [self.hands.problems(), self.hands.witnesses.problems()].concat(),
         };

@@ -18,6 +18,7 @@ use cutover_model::{EventSink, Lsn, RunFolder, TableShape};
 use cutover_upgrade::fence::Marker;
 use cutover_upgrade::hands::Gate;
 use cutover_upgrade::predict::{AroundFacts, OffsetFacts};
+use cutover_upgrade::preflight::{NewSide, Way};
 use cutover_upgrade::steps::{Feed, RestoreTarget, Transfer};
 use cutover_upgrade::{Hands, Side, Stream, UpgradeError};
 use cutover_workload::{Load, LoadConfig, LoadWatch, Target};
@@ -27,6 +28,7 @@ use crate::error::RehearseError;
 use crate::recording::{Cut, change_topic_ends};
 use crate::scenario::Scenario;
 use crate::servers::Servers;
+use crate::trouble::Trouble;
 use crate::worker::WorkerEnd;
 use crate::world::Witnesses;
 
@@ -66,6 +68,10 @@ pub struct LabHands {
     pub(super) shapes: Vec<TableShape>,
     problems: Vec<String>,
     pub(super) load: Option<LoadWatch>,
+    /// What the scenario has in store, as far as it has not happened yet.
+    pub(super) troubles: Vec<Trouble>,
+    /// Sessions with an open transaction.
+    pub(super) held_open: Vec<tokio::task::JoinHandle<()>>,
 }
 
 /// What a new set of hands needs.
@@ -122,6 +128,8 @@ impl LabHands {
             shapes: Vec::new(),
             problems: Vec::new(),
             load: None,
+            troubles: Vec::new(),
+            held_open: Vec::new(),
         })
     }
 
@@ -148,6 +156,7 @@ impl LabHands {
             exactly_once: scenario.connector.exactly_once,
         };
         self.events = events.clone();
+        self.troubles.clone_from(&scenario.trouble);
         let ledger = ChangeWriter::create(&self.run.ledger(LedgerKind::Attempted), self.buckets)?;
         let load = Load::start(config, self.target.subscribe(), ledger, events);
         self.load = Some(load.watch());
@@ -217,7 +226,24 @@ impl LabHands {
     }
 }
 
+impl Drop for LabHands {
+    fn drop(&mut self) {
+        for held in &self.held_open {
+            held.abort();
+        }
+    }
+}
+
 impl Hands for LabHands {
+    async fn survey(&mut self, version: &str, way: Way) -> Result<NewSide, UpgradeError> {
+        let seen = self.servers.survey(version, way).await;
+        seen.map_err(|error| UpgradeError::hands("look at what the new side has", error))
+    }
+
+    async fn applied(&mut self, step: &str) -> Result<(), UpgradeError> {
+        self.troubles_after(step).await
+    }
+
     fn address(&self, side: Side) -> Option<PgAddress> {
         self.servers.admin_address(side).ok()
     }

@@ -25,7 +25,9 @@ pub mod servers;
 mod shipped;
 pub mod stage;
 pub mod standing;
+mod survey;
 mod takeover;
+pub mod trouble;
 pub mod worker;
 pub mod world;
 

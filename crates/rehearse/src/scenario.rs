@@ -17,6 +17,7 @@ use serde::Deserialize;
 use crate::connector::ConnectorPlan;
 use crate::error::RehearseError;
 pub use crate::shipped::{ALL, MAIN_JOB, Shipped};
+use crate::trouble::{ServerPlan, Trouble};
 use crate::worker::{Ending, Moment};
 
 /// A rehearsal.
@@ -32,8 +33,14 @@ pub struct Scenario {
     /// The load.
     #[serde(default)]
     pub load: LoadPlan,
+    /// The old server, as far as it is not the lab's own.
+    #[serde(default)]
+    pub server: ServerPlan,
     /// What is done to the server.
     pub upgrade: UpgradePlan,
+    /// What happens meanwhile.
+    #[serde(default)]
+    pub trouble: Vec<Trouble>,
     /// What the connector's records look like.
     #[serde(default)]
     pub connector: ConnectorPlan,
@@ -106,6 +113,13 @@ pub struct UpgradePlan {
     /// Whether it is killed or stopped in order.
     #[serde(default)]
     pub worker_is: Ending,
+    /// The step of a proven runbook whose proof fails. What was done before it is taken back, and the stream has to be
+    /// whole all the same.
+    #[serde(default)]
+    pub stops_at: Option<String>,
+    /// How long the switch waits for transactions that have written.
+    #[serde(default)]
+    pub writers_deadline_seconds: Option<f64>,
     /// After the fence: plan how to close the gap, close it, and close it again, which must change nothing.
     #[serde(default)]
     pub close_gap: bool,
@@ -243,6 +257,7 @@ fn check(scenario: &Scenario) -> Result<(), String> {
             .map_or_else(String::new, |name| format!("; did you mean '{name}'?"));
         return Err(format!("upgrade.runbook '{runbook}' is not known{hint}"));
     }
+    moments(scenario)?;
     let (from, to) = (&scenario.stack.postgres_old, &scenario.stack.postgres_new);
     for name in [Some(runbook), scenario.upgrade.back.as_ref()]
         .into_iter()
@@ -254,6 +269,38 @@ fn check(scenario: &Scenario) -> Result<(), String> {
             Some(_) => {}
             None => return Err(format!("upgrade.back '{name}' is not known")),
         }
+    }
+    Ok(())
+}
+
+/// Every step that the scenario names is one of its runbook.
+fn moments(scenario: &Scenario) -> Result<(), String> {
+    let plan = scenario.plan();
+    let known: Vec<&str> = plan
+        .iter()
+        .flat_map(|plan| &plan.steps)
+        .map(|step| step.name())
+        .collect();
+    let troubles = scenario
+        .trouble
+        .iter()
+        .map(|trouble| trouble.after.as_str());
+    let named = troubles.map(|step| ("trouble.after", step));
+    let stops = scenario
+        .upgrade
+        .stops_at
+        .iter()
+        .map(|step| ("upgrade.stops_at", step.as_str()));
+    for (key, step) in named.chain(stops) {
+        if !known.contains(&step) {
+            let hint = nearest(step, known.iter().copied())
+                .map_or_else(String::new, |name| format!("; did you mean '{name}'?"));
+            return Err(format!("{key} '{step}' is no step of the runbook{hint}"));
+        }
+    }
+    let seconds = scenario.upgrade.writers_deadline_seconds;
+    if seconds.is_some_and(|seconds| !(0.0..=600.0).contains(&seconds)) {
+        return Err("upgrade.writers_deadline_seconds must be 0 to 600".into());
     }
     Ok(())
 }

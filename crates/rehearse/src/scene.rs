@@ -12,7 +12,7 @@ use cutover_ledger::{read_evidence, write_evidence, write_manifest};
 use cutover_model::event::EventKind;
 use cutover_model::result::ScenarioResult;
 use cutover_model::run_folder::{RUN_FORMAT, RunManifest, RunStatus};
-use cutover_model::{ExitCode, Failure, Relation, RunFolder};
+use cutover_model::{Classified, ExitCode, Failure, Relation, RunFolder};
 use cutover_upgrade::cutover::Seen;
 use cutover_upgrade::{Cutover, Deadlines, Side, Stream};
 
@@ -130,7 +130,10 @@ impl<'a> Scene<'a> {
         self.manifest.connector_refused = measured.connector_refused.take();
         match ended {
             Ok(()) => self.finished(interrupt).await,
-            Err(Cut::Error(error)) if !measured.load_started => {
+            // A plan that is refused has changed nothing: nothing is judged, and the reason is the result.
+            Err(Cut::Error(error))
+                if !measured.load_started || error.exit_code() == ExitCode::Refused =>
+            {
                 self.close(RunStatus::Failed, Some(Failure::of(&error).message))?;
                 Err(error)
             }
@@ -209,7 +212,7 @@ impl<'a> Scene<'a> {
             side: None,
             primary: Side::Old,
             reader: Side::Old,
-            deadlines: Deadlines::default(),
+            deadlines: deadlines(self.cast.scenario),
             seen: Seen::default(),
         })
     }
@@ -300,6 +303,15 @@ impl<'a> Scene<'a> {
         self.manifest.ended = Some(now());
         self.manifest.phases.extend(self.log.take_phases());
         Ok(write_manifest(&self.run, &self.manifest)?)
+    }
+}
+
+fn deadlines(scenario: &Scenario) -> Deadlines {
+    let own = Deadlines::default();
+    let writers = scenario.upgrade.writers_deadline_seconds;
+    Deadlines {
+        writers: writers.map_or(own.writers, Duration::from_secs_f64),
+        ..own
     }
 }
 

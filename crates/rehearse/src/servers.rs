@@ -15,6 +15,8 @@ use tokio::sync::Mutex;
 
 use crate::error::RehearseError;
 use crate::roster::Roster;
+use crate::survey::known_to;
+use crate::trouble::{ServerPlan, run_each};
 use crate::worker::Ending;
 
 /// Role under which the load writes.
@@ -49,8 +51,10 @@ pub struct Servers {
 }
 
 /// What a plan asks of the old server besides running.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Needs {
+    /// Settings and statements of the scenario.
+    pub plan: ServerPlan,
     /// Its log is archived, and backups can be taken.
     pub archive: bool,
     /// A server that is restored from the backup goes on archiving.
@@ -95,11 +99,13 @@ impl Servers {
         let mut spec = PostgresSpec::new("old", DATABASE);
         let repository = if needs.archive {
             let repository = inside.repository().await?;
+            known_to(&repository.version().await?, version)?;
             spec.settings = repository.server_settings();
             Some(repository)
         } else {
             None
         };
+        spec.settings.extend(needs.plan.settings);
         let cluster = inside.add_postgres(version, spec).await?;
         if let Some(repository) = &repository {
             repository.attach(cluster).await?;
@@ -116,6 +122,7 @@ impl Servers {
                 what: "make the load's tables".into(),
                 source,
             })?;
+        run_each(&admin, &needs.plan.sql).await?;
         let version = version.to_owned();
         Ok(Servers {
             stack,

@@ -26,6 +26,10 @@ pub const ALL: &[Shipped] = &[
         "restart-running",
         include_str!("../../../scenarios/restart-running.toml"),
     ),
+    Shipped::new(
+        "restart-slot-idle",
+        include_str!("../../../scenarios/restart-slot-idle.toml"),
+    ),
     Shipped::new("crash", include_str!("../../../scenarios/crash.toml")),
     Shipped::new(
         "crash-running",
@@ -35,6 +39,10 @@ pub const ALL: &[Shipped] = &[
     Shipped::new(
         "minor-paused",
         include_str!("../../../scenarios/minor-paused.toml"),
+    ),
+    Shipped::new(
+        "minor-slot-lost",
+        include_str!("../../../scenarios/minor-slot-lost.toml"),
     ),
     Shipped::new(
         "pg-upgrade-15-17",
@@ -91,6 +99,14 @@ pub const ALL: &[Shipped] = &[
     Shipped::new(
         "restore-latest-16",
         include_str!("../../../scenarios/restore-latest-16.toml"),
+    ),
+    Shipped::new(
+        "restore-vacuumed",
+        include_str!("../../../scenarios/restore-vacuumed.toml"),
+    ),
+    Shipped::new(
+        "restore-dropped-slot",
+        include_str!("../../../scenarios/restore-dropped-slot.toml"),
     ),
     Shipped::new(
         "restore-repaired",

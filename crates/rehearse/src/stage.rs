@@ -91,6 +91,7 @@ impl Stage {
         let (stack, roster) = (Arc::clone(&self.stack), self.roster.clone());
         let needs = Needs {
             archive: scenario.plan().is_some_and(|plan| plan.needs_archive()),
+            plan: scenario.server.clone(),
             archive_onward: scenario
                 .plan()
                 .is_some_and(|plan| plan.needs_archive_onward()),

@@ -52,6 +52,8 @@ pub struct Deadlines {
     pub drain: Duration,
     /// A change of the connector's state.
     pub connector: Duration,
+    /// Open and prepared transactions that have written, at the switch.
+    pub writers: Duration,
     /// Between two looks.
     pub poll: Duration,
 }
@@ -61,6 +63,7 @@ impl Default for Deadlines {
         Deadlines {
             drain: Duration::from_secs(60),
             connector: Duration::from_secs(60),
+            writers: Duration::from_secs(60),
             poll: Duration::from_millis(50),
         }
     }
@@ -147,6 +150,8 @@ pub struct Seen {
     pub predictions: Vec<Prediction>,
     /// What the worker ran before it died.
     pub deployed: Option<Deployed>,
+    /// The connector's slot is lost: connector and task show RUNNING, and nothing will ever come.
+    pub slot_lost: Option<String>,
     /// What is missing, once it was looked for.
     pub gap: Option<Gap>,
     /// Why the connector will not go on by itself, as its task says.

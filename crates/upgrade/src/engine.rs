@@ -16,6 +16,7 @@ use crate::hands::Hands;
 use crate::journal::{Entry, Journal};
 use crate::plan::Plan;
 use crate::saved::Saved;
+use crate::standing::{self, Stopped};
 use crate::steps::Step;
 
 /// Drives plans.
@@ -101,8 +102,13 @@ impl Engine {
                     reason,
                 });
                 // The step that failed may have been applied in part; its own undo comes first.
-                self.undo_one(number, step, (cutover, hands)).await;
-                self.take_back(&done, cutover, hands).await;
+                done.push((number, step));
+                let stopped = self.take_back((&done, number), cutover, hands).await;
+                if plan.class == RunbookClass::Proven {
+                    for line in standing::lines(cutover, &stopped).await {
+                        self.events.note(line);
+                    }
+                }
                 return Err(error);
             }
             done.push((number, step));
@@ -126,7 +132,9 @@ impl Engine {
         let what = if applied {
             "applied before the driver was replaced".to_owned()
         } else {
-            self.apply((number, step), (cutover, hands)).await?
+            let done = self.apply((number, step), (cutover, hands)).await?;
+            hands.applied(name).await?;
+            done
         };
         // A baseline is rehearsed as people run it: it looks at nothing. A step without a proof of its own says
         // so too; what it did shows in a later one.
@@ -176,37 +184,49 @@ impl Engine {
         Ok(what)
     }
 
-    /// Undoes steps in reverse order, up to the last point of no return among them.
+    /// Undoes steps in reverse order, up to the last point of no return that was applied.
     async fn take_back<H: Hands>(
         &mut self,
-        done: &[(u32, &Step)],
+        (done, failed): (&[(u32, &Step)], u32),
         cutover: &mut Cutover,
         hands: &mut H,
-    ) {
+    ) -> Stopped {
+        let mut stopped = Stopped::default();
         for (number, step) in done.iter().rev() {
-            if step.point_of_no_return() {
+            if *number == failed {
+                stopped.step = step.name().into();
+            } else if step.point_of_no_return() {
+                stopped.past_return = true;
                 break;
             }
-            self.undo_one(*number, step, (cutover, hands)).await;
+            if !self.undo_one(*number, step, (cutover, hands)).await {
+                stopped.not_undone.push(step.name().into());
+            }
         }
+        stopped
     }
 
+    /// Whether it is taken back, or needs no taking back.
     async fn undo_one<H: Hands>(
         &mut self,
         number: u32,
         step: &Step,
         (cutover, hands): (&mut Cutover, &mut H),
-    ) {
+    ) -> bool {
         if step.undo_title().is_none() {
-            return;
+            return true;
         }
         match step.undo(cutover, hands).await {
-            Ok(state) => self.note(number, step, Entry::Undone, &state),
+            Ok(state) => {
+                self.note(number, step, Entry::Undone, &state);
+                true
+            }
             Err(error) => {
                 let reason = error.to_string();
                 self.events
                     .warning(format!("undo of {}: {reason}", step.name()));
                 self.note(number, step, Entry::UndoFailed, &reason);
+                false
             }
         }
     }
@@ -220,279 +240,4 @@ impl Engine {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::path::Path;
-    use std::sync::Arc;
-
-    use cutover_clients::connect::Connect;
-    use cutover_clients::kafka::Kafka;
-    use cutover_clients::pg::facts::ServerFacts;
-    use cutover_clients::pg::{PgAddress, PgHost};
-    use cutover_clients::secret::Secret;
-    use cutover_model::{Incarnation, Lsn};
-
-    use super::*;
-    use crate::cutover::{Deadlines, Seen, Stream};
-    use crate::facts::Facts;
-    use crate::hands::Side;
-    use crate::journal;
-    use crate::steps::{Feed, RestoreTarget, Transfer};
-
-    /// Writes down what it is asked to do; `fails` cannot be done.
-    struct Notes {
-        calls: Vec<String>,
-        fails: &'static str,
-    }
-
-    impl Notes {
-        fn call(&mut self, what: String) -> Result<String, UpgradeError> {
-            let failed = what == self.fails;
-            self.calls.push(what.clone());
-            if failed {
-                Err(UpgradeError::hands(what, "told to fail"))
-            } else {
-                Ok(what)
-            }
-        }
-    }
-
-    impl Hands for Notes {
-        async fn stop_server(&mut self, _: Side) -> Result<f64, UpgradeError> {
-            self.call("stop".into()).map(|_| 0.0)
-        }
-        async fn swap_binaries(&mut self, version: &str) -> Result<String, UpgradeError> {
-            self.call(format!("swap {version}"))
-        }
-        async fn start_server(&mut self, _: Side) -> Result<f64, UpgradeError> {
-            self.call("start".into()).map(|_| 0.0)
-        }
-        async fn create_server(&mut self, version: &str) -> Result<PgAddress, UpgradeError> {
-            self.call(format!("create {version}")).map(|_| address())
-        }
-        async fn dump_database(&mut self) -> Result<String, UpgradeError> {
-            self.call("dump".into())
-        }
-        async fn restore_database(&mut self) -> Result<String, UpgradeError> {
-            self.call("restore".into())
-        }
-        fn address(&self, _: Side) -> Option<PgAddress> {
-            Some(address())
-        }
-        async fn crash_server(&mut self, _: Side) -> Result<f64, UpgradeError> {
-            self.call("crash".into()).map(|_| 0.0)
-        }
-        async fn prepare_cluster(&mut self, _: &str, _: Transfer) -> Result<String, UpgradeError> {
-            self.call("prepare".into())
-        }
-        async fn upgrade_cluster(
-            &mut self,
-            _: Transfer,
-        ) -> Result<(PgAddress, String), UpgradeError> {
-            let said = self.call("upgrade".into())?;
-            Ok((address(), said))
-        }
-        async fn create_standby(&mut self, _: Feed) -> Result<PgAddress, UpgradeError> {
-            self.call("standby".into()).map(|_| address())
-        }
-        async fn back_up(&mut self) -> Result<String, UpgradeError> {
-            self.call("back up".into())
-        }
-        async fn restore_backup(
-            &mut self,
-            _: RestoreTarget,
-            _: Option<&str>,
-        ) -> Result<(PgAddress, String), UpgradeError> {
-            let said = self.call("restore backup".into())?;
-            Ok((address(), said))
-        }
-        async fn open_base_backup(&mut self) -> Result<(PgAddress, String), UpgradeError> {
-            let said = self.call("open copy".into())?;
-            Ok((address(), said))
-        }
-        async fn copy_schema(&mut self) -> Result<String, UpgradeError> {
-            self.call("copy schema".into())
-        }
-        async fn discard_new(&mut self) -> Result<String, UpgradeError> {
-            self.call("discard new".into())
-        }
-        async fn return_to_old(&mut self) -> Result<String, UpgradeError> {
-            self.call("return".into())
-        }
-        async fn at_stake(&mut self, _: Lsn) -> Option<u64> {
-            None
-        }
-        async fn let_time_pass(&mut self) -> Result<String, UpgradeError> {
-            self.call("time".into())
-        }
-        async fn move_application(&mut self, _: Side) -> Result<String, UpgradeError> {
-            self.call("move".into())
-        }
-        async fn close_incarnation(&mut self) -> Result<String, UpgradeError> {
-            self.call("close".into())
-        }
-        async fn open_incarnation(&mut self) -> Result<String, UpgradeError> {
-            self.call("open".into())
-        }
-        async fn note_cut(&mut self) -> Result<String, UpgradeError> {
-            self.call("note".into())
-        }
-        async fn crash_worker(&mut self) -> Result<String, UpgradeError> {
-            self.call("crash worker".into())
-        }
-        async fn start_worker(&mut self) -> Result<f64, UpgradeError> {
-            self.call("start worker".into()).map(|_| 0.0)
-        }
-    }
-
-    fn address() -> PgAddress {
-        PgAddress {
-            host: PgHost::Tcp("127.0.0.1".into()),
-            port: 1,
-            user: "u".into(),
-            password: Secret::new("p"),
-            database: "d".into(),
-        }
-    }
-
-    fn cutover() -> Cutover {
-        let incarnation = Incarnation {
-            system_id: 1,
-            timeline: 1,
-            database_oid: 1,
-        };
-        let server = ServerFacts {
-            version: "16.2".into(),
-            version_num: 160_002,
-            incarnation,
-            current_lsn: Lsn(1),
-            in_recovery: false,
-            wal_level: "logical".into(),
-        };
-        let before = Facts {
-            server,
-            slot: None,
-            publication: None,
-            offset: None,
-            connector_running: true,
-        };
-        Cutover {
-            stream: Stream {
-                connector: "c".into(),
-                topic_prefix: "t".into(),
-                slot: "s".into(),
-                publication: "p".into(),
-                tables: Vec::new(),
-                writer_role: "w".into(),
-                marker_prefix: "m".into(),
-                options_on_new: Vec::new(),
-                offsets_topic: "o".into(),
-            },
-            connect: Connect::new("http://127.0.0.1:1"),
-            kafka: Arc::new(Kafka::new("127.0.0.1:1").unwrap()),
-            old: address(),
-            new: None,
-            side: None,
-            primary: Side::Old,
-            reader: Side::Old,
-            deadlines: Deadlines::default(),
-            seen: Seen {
-                before: Some(before),
-                ..Seen::default()
-            },
-        }
-    }
-
-    async fn run(steps: Vec<Step>, fails: &'static str, path: &Path) -> (Notes, UpgradeError) {
-        let plan = Plan::new("test", "test", RunbookClass::Baseline, steps);
-        let mut engine = Engine::new(Journal::open(path).unwrap(), EventSink::none());
-        let mut notes = Notes {
-            calls: Vec::new(),
-            fails,
-        };
-        let error = engine
-            .run(&plan, &mut cutover(), &mut notes)
-            .await
-            .unwrap_err();
-        (notes, error)
-    }
-
-    fn swap() -> Vec<Step> {
-        vec![
-            Step::StopServer,
-            Step::SwapBinaries {
-                version: "16.14".into(),
-            },
-            Step::DumpDatabase,
-        ]
-    }
-
-    #[tokio::test]
-    async fn a_step_that_fails_takes_the_steps_before_it_back_in_reverse() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("journal.jsonl");
-        let (notes, error) = run(swap(), "dump", &path).await;
-        assert!(error.to_string().contains("dump"), "{error}");
-        assert_eq!(
-            notes.calls,
-            ["stop", "swap 16.14", "dump", "stop", "swap 16.2", "start"]
-        );
-        let entries: Vec<Entry> = journal::read(&path)
-            .unwrap()
-            .iter()
-            .map(|line| line.entry)
-            .collect();
-        assert_eq!(
-            entries[entries.len() - 3..],
-            [Entry::Failed, Entry::Undone, Entry::Undone]
-        );
-    }
-
-    #[tokio::test]
-    async fn nothing_before_the_point_of_no_return_is_taken_back() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("journal.jsonl");
-        let upgrade = Step::UpgradeCluster {
-            version: "18.4".into(),
-            transfer: Transfer::Link,
-        };
-        let steps = vec![Step::StopServer, upgrade, Step::DumpDatabase];
-        let (notes, _) = run(steps, "dump", &path).await;
-        assert_eq!(notes.calls, ["stop", "upgrade", "open", "dump"]);
-    }
-
-    #[tokio::test]
-    async fn another_driver_goes_on_with_the_step_whose_result_is_missing() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("journal.jsonl");
-        let mut journal = Journal::open(&path).unwrap();
-        let mut write = |number, step, entry| journal.write(number, step, entry, "").unwrap();
-        write(1, "stop-server", Entry::Intent);
-        write(1, "stop-server", Entry::Applied);
-        write(2, "dump-database", Entry::Intent);
-        let steps = vec![Step::StopServer, Step::DumpDatabase, Step::BackUp];
-        let plan = Plan::new("test", "test", RunbookClass::Baseline, steps);
-        let mut engine = Engine::new(Journal::open(&path).unwrap(), EventSink::none());
-        let mut notes = Notes {
-            calls: Vec::new(),
-            fails: "",
-        };
-        engine
-            .resume(&plan, &mut cutover(), &mut notes)
-            .await
-            .unwrap();
-        assert_eq!(notes.calls, ["dump", "back up"]);
-        // A plan that was taken back is not gone on with.
-        engine.note(3, &Step::BackUp, Entry::Failed, "");
-        let again = engine.resume(&plan, &mut cutover(), &mut notes).await;
-        assert!(matches!(again, Err(UpgradeError::Refused(_))));
-    }
-
-    #[tokio::test]
-    async fn without_a_journal_nothing_is_changed() {
-        let (notes, error) = run(swap(), "", Path::new("/dev/full")).await;
-        assert!(matches!(error, UpgradeError::Journal { .. }), "{error}");
-        // The undo of the step that was about to begin may start the server; nothing was stopped or swapped.
-        let calls = notes.calls;
-        assert!(!calls.contains(&"stop".to_owned()), "{calls:?}");
-    }
-}
+mod tests;

@@ -4,10 +4,13 @@ use cutover_audit::AuditError;
 use cutover_clients::connect::ConnectError;
 use cutover_clients::kafka::KafkaError;
 use cutover_clients::pg::PgError;
+use cutover_clients::pg::pending::Pending;
 use cutover_clients::wait::WaitError;
 use cutover_ledger::LedgerError;
 use cutover_model::{Classified, ExitCode, Permanence};
 use cutover_record::RecordError;
+
+use crate::preflight;
 
 /// Why a fact could not be read or a step not be done.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +40,17 @@ pub enum UpgradeError {
     /// A precondition of the plan does not hold; nothing was changed.
     #[error("{0}")]
     Refused(String),
+    /// Something is in the way of a second cluster; nothing was changed.
+    #[error("the preflight refuses; nothing was changed\n{}", preflight::lines(.0))]
+    Preflight(Vec<preflight::Finding>),
+    /// Transactions that have written were not ended in time.
+    #[error("after {seconds:.0} s these could still commit a change:\n{}", .pending.lines().join("\n"))]
+    Pending {
+        /// How long they were waited for.
+        seconds: f64,
+        /// Which.
+        pending: Pending,
+    },
     /// Whoever acts on the infrastructure failed.
     #[error("{what}: {reason}")]
     Hands {
@@ -153,7 +167,9 @@ impl Classified for UpgradeError {
             UpgradeError::Ledger(error) => error.exit_code(),
             UpgradeError::Audit(error) => error.exit_code(),
             UpgradeError::Record(error) => error.exit_code(),
-            UpgradeError::Refused(_) => ExitCode::Refused,
+            UpgradeError::Refused(_)
+            | UpgradeError::Preflight(_)
+            | UpgradeError::Pending { .. } => ExitCode::Refused,
             UpgradeError::Journal { .. }
             | UpgradeError::GapRefused(_)
             | UpgradeError::GapFolder { .. } => ExitCode::Refused,
@@ -181,6 +197,13 @@ impl Classified for UpgradeError {
                     .into(),
             ),
             UpgradeError::Refused(_) => None,
+            UpgradeError::Preflight(_) => Some(
+                "mend what refuses, then run the plan again; what warns need not be mended".into(),
+            ),
+            UpgradeError::Pending { pending, .. } => Some(format!(
+                "{}; then run the plan again",
+                pending.remedies().join("; ")
+            )),
             UpgradeError::GapRefused(_) | UpgradeError::GapUnknown(_) => {
                 Some("record the stream again and close the gap of that run".into())
             }
@@ -210,6 +233,8 @@ impl Classified for UpgradeError {
             UpgradeError::NotSeen { .. } => "CUT-WAIT-001",
             UpgradeError::Disproved(_) => "CUT-PROOF-001",
             UpgradeError::Refused(_) => "CUT-REFUSED-001",
+            UpgradeError::Preflight(_) => "CUT-PREFLIGHT-001",
+            UpgradeError::Pending { .. } => "CUT-PENDING-001",
             UpgradeError::Hands { .. } => "CUT-HANDS-001",
             UpgradeError::Facts(_) => "CUT-FACTS-001",
             UpgradeError::DebeziumVersion { .. } => "CUT-DEBEZIUM-001",

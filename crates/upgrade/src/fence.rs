@@ -23,7 +23,7 @@ use cutover_clients::connect::StoredOffset;
 use cutover_clients::kafka::{Kafka, KafkaError, ReadRange, Record};
 use cutover_clients::pg::marker::{emit_message, emit_transaction};
 use cutover_clients::pg::recovery::switch_wal;
-use cutover_clients::pg::slots::slot;
+use cutover_clients::pg::slots::{Slot, slot};
 use cutover_clients::pg::{PgAddress, connect_admin};
 use cutover_clients::wait::{Poll, WaitError, until};
 use cutover_model::Lsn;
@@ -70,6 +70,7 @@ pub struct MarkerWatch {
     cursor: BTreeMap<i32, i64>,
     sent: Instant,
     nudged: Instant,
+    lost: bool,
 }
 
 /// A slot that has not followed the stored offset after so long needs another record (docs/anomalies.md, A-009).
@@ -102,6 +103,7 @@ impl MarkerWatch {
             cursor,
             sent: Instant::now(),
             nudged: Instant::now(),
+            lost: false,
         })
     }
 
@@ -122,6 +124,7 @@ impl MarkerWatch {
             self.client = connect_admin(&self.server).await?;
         }
         let confirmed = slot(&self.client, &cutover.stream.slot).await?;
+        self.lost = confirmed.as_ref().is_some_and(Slot::is_lost);
         let confirmed = confirmed.and_then(|slot| slot.confirmed_flush);
         self.arrival.confirmed = confirmed >= Some(self.marker.lsn);
         self.nudge(&cutover.stream.marker_prefix).await?;
@@ -160,6 +163,7 @@ impl MarkerWatch {
             Err(WaitError::TimedOut { last, seconds, .. }) => {
                 Ok(format!("after {seconds:.0} s: {last}"))
             }
+            Err(WaitError::Failed(error)) if self.lost => Ok(error.to_string()),
             Err(WaitError::Failed(error)) => Err(error),
         }
     }
@@ -173,11 +177,17 @@ impl MarkerWatch {
         until(what, deadline, cutover.deadlines.poll, async || {
             let seen = self.look(cutover).await?;
             let arrived = self.arrival.everywhere();
-            Ok(if arrived {
-                Poll::Ready(seen)
+            if arrived {
+                Ok(Poll::Ready(seen))
+            } else if self.lost {
+                // Connector and task show RUNNING and try for ever.
+                Err(UpgradeError::Disproved(format!(
+                    "slot {} is invalidated (wal_status lost), nothing comes through it any more: {seen}",
+                    cutover.stream.slot
+                )))
             } else {
-                Poll::NotYet(seen)
-            })
+                Ok(Poll::NotYet(seen))
+            }
         })
         .await
     }

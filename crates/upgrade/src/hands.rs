@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::UpgradeError;
 use crate::predict::{AroundFacts, OffsetFacts};
+use crate::preflight::{NewSide, Way};
 use crate::steps::{Feed, RestoreTarget, Transfer};
 
 /// Which of the servers. An upgrade in place has only [`Side::Old`]; one beside both is there for a repair only.
@@ -38,6 +39,13 @@ pub enum Gate {
     reason = "the engine runs on one task; no implementation needs Send"
 )]
 pub trait Hands {
+    /// What there is for a second cluster: programs, room, and what an empty server of these programs answers. Leaves
+    /// nothing behind.
+    async fn survey(&mut self, version: &str, way: Way) -> Result<NewSide, UpgradeError>;
+    /// A step was applied and is proven next: for whoever has something to do at that moment.
+    async fn applied(&mut self, _step: &str) -> Result<(), UpgradeError> {
+        Ok(())
+    }
     /// Stops a server in its fast mode. Returns the seconds it took.
     async fn stop_server(&mut self, side: Side) -> Result<f64, UpgradeError>;
     /// Puts the programs of another minor version under the same data directory; the server is stopped.

@@ -146,6 +146,7 @@ impl Saved {
             slot_copied: self.slot_copied,
             predictions: self.predictions,
             deployed: self.deployed,
+            slot_lost: None,
             gap: self.gap,
             connector_refused: None,
         };

@@ -31,6 +31,13 @@ pub struct Slot {
     pub failover: bool,
 }
 
+impl Slot {
+    /// The server no longer holds what the slot promises, and never will again.
+    pub fn is_lost(&self) -> bool {
+        self.wal_status.as_deref() == Some("lost")
+    }
+}
+
 const SLOTS: &str = "
 SELECT slot_name::text, coalesce(plugin::text, ''), active, active_pid, restart_lsn::text,
        confirmed_flush_lsn::text, wal_status,

@@ -128,6 +128,30 @@ pub struct Sequence {
     pub last: Option<i64>,
     /// It counts downwards.
     pub descending: bool,
+    /// The last value that it can give out.
+    pub end: i64,
+}
+
+impl Sequence {
+    /// A value so far beyond the last one given out, but never beyond the end; `None` if none was given out.
+    pub fn beyond(&self, margin: i64) -> Option<i64> {
+        let last = self.last?;
+        Some(if self.descending {
+            last.saturating_sub(margin).max(self.end)
+        } else {
+            last.saturating_add(margin).min(self.end)
+        })
+    }
+
+    /// Whether this sequence, going on, gives out nothing that `other` has given out.
+    pub fn is_past(&self, other: &Sequence) -> bool {
+        match (self.last, other.last) {
+            (_, None) => true,
+            (None, Some(_)) => false,
+            (Some(own), Some(others)) if self.descending => own <= others,
+            (Some(own), Some(others)) => own >= others,
+        }
+    }
 }
 
 /// Every sequence of the database, by name.
@@ -137,7 +161,8 @@ pub struct Sequence {
 pub async fn sequences(client: &Client) -> Result<Vec<Sequence>, PgError> {
     let rows = client
         .query(
-            "SELECT schemaname::text, sequencename::text, last_value, increment_by < 0
+            "SELECT schemaname::text, sequencename::text, last_value, increment_by < 0,
+                    CASE WHEN increment_by < 0 THEN min_value ELSE max_value END
              FROM pg_sequences ORDER BY 1, 2",
             &[],
         )
@@ -150,6 +175,7 @@ pub async fn sequences(client: &Client) -> Result<Vec<Sequence>, PgError> {
             name: row.get(1),
             last: row.get(2),
             descending: row.get(3),
+            end: row.get(4),
         })
         .collect())
 }
@@ -169,4 +195,45 @@ pub async fn set_sequence(client: &Client, sequence: &Sequence, value: i64) -> R
         .await
         .map(|_| ())
         .map_err(PgError::sql(format!("setting sequence {name}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sequence(last: Option<i64>, descending: bool) -> Sequence {
+        Sequence {
+            schema: "public".into(),
+            name: "s".into(),
+            last,
+            descending,
+            end: if descending { -100 } else { 100 },
+        }
+    }
+
+    #[test]
+    fn a_sequence_that_would_give_a_value_out_again_is_not_past_the_other() {
+        for (new, old, descending, past) in [
+            (Some(10), Some(10), false, true),
+            (Some(9), Some(10), false, false),
+            (None, Some(10), false, false),
+            (None, None, false, true),
+            (Some(5), None, false, true),
+            (Some(-10), Some(-10), true, true),
+            (Some(-9), Some(-10), true, false),
+            // Never used on the new server: it would begin with -1 again.
+            (None, Some(-10), true, false),
+        ] {
+            let (new, old) = (sequence(new, descending), sequence(old, descending));
+            assert_eq!(new.is_past(&old), past, "{new:?} {old:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_carried_over_stays_inside_the_sequence() {
+        assert_eq!(sequence(Some(10), false).beyond(50), Some(60));
+        assert_eq!(sequence(Some(90), false).beyond(50), Some(100));
+        assert_eq!(sequence(Some(-90), true).beyond(50), Some(-100));
+        assert_eq!(sequence(None, false).beyond(50), None);
+    }
 }

@@ -53,6 +53,35 @@ impl Repository {
         })
     }
 
+    /// Folder of the repository.
+    pub fn place(&self) -> PathBuf {
+        self.folder.join("repo")
+    }
+
+    /// The program's own version, as `2.55.1`.
+    pub async fn version(&self) -> Result<String, LabError> {
+        let launch = self.launch().args(["version"]);
+        let end = spawn::run(launch, DEADLINE).await?;
+        let said = end.last_lines(1);
+        let version = said.trim().strip_prefix("pgBackRest ");
+        version.map(str::to_owned).ok_or(LabError::ToolFailed {
+            program: "pgbackrest version".to_owned(),
+            status: end.ended(),
+            last_lines: said,
+        })
+    }
+
+    fn launch(&self) -> spawn::Launch {
+        spawn::Launch::new(
+            "pgbackrest",
+            &self.program,
+            &self.folder,
+            &self.setup.log("pgbackrest"),
+        )
+        .account(self.setup.account())
+        .env("HOME", &self.folder)
+    }
+
     fn config(&self) -> PathBuf {
         self.folder.join("pgbackrest.conf")
     }
@@ -175,18 +204,12 @@ impl Repository {
     }
 
     async fn run(&self, cluster: &Postgres, args: &[&str]) -> Result<RunEnd, LabError> {
-        let launch = spawn::Launch::new(
-            "pgbackrest",
-            &self.program,
-            &self.folder,
-            &self.setup.log("pgbackrest"),
-        )
-        .account(self.setup.account())
-        .env("HOME", &self.folder)
-        .env("PGPASSFILE", cluster.passfile())
-        .args([format!("--config={}", self.config().display())])
-        .args([format!("--stanza={STANZA}")])
-        .args(args);
+        let launch = self
+            .launch()
+            .env("PGPASSFILE", cluster.passfile())
+            .args([format!("--config={}", self.config().display())])
+            .args([format!("--stanza={STANZA}")])
+            .args(args);
         let end = spawn::run(launch, DEADLINE).await?;
         if end.status.success() {
             return Ok(end);

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use cutover_clients::pg::connect_admin;
 use cutover_clients::pg::facts::current_lsn;
-use cutover_clients::pg::freeze::{freeze_writes, open_writers, release_writes, writes_frozen};
-use cutover_clients::wait::{Poll, pause, until};
+use cutover_clients::pg::freeze::{freeze_writes, release_writes, writes_frozen};
+use cutover_clients::pg::pending::{Pending, pending};
+use cutover_clients::wait::{Poll, WaitError, pause, until};
 
 use crate::cutover::Cutover;
 use crate::error::UpgradeError;
@@ -34,28 +35,35 @@ pub(super) async fn prove_frozen(cutover: &Cutover) -> Result<String, UpgradeErr
             address.database
         )));
     }
-    let poll = cutover.deadlines.poll;
+    writers_ended(cutover).await?;
+    Ok("new sessions are read-only; no client transaction has written, none is prepared".into())
+}
+
+/// Waits until nobody can commit a change any more. An open transaction of another role, and a prepared one of any, do
+/// not notice the freeze: each has its time to end, and those that do not are named.
+async fn writers_ended(cutover: &Cutover) -> Result<(), UpgradeError> {
+    let address = cutover.primary();
+    let client = connect_admin(address).await?;
+    let (deadline, poll) = (cutover.deadlines.writers, cutover.deadlines.poll);
+    let mut left = Pending::default();
     let what = "the end of every transaction that has written";
-    let proof = until(what, cutover.deadlines.connector, poll, async || {
-        let open = open_writers(&client, &address.database).await?;
-        if open.prepared > 0 {
-            return Err(UpgradeError::Disproved(format!(
-                "{} prepared transactions could still be committed: see pg_prepared_xacts",
-                open.prepared
-            )));
-        }
-        let seen = format!(
-            "{} transactions have written and are open",
-            open.transactions
-        );
-        Ok(if open.transactions == 0 {
+    let waited = until(what, deadline, poll, async || {
+        left = pending(&client, &address.database).await?;
+        Ok::<_, UpgradeError>(if left.is_empty() {
             Poll::Ready(())
         } else {
-            Poll::NotYet(seen)
+            Poll::NotYet(left.lines().join("; "))
         })
     });
-    proof.await?;
-    Ok("new sessions are read-only; no client transaction has written, none is prepared".into())
+    match waited.await {
+        Err(WaitError::TimedOut { seconds, .. }) if !left.is_empty() => {
+            Err(UpgradeError::Pending {
+                seconds,
+                pending: left,
+            })
+        }
+        ended => Ok(ended?),
+    }
 }
 
 pub(super) async fn release(cutover: &Cutover) -> Result<String, UpgradeError> {
@@ -88,6 +96,10 @@ pub(super) async fn stop<H: Hands>(
     hands: &mut H,
 ) -> Result<String, UpgradeError> {
     let frozen = freeze(cutover).await?;
+    if cutover.seen.proven {
+        // Whoever watches the old side reads it to its end now: nothing may be committed after that.
+        writers_ended(cutover).await?;
+    }
     let address = cutover.primary();
     cutover.seen.last_write = Some(current_lsn(&connect_admin(address).await?).await?);
     let closed = hands.close_incarnation().await?;

@@ -9,7 +9,7 @@ use cutover_clients::wait::{Poll, until};
 
 use serde_json::{Map, Value};
 
-use super::{predict, slot_copy};
+use super::{predict, replication, slot_copy};
 use crate::cutover::Cutover;
 use crate::error::UpgradeError;
 use crate::hands::{Hands, Side};
@@ -96,6 +96,27 @@ pub(super) async fn pause(cutover: &Cutover) -> Result<String, UpgradeError> {
 pub(super) async fn resume(cutover: &Cutover) -> Result<String, UpgradeError> {
     cutover.connect.resume(&cutover.stream.connector).await?;
     Ok("resume requested".into())
+}
+
+/// Takes a stop back. What the connector is to go on with may have been lost meanwhile.
+pub(super) async fn take_up_again<H: Hands>(
+    cutover: &mut Cutover,
+    hands: &mut H,
+) -> Result<String, UpgradeError> {
+    let renewed = match stopped(cutover).await? {
+        Some(_) => replication::renew_lost(cutover).await?,
+        None => None,
+    };
+    let name = cutover.stream.connector.clone();
+    let config = cutover.connect.config(&name).await?.unwrap_or_default();
+    // Whatever is predicted, a stop is taken back by a resume; but it is said what that will do.
+    let told = match predict::note(cutover, hands, &config).await {
+        Ok(prediction) => predict::told(&prediction),
+        Err(error) => error.to_string(),
+    };
+    let resumed = resume(cutover).await?;
+    let renewed = renewed.map_or_else(String::new, |renewed| format!("{renewed}; "));
+    Ok(format!("{renewed}{resumed}; {told}"))
 }
 
 /// Resumes the connector, and says before what it will do.

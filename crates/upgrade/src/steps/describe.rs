@@ -6,6 +6,7 @@ impl Step {
     /// Stable name, as in plans and journals.
     pub fn name(&self) -> &'static str {
         match self {
+            Step::Preflight { .. } => "preflight",
             Step::CaptureState => "capture-state",
             Step::RoundTrip => "round-trip",
             Step::FreezeWrites => "freeze-writes",
@@ -83,6 +84,7 @@ impl Step {
     /// What it does, one line.
     pub fn title(&self) -> String {
         let text = match self {
+            Step::Preflight { .. } => "look for what is in the way of a second cluster",
             Step::CaptureState => "note server, slot, stored offset and publication",
             Step::RoundTrip => "send a marker through the whole stream",
             Step::FreezeWrites => "refuse writes and end the writers' sessions",
@@ -194,6 +196,9 @@ impl Step {
     /// What must be seen before the next step may run.
     pub fn proof(&self) -> Option<&'static str> {
         match self {
+            Step::Preflight { .. } => Some(
+                "room, programs, extensions, collations, settings, prepared transactions: nothing is in the way",
+            ),
             Step::CaptureState => Some("every fact could be read"),
             Step::RoundTrip | Step::DrainProof => Some(
                 "the marker is in Kafka, the stored offset and the slot's confirmed_flush_lsn \
@@ -232,8 +237,7 @@ impl Step {
             Step::DeliverGap => Some(
                 "a marker behind everything that was missing is in Kafka; stored offset and slot have reached it",
             ),
-            Step::RestoreDatabase => Some("every captured table has as many rows as the old one"),
-            Step::EndSubscription => {
+            Step::RestoreDatabase | Step::EndSubscription => {
                 Some("every captured table has as many rows as the old one; no sequence is behind")
             }
             Step::RepointConnector | Step::PointToSide => Some("Connect shows the new port"),
@@ -277,6 +281,7 @@ impl Step {
                 ..
             } => Some("stop the new server; the old cluster is as it was"),
             Step::CreateStandby { .. } => Some("remove the standby"),
+            Step::SlotOnStandby => Some("drop its guard on the old server"),
             Step::Subscribe => Some("drop the subscription and its slot"),
             Step::RepointConnector => Some("write the old connector configuration back"),
             Step::RewriteOffset => Some("write the old offset back"),

@@ -8,8 +8,8 @@ use cutover_clients::pg::facts::current_lsn;
 use cutover_clients::pg::publication::{count_rows, create_publication, publication_tables};
 use cutover_clients::pg::slots::{drop_slot, slot};
 use cutover_clients::pg::subscription::{
-    applied_through, create_subscription, end_subscription, sequences, set_sequence, subscribes,
-    tables_not_ready,
+    Sequence, applied_through, create_subscription, end_subscription, sequences, set_sequence,
+    subscribes, tables_not_ready,
 };
 use cutover_clients::pg::{Client, PgHost, connect_admin};
 use cutover_clients::wait::{Poll, until};
@@ -105,13 +105,8 @@ pub(super) async fn end(cutover: &mut Cutover) -> Result<String, UpgradeError> {
     drop_when_free(cutover, &blue).await?;
     let mut carried = 0;
     for sequence in sequences(&blue).await? {
-        if let Some(last) = sequence.last {
-            let margin = if sequence.descending {
-                -SEQUENCE_MARGIN
-            } else {
-                SEQUENCE_MARGIN
-            };
-            set_sequence(&green, &sequence, last.saturating_add(margin)).await?;
+        if let Some(value) = sequence.beyond(SEQUENCE_MARGIN) {
+            set_sequence(&green, &sequence, value).await?;
             carried += 1;
         }
     }
@@ -156,31 +151,38 @@ pub(super) async fn prove_ended(cutover: &Cutover) -> Result<String, UpgradeErro
         }
         rows += after;
     }
-    let new = sequences(&green).await?;
-    for old in sequences(&blue).await? {
-        let found = new
-            .iter()
-            .find(|known| known.schema == old.schema && known.name == old.name);
-        let ahead = found.is_some_and(|found| {
-            if old.descending {
-                found.last <= old.last || old.last.is_none()
-            } else {
-                found.last >= old.last
-            }
-        });
-        if !ahead {
-            return Err(UpgradeError::Disproved(format!(
-                "sequence {}.{} stands at {:?} on the old server and at {:?} on the new one",
-                old.schema,
-                old.name,
-                old.last,
-                found.and_then(|found| found.last)
-            )));
-        }
+    let sequences = prove_sequences(&blue, &green).await?;
+    Ok(format!("{rows} rows on both sides; {sequences}"))
+}
+
+/// No value that the old server has given out is given out again (I13). Both sides stand still.
+pub(super) async fn prove_sequences(blue: &Client, green: &Client) -> Result<String, UpgradeError> {
+    let (old, new) = (sequences(blue).await?, sequences(green).await?);
+    match behind(&old, &new) {
+        Some(reason) => Err(UpgradeError::Disproved(reason)),
+        None => Ok(format!("{} sequences, none is behind", old.len())),
     }
-    Ok(format!(
-        "{rows} rows on both sides; every sequence is ahead"
-    ))
+}
+
+/// The first sequence that would give out a value again.
+fn behind(old: &[Sequence], new: &[Sequence]) -> Option<String> {
+    let text =
+        |last: Option<i64>| last.map_or_else(|| "no value yet".into(), |last| last.to_string());
+    old.iter().find_map(|old| {
+        let same = |known: &&Sequence| known.schema == old.schema && known.name == old.name;
+        let found = new.iter().find(same);
+        if found.is_some_and(|found| found.is_past(old)) {
+            return None;
+        }
+        let now = found.map_or_else(|| "nothing: it is not there".into(), |found| text(found.last));
+        Some(format!(
+            "sequence {}.{} has given out {} on the old server and stands at {now} on the new one: keys would be \
+             given out again",
+            old.schema,
+            old.name,
+            text(old.last)
+        ))
+    })
 }
 
 /// Takes a subscription back that was made but not used.
@@ -198,4 +200,43 @@ pub(super) async fn cancel(cutover: &Cutover) -> Result<String, UpgradeError> {
             source,
         })?;
     Ok("subscription, slot and publication dropped".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sequence(name: &str, last: Option<i64>) -> Sequence {
+        Sequence {
+            schema: "public".into(),
+            name: name.into(),
+            last,
+            descending: false,
+            end: i64::MAX,
+        }
+    }
+
+    /// Every way in which one value of the new side can be wrong is seen, and a right one is not.
+    #[test]
+    fn a_sequence_that_was_not_carried_over_is_named() {
+        let old = [
+            sequence("a", Some(41)),
+            sequence("b", None),
+            sequence("c", Some(7)),
+        ];
+        let carried = |a, c| vec![sequence("a", a), sequence("b", None), sequence("c", c)];
+        assert_eq!(behind(&old, &carried(Some(1041), Some(1007))), None);
+        assert_eq!(behind(&old, &carried(Some(41), Some(7))), None);
+        for (wrong, name) in [
+            (carried(Some(40), Some(7)), "public.a"),
+            (carried(None, Some(7)), "public.a"),
+            (carried(Some(41), Some(6)), "public.c"),
+            (carried(Some(41), None), "public.c"),
+        ] {
+            let reason = behind(&old, &wrong).unwrap();
+            assert!(reason.contains(name), "{reason}");
+        }
+        let gone = behind(&old, &carried(Some(41), Some(7))[..2]).unwrap();
+        assert!(gone.contains("not there"), "{gone}");
+    }
 }

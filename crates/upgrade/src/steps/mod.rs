@@ -13,6 +13,7 @@ mod drain;
 mod logical;
 mod offset;
 mod predict;
+mod preflight;
 mod repair;
 mod replication;
 mod server;
@@ -25,6 +26,7 @@ use serde::{Deserialize, Serialize};
 use crate::cutover::Cutover;
 use crate::error::UpgradeError;
 use crate::hands::{Hands, Side};
+use crate::preflight::Way;
 
 /// How pg_upgrade moves the data files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,6 +66,13 @@ pub enum RestoreTarget {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "step", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Step {
+    /// Looks for whatever would be in the way of a second cluster, before anything is changed.
+    Preflight {
+        /// Its version.
+        version: String,
+        /// How it comes about.
+        way: Way,
+    },
     /// Notes server, slot, offset and publication.
     CaptureState,
     /// Sends a marker through the whole stream while nothing is stopped.
@@ -247,7 +256,9 @@ impl Step {
             Step::CaptureState => capture::apply(cutover).await,
             Step::AwaitDelivery => drain::await_delivery(cutover).await,
             Step::LetConnectorStop => connector::prove_stopped(cutover).await,
-            Step::RoundTrip | Step::DrainProof => Ok("nothing changed yet".into()),
+            Step::Preflight { .. } | Step::RoundTrip | Step::DrainProof => {
+                Ok("nothing changed yet".into())
+            }
             Step::FreezeWrites => application::freeze(cutover).await,
             Step::StopApplication => application::stop(cutover, hands).await,
             Step::LetTimePass => hands.let_time_pass().await,
@@ -393,6 +404,9 @@ impl Step {
         hands: &mut H,
     ) -> Result<String, UpgradeError> {
         match self {
+            Step::Preflight { version, way } => {
+                preflight::prove(cutover, hands, (version, *way)).await
+            }
             Step::CaptureState => cutover.before().map(|facts| facts.summary()),
             Step::RoundTrip => drain::round_trip(cutover).await,
             Step::FreezeWrites | Step::StopApplication => application::prove_frozen(cutover).await,
@@ -447,7 +461,8 @@ impl Step {
         match self {
             Step::FreezeWrites | Step::StopApplication => application::release_old(cutover).await,
             Step::QuietServer => cluster::unquiet(cutover).await,
-            Step::StopConnector | Step::PauseConnector => connector::resume(cutover).await,
+            Step::StopConnector => connector::take_up_again(cutover, hands).await,
+            Step::PauseConnector => connector::resume(cutover).await,
             Step::StopServer => server::start(cutover, hands).await,
             Step::SwapBinaries { .. } => server::swap_back(cutover, hands).await,
             Step::PrepareCluster { .. } | Step::UpgradeCluster { .. } => {
@@ -460,6 +475,7 @@ impl Step {
                 cutover.new = None;
                 Ok(discarded)
             }
+            Step::SlotOnStandby => standby::drop_guard(cutover).await,
             Step::CreateSideServer => repair::discard(cutover, hands).await,
             Step::PointToSide => repair::point_back(cutover).await,
             Step::DeliverGap => repair::stop_delivering(cutover).await,

@@ -3,6 +3,8 @@
 use cutover_clients::connect::StoredOffset;
 use cutover_clients::pg::connect_admin;
 use cutover_clients::pg::facts::server_facts;
+use cutover_clients::pg::freeze::writes_frozen;
+use cutover_clients::pg::pending::pending;
 use cutover_clients::pg::publication::{
     create_publication, publication_tables, set_replica_identity_full,
 };
@@ -10,6 +12,7 @@ use cutover_clients::pg::slots::{Slot, create_slot, drop_slot, slot};
 use cutover_clients::wait::{Poll, until};
 use cutover_model::Lsn;
 
+use super::offset;
 use crate::cutover::Cutover;
 use crate::error::UpgradeError;
 
@@ -54,6 +57,37 @@ pub(super) async fn drop(cutover: &Cutover) -> Result<String, UpgradeError> {
     })
     .await?;
     Ok(format!("slot {name} dropped"))
+}
+
+/// A slot that was lost while nothing could be committed is made again where the log ends: everything before that is in
+/// Kafka, by the proof of the drain, so nothing is missing and nothing comes twice. Without that proof, with another
+/// server in place, or with writers active it is left as it is.
+///
+/// The connector must be STOPPED, for its offset is rewritten too.
+pub(super) async fn renew_lost(cutover: &mut Cutover) -> Result<Option<String>, UpgradeError> {
+    let Some(drained) = cutover.seen.drained else {
+        return Ok(None);
+    };
+    if cutover.new.is_some() {
+        return Ok(None);
+    }
+    let client = connect_admin(&cutover.old).await?;
+    let name = cutover.stream.slot.clone();
+    let found = slot(&client, &name).await?;
+    let lost = found.is_none_or(|slot| slot.wal_status.as_deref() == Some("lost"));
+    if !lost || !writes_frozen(&client, &cutover.old.database).await? {
+        return Ok(None);
+    }
+    if !pending(&client, &cutover.old.database).await?.is_empty() {
+        return Ok(None);
+    }
+    drop_slot(&client, &name).await?;
+    let made = create_slot(&client, &name, "pgoutput").await?;
+    let rewritten = offset::rewrite(cutover).await?;
+    Ok(Some(format!(
+        "slot {name} was lost after everything up to {drained} was delivered, and nothing was committed since: made \
+         again at {made}; {rewritten}"
+    )))
 }
 
 /// Nothing of what is committed from now on can escape the slot. One that somebody else is still making shows as in

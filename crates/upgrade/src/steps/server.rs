@@ -4,7 +4,7 @@ use cutover_clients::pg::connect_admin;
 use cutover_clients::pg::facts::server_facts;
 use cutover_clients::pg::publication::count_rows;
 
-use super::{cluster, predict};
+use super::{cluster, logical, predict, standby};
 use crate::cutover::Cutover;
 use crate::error::UpgradeError;
 use crate::hands::{Hands, Side};
@@ -40,6 +40,7 @@ pub(super) async fn return_to_old<H: Hands>(
     (cutover.primary, cutover.reader) = (Side::Old, Side::Old);
     // An upgrade that had kept writers and autovacuum out of the old server left it so.
     let quiet = cluster::unquiet(cutover).await?;
+    standby::drop_guard(cutover).await?;
     Ok(format!("{back}; {quiet}"))
 }
 
@@ -116,8 +117,9 @@ pub(super) async fn prove_restored(cutover: &Cutover) -> Result<String, UpgradeE
         }
         rows += after;
     }
+    let sequences = logical::prove_sequences(&old, &new).await?;
     Ok(format!(
-        "{rows} rows in {} tables, as many as on the old server",
+        "{rows} rows in {} tables, as many as on the old server; {sequences}",
         cutover.stream.tables.len()
     ))
 }

@@ -2,8 +2,11 @@
 //! newer) and survives it, so the same stored offset goes on without a gap, a snapshot or a rewrite. With the
 //! connector attached to the unpromoted standby the gap is even proven closed before the point of no return.
 //!
-//! What can break it: rows of the catalogue that the new slot still needs are pruned on the old primary. The old
-//! connector's slot protects them while it is there, so it stays on the old primary to its last record.
+//! What can break it: rows of the catalogue that the new slot still needs are pruned on the old primary, and the new
+//! slot is invalidated while the standby replays that. The old connector's slot protects them only as far as it stands
+//! still: while the connector reads it, it moves on and lets go of them (docs/anomalies.md, A-021). So before the new
+//! slot is made, a guard is made on the old primary: a slot that nobody reads and that moves nowhere. It also holds the
+//! log, so the way from here to the promotion should be short.
 
 use std::time::Duration;
 
@@ -12,7 +15,7 @@ use cutover_clients::pg::connect_admin;
 use cutover_clients::pg::facts::{current_lsn, server_facts};
 use cutover_clients::pg::recovery::{fork_point, log_snapshot, promote as pg_promote, switch_wal};
 use cutover_clients::pg::replication::ReplicationStream;
-use cutover_clients::pg::slots::slot;
+use cutover_clients::pg::slots::{create_slot, drop_slot, slot};
 use cutover_clients::pg::{Client, PgError};
 use cutover_clients::wait::{Poll, until, within};
 
@@ -38,6 +41,16 @@ pub(super) async fn create<H: Hands>(
     Ok(format!("a standby follows on port {port}"))
 }
 
+/// The slot on the old primary that keeps what the standby's slot needs.
+const GUARD: &str = "cutover_guard";
+
+/// Removes the guard, if it is there.
+pub(super) async fn drop_guard(cutover: &Cutover) -> Result<String, UpgradeError> {
+    let client = connect_admin(&cutover.old).await?;
+    drop_slot(&client, GUARD).await?;
+    Ok(format!("slot {GUARD} is not there"))
+}
+
 /// The slot on a standby needs lists of running transactions in the log that it replays, one after the other until
 /// whatever was open at the first has ended: the primary is asked for them until the slot is there.
 pub(super) async fn make_slot(cutover: &Cutover) -> Result<String, UpgradeError> {
@@ -47,6 +60,14 @@ pub(super) async fn make_slot(cutover: &Cutover) -> Result<String, UpgradeError>
         return Ok(format!("slot {name} is on the standby already"));
     }
     let primary = connect_admin(cutover.primary()).await?;
+    let guarded = if cutover.seen.proven {
+        if slot(&primary, GUARD).await?.is_none() {
+            create_slot(&primary, GUARD, "pgoutput").await?;
+        }
+        format!(", guarded by {GUARD} on the old server")
+    } else {
+        String::new()
+    };
     let address = cutover.target().clone();
     let patience = SLOT_TRY * SLOT_TRIES;
     let making = tokio::task::spawn_blocking(move || {
@@ -61,7 +82,7 @@ pub(super) async fn make_slot(cutover: &Cutover) -> Result<String, UpgradeError>
         }
         if let Some(made) = within(SLOT_TRY, &mut making).await {
             let made = made.map_err(|panic| UpgradeError::Disproved(panic.to_string()))?;
-            return Ok(format!("made at {} on the standby", made?));
+            return Ok(format!("made at {} on the standby{guarded}", made?));
         }
     }
     Err(UpgradeError::NotSeen {

@@ -4,7 +4,8 @@
 
 use cutover_model::plan::RunbookClass;
 
-use super::{Strategy, anything, flows};
+use super::{Strategy, anything, flows, preflight};
+use crate::preflight::Way;
 use crate::steps::Step;
 
 /// Copied after the drain, offset rewritten, each step proven.
@@ -25,8 +26,9 @@ pub(super) const OPENED: Strategy = Strategy {
     accepts: anything,
 };
 
-fn proven(_: &str) -> Vec<Step> {
+fn proven(target: &str) -> Vec<Step> {
     vec![
+        preflight(target, Way::Copy),
         Step::CaptureState,
         Step::RoundTrip,
         Step::StopApplication,

@@ -9,7 +9,8 @@
 
 use cutover_model::plan::RunbookClass;
 
-use super::{Strategy, anything, flows};
+use super::{Strategy, anything, flows, preflight};
+use crate::preflight::Way;
 use crate::steps::Step;
 
 /// Logical replication, slot after the last applied change, each step proven.
@@ -50,6 +51,7 @@ pub(super) const FIVE_SECONDS: Strategy = Strategy {
 
 fn proven(target: &str) -> Vec<Step> {
     vec![
+        preflight(target, Way::Logical),
         Step::CaptureState,
         Step::RoundTrip,
         Step::CreateServer {

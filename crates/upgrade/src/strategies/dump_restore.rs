@@ -7,7 +7,8 @@
 
 use cutover_model::plan::RunbookClass;
 
-use super::{Strategy, anything, flows};
+use super::{Strategy, anything, flows, preflight};
+use crate::preflight::Way;
 use crate::steps::Step;
 
 /// Dump and restore into another major, offset rewritten, each step proven.
@@ -30,6 +31,7 @@ pub(super) const BASELINE: Strategy = Strategy {
 
 fn proven(target: &str) -> Vec<Step> {
     vec![
+        preflight(target, Way::Dump),
         Step::CaptureState,
         Step::RoundTrip,
         Step::StopApplication,

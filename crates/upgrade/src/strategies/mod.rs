@@ -20,6 +20,7 @@ use cutover_model::plan::RunbookClass;
 use crate::error::UpgradeError;
 use crate::facts::Facts;
 use crate::plan::Plan;
+use crate::preflight::Way;
 use crate::steps::Step;
 
 /// A runbook by name.
@@ -55,6 +56,7 @@ pub const ALL: &[Strategy] = &[
     pg_upgrade::KEPT_OFFSET,
     pg_upgrade::WHEN_NEEDED,
     restore::PROVEN,
+    restore::DROPPED_SLOT,
     restore_repaired::PROVEN,
     restore::REQUEST,
     restore::OFFSETS_DELETED,
@@ -196,6 +198,14 @@ fn newer_major(from: &str, target: &str) -> Result<(), String> {
     }
 }
 
+/// The first step of every proven runbook that makes a second cluster.
+fn preflight(target: &str, way: Way) -> Step {
+    Step::Preflight {
+        version: target.into(),
+        way,
+    }
+}
+
 /// A baseline begins whatever the facts are, as people do.
 fn anything(_: &Facts) -> Result<(), String> {
     Ok(())
@@ -254,6 +264,26 @@ mod tests {
                     strategy.name
                 );
             }
+        }
+    }
+
+    #[test]
+    fn a_proven_runbook_looks_for_what_is_in_the_way_before_it_makes_a_second_cluster() {
+        for strategy in ALL {
+            let steps = (strategy.steps)("18.4");
+            let makes = |step: &Step| {
+                matches!(
+                    step,
+                    Step::PrepareCluster { .. }
+                        | Step::CreateServer { .. }
+                        | Step::CreateStandby { .. }
+                        | Step::RestoreBackup { .. }
+                        | Step::OpenBaseBackup
+                )
+            };
+            let looks = matches!(steps.first(), Some(Step::Preflight { .. }));
+            let expected = strategy.class == RunbookClass::Proven && steps.iter().any(makes);
+            assert_eq!(looks, expected, "{}", strategy.name);
         }
     }
 

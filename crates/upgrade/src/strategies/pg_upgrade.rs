@@ -8,7 +8,8 @@
 
 use cutover_model::plan::RunbookClass;
 
-use super::{Strategy, anything, flows};
+use super::{Strategy, anything, flows, preflight};
+use crate::preflight::Way;
 use crate::steps::{Step, Transfer};
 
 /// Pg_upgrade with copied files, each step proven.
@@ -94,7 +95,13 @@ pub(super) const WHEN_NEEDED: Strategy = Strategy {
 
 fn proven(target: &str, transfer: Transfer) -> Vec<Step> {
     let version: String = target.into();
+    let way = match transfer {
+        Transfer::Copy => Way::UpgradeCopy,
+        Transfer::Link => Way::UpgradeLink,
+        Transfer::Clone => Way::UpgradeClone,
+    };
     vec![
+        preflight(target, way),
         Step::CaptureState,
         Step::RoundTrip,
         Step::PrepareCluster {

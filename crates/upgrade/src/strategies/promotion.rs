@@ -7,8 +7,9 @@
 
 use cutover_model::plan::RunbookClass;
 
-use super::{Strategy, anything, flows};
+use super::{Strategy, anything, flows, preflight};
 use crate::facts::Facts;
+use crate::preflight::Way;
 use crate::steps::{Feed, Step};
 
 /// Slot on the standby before its promotion, each step proven.
@@ -38,8 +39,9 @@ pub(super) const LATE_SLOT: Strategy = Strategy {
     accepts: anything,
 };
 
-fn proven(_: &str) -> Vec<Step> {
+fn proven(target: &str) -> Vec<Step> {
     vec![
+        preflight(target, Way::Standby),
         Step::CaptureState,
         Step::RoundTrip,
         Step::CreateStandby { feed: Feed::Stream },
@@ -61,8 +63,9 @@ fn proven(_: &str) -> Vec<Step> {
     ]
 }
 
-fn failover_slot(_: &str) -> Vec<Step> {
+fn failover_slot(target: &str) -> Vec<Step> {
     vec![
+        preflight(target, Way::Standby),
         Step::CaptureState,
         Step::RoundTrip,
         Step::CreateStandby { feed: Feed::Stream },

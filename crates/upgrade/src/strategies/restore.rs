@@ -15,7 +15,8 @@
 
 use cutover_model::plan::RunbookClass;
 
-use super::{Strategy, anything, flows};
+use super::{Strategy, anything, flows, preflight};
+use crate::preflight::Way;
 use crate::steps::{Feed, RestoreTarget, Step};
 
 /// Restored as a standby, slot before its promotion, each step proven.
@@ -25,6 +26,15 @@ pub(super) const PROVEN: Strategy = Strategy {
     class: RunbookClass::Proven,
     steps: proven,
     accepts: flows,
+};
+
+/// Slot on the standby, the old slot dropped before the promotion.
+pub(super) const DROPPED_SLOT: Strategy = Strategy {
+    name: "restore-dropped-slot",
+    title: "slot on the standby, the old slot dropped before the promotion",
+    class: RunbookClass::Baseline,
+    steps: dropped_slot,
+    accepts: anything,
 };
 
 /// Connector deleted, restored, set up by hand, deployed with no_data.
@@ -117,8 +127,9 @@ pub(super) const TIME_PROVEN: Strategy = Strategy {
     accepts: flows,
 };
 
-fn proven(_: &str) -> Vec<Step> {
+fn proven(target: &str) -> Vec<Step> {
     vec![
+        preflight(target, Way::Restore),
         Step::CaptureState,
         Step::RoundTrip,
         Step::BackUp,
@@ -140,6 +151,31 @@ fn proven(_: &str) -> Vec<Step> {
         Step::RoundTrip,
         Step::StartApplication,
         Step::RoundTrip,
+    ]
+}
+
+/// The new slot is there, so the old one is tidied away, as people do before a switch. While it was there it kept the
+/// old server from pruning rows of the catalogue that the new slot still needs.
+fn dropped_slot(_: &str) -> Vec<Step> {
+    vec![
+        Step::CaptureState,
+        Step::BackUp,
+        Step::CreateStandby {
+            feed: Feed::Archive,
+        },
+        Step::SlotOnStandby,
+        Step::StopConnector,
+        Step::LetConnectorStop,
+        Step::NoteCut,
+        Step::DropSlot,
+        Step::LetTimePass,
+        Step::StopApplication,
+        Step::CatchUp,
+        Step::StopServer,
+        Step::Promote,
+        Step::StartApplication,
+        Step::RepointConnector,
+        Step::ResumeConnector,
     ]
 }
 
@@ -234,15 +270,16 @@ fn rewritten_down(target: RestoreTarget) -> [Step; 8] {
     ]
 }
 
-fn unarchived_proven(_: &str) -> Vec<Step> {
-    let mut steps = before(&[
+fn unarchived_proven(target: &str) -> Vec<Step> {
+    let mut steps = vec![preflight(target, Way::Restore)];
+    steps.extend(before(&[
         Step::LetTimePass,
         Step::LoseArchive,
         Step::LetTimePass,
         Step::CrashServer,
         Step::StopConnector,
         Step::NoteCut,
-    ]);
+    ]));
     steps.extend(rewritten_down(RestoreTarget::Latest));
     steps
 }
@@ -265,8 +302,9 @@ fn stopped_with_care() -> [Step; 5] {
     ]
 }
 
-fn immediate_proven(_: &str) -> Vec<Step> {
-    let mut steps = before(&[Step::RoundTrip, Step::LetTimePass]);
+fn immediate_proven(target: &str) -> Vec<Step> {
+    let mut steps = vec![preflight(target, Way::Restore)];
+    steps.extend(before(&[Step::RoundTrip, Step::LetTimePass]));
     steps.extend(stopped_with_care());
     steps.extend(rewritten_down(RestoreTarget::Immediate));
     steps
@@ -279,13 +317,14 @@ fn time_request(_: &str) -> Vec<Step> {
     steps
 }
 
-fn time_proven(_: &str) -> Vec<Step> {
-    let mut steps = before(&[
+fn time_proven(target: &str) -> Vec<Step> {
+    let mut steps = vec![preflight(target, Way::Restore)];
+    steps.extend(before(&[
         Step::RoundTrip,
         Step::LetTimePass,
         Step::NotePointInTime,
         Step::LetTimePass,
-    ]);
+    ]));
     steps.extend(stopped_with_care());
     steps.extend(rewritten_down(RestoreTarget::Time));
     steps

@@ -10,7 +10,8 @@
 
 use cutover_model::plan::RunbookClass;
 
-use super::{Strategy, flows};
+use super::{Strategy, flows, preflight};
+use crate::preflight::Way;
 use crate::steps::{RestoreTarget, Step};
 
 /// Restored as people do, then the gap delivered from a third server, each step proven.
@@ -22,8 +23,9 @@ pub(super) const PROVEN: Strategy = Strategy {
     accepts: flows,
 };
 
-fn proven(_: &str) -> Vec<Step> {
+fn proven(target: &str) -> Vec<Step> {
     let mut steps = vec![
+        preflight(target, Way::Restore),
         Step::CaptureState,
         Step::BackUp,
         Step::LogTransactions,
