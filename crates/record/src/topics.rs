@@ -14,11 +14,14 @@ use cutover_ledger::ChangeWriter;
 use cutover_model::evidence::{PartitionEvidence, PayloadEvidence};
 use cutover_model::{ChangeRow, EventKind, EventSink, Lsn, Op, TableShape};
 
-pub use crate::decode::{Binary, ConverterModes, Decimal, TimePrecision, record_options};
+pub use crate::decode::{
+    Binary, ConverterModes, Decimal, TimePrecision, record_options, registry_option,
+};
 
 use crate::RecordError;
 use crate::cuts::Lives;
 use crate::decode::{Decoded, Decoder};
+use crate::schemas::Registries;
 
 /// A partition that ends early is given this long to bring more.
 const IDLE: Duration = Duration::from_secs(20);
@@ -84,8 +87,12 @@ pub fn record_topics(
     events: &EventSink,
 ) -> Result<TopicsEnd, RecordError> {
     let kafka = Kafka::new(&config.bootstrap)?;
+    let mut decoder = Decoder::new(&config.prefix, &config.shapes, &config.modes);
+    if let Some(registries) = Registries::of(&config.modes)? {
+        decoder = decoder.with_schemas(Box::new(registries));
+    }
     let mut recorder = Recorder {
-        decoder: Decoder::new(&config.prefix, &config.shapes, &config.modes),
+        decoder,
         writer,
         events,
         tally: Tally::default(),
@@ -247,16 +254,24 @@ impl Recorder<'_> {
             Decoded::Undecoded(reason) => {
                 self.tally.undecoded += 1;
                 if self.tally.samples.len() < SAMPLES_MAX {
-                    let place = (record.topic, record.partition, record.offset);
-                    let sample = format!("{}/{}/{}: {reason}", place.0, place.1, place.2);
-                    self.tally.samples.push(sample);
+                    self.tally
+                        .samples
+                        .push(format!("{}: {reason}", place(record)));
                 }
                 Ok(())
             }
+            Decoded::Unknown(source) => Err(RecordError::Registry {
+                place: place(record),
+                source,
+            }),
         }
     }
 
     fn append(&mut self, row: &ChangeRow) -> Result<(), RecordError> {
         self.writer.append(row).map_err(RecordError::from)
     }
+}
+
+fn place(record: &Record<'_>) -> String {
+    format!("{}/{}/{}", record.topic, record.partition, record.offset)
 }

@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 
 use super::*;
 use crate::canonical::{from_text, row_image};
+use cutover_model::Half;
 
 #[derive(Deserialize)]
 struct Captured {
