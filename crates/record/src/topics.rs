@@ -6,6 +6,7 @@
 //! Records are handled one by one, so memory does not depend on the topic. The rule it protects: what could not be
 //! read or decoded is counted and shown.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
@@ -39,6 +40,8 @@ pub struct TopicsConfig {
     pub shapes: Vec<TableShape>,
     /// How the connector writes values.
     pub modes: ConverterModes,
+    /// Hashes of schemas that an earlier reading used (`StreamEvidence::schemas`).
+    pub schemas: BTreeMap<String, String>,
     /// The stretch of each partition.
     pub spans: Vec<PartitionSpan>,
 }
@@ -76,6 +79,8 @@ pub struct TopicsEnd {
     pub messages: u64,
     /// (relation, column, reason): content that was not compared.
     pub not_compared: Vec<(String, String, String)>,
+    /// Hashes of the schemas that were used, for `StreamEvidence::schemas`.
+    pub schemas: BTreeMap<String, String>,
     /// What keeps the recording from being complete, for `Evidence::problems`.
     pub problems: Vec<String>,
 }
@@ -87,7 +92,8 @@ pub fn record_topics(
     events: &EventSink,
 ) -> Result<TopicsEnd, RecordError> {
     let kafka = Kafka::new(&config.bootstrap)?;
-    let mut decoder = Decoder::new(&config.prefix, &config.shapes, &config.modes);
+    let mut decoder = Decoder::new(&config.prefix, &config.shapes, &config.modes)
+        .expecting(config.schemas.clone());
     if let Some(registries) = Registries::of(&config.modes)? {
         decoder = decoder.with_schemas(Box::new(registries));
     }
@@ -102,6 +108,7 @@ pub fn record_topics(
         partitions.push(recorder.span(&kafka, span)?);
     }
     let notes = recorder.decoder.notes().clone();
+    let schemas = recorder.decoder.used_schemas().clone();
     let mut tally = recorder.tally;
     tally.problems.extend(notes.problems);
     Ok(TopicsEnd {
@@ -116,6 +123,7 @@ pub fn record_topics(
             .into_iter()
             .map(|((relation, column), reason)| (relation, column, reason))
             .collect(),
+        schemas,
         problems: tally.problems,
     })
 }

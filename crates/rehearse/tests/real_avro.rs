@@ -325,6 +325,7 @@ impl World {
             prefix: stream.topic_prefix.clone(),
             shapes: table_shapes(&self.client, &stream.tables).await.unwrap(),
             modes: ConverterModes::from_connector_config(config),
+            schemas: BTreeMap::new(),
             spans: spans.collect(),
         };
         let folder = tempfile::tempdir_in(self.folder.path()).unwrap();

@@ -91,6 +91,40 @@ pub(crate) struct Unframed<'a> {
     pub(crate) avro: bool,
 }
 
+/// The converter that a value shows.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Form {
+    Plain,
+    Inline,
+    Avro,
+}
+
+impl Form {
+    pub(super) fn of(has_schema: bool, avro: bool) -> Form {
+        match (has_schema, avro) {
+            (_, true) => Form::Avro,
+            (true, false) => Form::Inline,
+            (false, false) => Form::Plain,
+        }
+    }
+
+    pub(super) fn envelope(self) -> &'static str {
+        match self {
+            Form::Plain => "debezium envelope, json without schema",
+            Form::Inline => "debezium envelope, json with inline schema",
+            Form::Avro => "debezium envelope, avro",
+        }
+    }
+
+    pub(super) fn flat(self) -> &'static str {
+        match self {
+            Form::Plain => "flat row, json without schema",
+            Form::Inline => "flat row, json with inline schema",
+            Form::Avro => "flat row, avro",
+        }
+    }
+}
+
 /// The frame of one topic's keys or values.
 #[derive(Debug, Default)]
 pub(crate) struct Framing {

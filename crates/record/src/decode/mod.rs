@@ -26,7 +26,7 @@ pub mod rewrite;
 mod row;
 mod value;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
 use cutover_clients::kafka::Record;
@@ -41,7 +41,7 @@ pub use registry::SchemaSource;
 pub use row::Notes;
 
 use fields::{Fields, Shape};
-use framing::{Frame, Framing, Unframed};
+use framing::{Form, Frame, Framing, Unframed};
 use layout::{Layout, Schema};
 use placing::{place, rows_are_there, topic_part};
 use registry::Schemas;
@@ -146,6 +146,18 @@ impl<'a> Decoder<'a> {
     pub fn with_schemas(mut self, source: Box<dyn SchemaSource>) -> Decoder<'a> {
         self.schemas.ask(source);
         self
+    }
+
+    /// With the hashes of schemas that an earlier reading used: another schema under the same id is refused.
+    #[must_use]
+    pub fn expecting(mut self, schemas: BTreeMap<String, String>) -> Decoder<'a> {
+        self.schemas.expect(schemas);
+        self
+    }
+
+    /// Hashes of the schemas that records were read with, for [`Decoder::expecting`].
+    pub fn used_schemas(&self) -> &BTreeMap<String, String> {
+        self.schemas.used()
     }
 
     /// What was noticed so far.
@@ -455,40 +467,6 @@ struct Found<'a> {
     fields: Fields<'a>,
     facts: Facts<'a>,
     format: &'static str,
-}
-
-/// The converter that a value shows.
-#[derive(Clone, Copy)]
-enum Form {
-    Plain,
-    Inline,
-    Avro,
-}
-
-impl Form {
-    fn of(has_schema: bool, avro: bool) -> Form {
-        match (has_schema, avro) {
-            (_, true) => Form::Avro,
-            (true, false) => Form::Inline,
-            (false, false) => Form::Plain,
-        }
-    }
-
-    fn envelope(self) -> &'static str {
-        match self {
-            Form::Plain => "debezium envelope, json without schema",
-            Form::Inline => "debezium envelope, json with inline schema",
-            Form::Avro => "debezium envelope, avro",
-        }
-    }
-
-    fn flat(self) -> &'static str {
-        match self {
-            Form::Plain => "flat row, json without schema",
-            Form::Inline => "flat row, json with inline schema",
-            Form::Avro => "flat row, avro",
-        }
-    }
 }
 
 #[cfg(test)]

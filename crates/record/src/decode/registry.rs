@@ -4,10 +4,11 @@
 //! language, no valid schema) makes every record of that id undecoded, with the reason. A registry that does not
 //! answer says nothing: reading ends there with its error, and nothing is concluded.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
 use cutover_clients::registry::{Registered, RegistryError};
+use cutover_model::canonical::{Canonical, RowHasher};
 
 use super::Unread;
 use super::avro_schema::AvroSchema;
@@ -30,6 +31,10 @@ const IDS_MAX: usize = 10_000;
 pub(super) struct Schemas {
     source: Option<Box<dyn SchemaSource>>,
     known: HashMap<(Part, u32), Known>,
+    /// Hashes of schemas that the registry must have, since it had them once.
+    expected: BTreeMap<String, String>,
+    /// Hashes of schemas that records were read with.
+    used: BTreeMap<String, String>,
 }
 
 /// A schema, or why its records are not decoded.
@@ -43,6 +48,14 @@ struct Compiled {
 impl Schemas {
     pub(super) fn ask(&mut self, source: Box<dyn SchemaSource>) {
         self.source = Some(source);
+    }
+
+    pub(super) fn expect(&mut self, hashes: BTreeMap<String, String>) {
+        self.expected = hashes;
+    }
+
+    pub(super) fn used(&self) -> &BTreeMap<String, String> {
+        &self.used
     }
 
     /// Reads a datum; its JSON goes into `text`.
@@ -71,7 +84,7 @@ impl Schemas {
         let source = self.source.as_mut();
         let answer = source.and_then(|source| source.schema(part, id));
         let known = match answer {
-            Some(Ok(Some(registered))) => compile(id, &registered).map(Rc::new),
+            Some(Ok(Some(registered))) => self.checked((part, id), &registered),
             Some(Ok(None)) if id == 0 => Err(
                 "the registry has no schema 0; records with ids of 8 bytes look like this, which are not decoded"
                     .to_owned(),
@@ -89,6 +102,29 @@ impl Schemas {
         self.known.insert((part, id), known.clone());
         Ok(known)
     }
+
+    /// Compiles a schema, unless another one stood under its id before.
+    fn checked(&mut self, (part, id): (Part, u32), registered: &Registered) -> Known {
+        let compiled = Rc::new(compile(id, registered)?);
+        let (name, hash) = (format!("{}/{id}", part.name()), hash(&registered.text));
+        if self
+            .expected
+            .get(&name)
+            .is_some_and(|expected| *expected != hash)
+        {
+            return Err(format!(
+                "the registry has another schema {id} than when the run was recorded"
+            ));
+        }
+        self.used.insert(name, hash);
+        Ok(compiled)
+    }
+}
+
+fn hash(text: &str) -> String {
+    let mut hasher = RowHasher::default();
+    hasher.column("schema", &Canonical::Text(text.to_owned()));
+    format!("{:016x}", hasher.finish())
 }
 
 fn compile(id: u32, registered: &Registered) -> Result<Compiled, String> {

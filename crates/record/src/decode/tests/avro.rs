@@ -247,6 +247,33 @@ fn a_schema_is_asked_for_once_whatever_the_answer_and_a_registry_that_is_down_is
     assert_eq!(asked.get(), 5);
 }
 
+/// A registry that lost its schemas gives their ids to others; a record may be read with one of them without an error.
+#[test]
+fn another_schema_under_a_known_id_is_refused() {
+    let (shapes, modes) = (
+        small(&[("id", 20, true), ("t", 25, false)]),
+        ConverterModes::default(),
+    );
+    let key = framed(2, &long(7));
+    let tombstone = avro_record(Some(&key), None);
+    let mut decoder = Decoder::new("p", &shapes, &modes).with_schemas(Box::new(kept()));
+    assert!(matches!(
+        decoder.decode(&tombstone, 0),
+        Decoded::Tombstone(_)
+    ));
+    let used = decoder.used_schemas().clone();
+    assert_eq!(used.keys().collect::<Vec<_>>(), ["key/2"]);
+    let mut other = kept();
+    other.0.insert(2, registered("AVRO", "\"int\""));
+    for (source, refused) in [(kept(), false), (other, true)] {
+        let decoder = Decoder::new("p", &shapes, &modes).with_schemas(Box::new(source));
+        let decoded = decoder.expecting(used.clone()).decode(&tombstone, 0);
+        let why = "another schema 2 than when the run was recorded";
+        let told = matches!(&decoded, Decoded::Undecoded(reason) if reason.contains(why));
+        assert_eq!(told, refused, "{decoded:?}");
+    }
+}
+
 #[test]
 fn every_other_frame_is_undecoded_with_its_reason() {
     let (shapes, modes) = (
