@@ -16,7 +16,7 @@ pub enum RecordError {
     #[error(transparent)]
     Kafka(Box<KafkaError>),
     /// The schema registry.
-    #[error("{place}: {source}")]
+    #[error("fetch the schema of record {place}")]
     Registry {
         /// `topic/partition/offset` of the record whose schema is missing.
         place: String,

@@ -23,7 +23,7 @@ use cutover_lab::stack::RegistrySpec;
 use cutover_lab::{Home, Stack, StackSpec};
 use cutover_ledger::ChangeWriter;
 use cutover_model::table::{quote_identifier, quote_literal};
-use cutover_model::{Classified, EventSink, ExitCode, Relation, TableShape};
+use cutover_model::{Classified, EventSink, ExitCode, Failure, Relation, TableShape};
 use cutover_record::RecordError;
 use cutover_record::topics::{
     ConverterModes, PartitionSpan, TopicsConfig, TopicsEnd, record_topics,
@@ -423,7 +423,7 @@ async fn avro_is_read_back_whole_and_a_registry_that_is_gone_is_named() {
     let error = world.record(stream, config).await.unwrap_err();
     assert_eq!(error.exit_code(), ExitCode::Unreachable);
     assert_eq!(error.code(), "REGISTRY-UNREACHABLE-001");
-    let text = error.to_string();
+    let text = Failure::of(&error).message;
     assert!(
         text.contains("avro.") && text.contains("schema registry at http://127"),
         "{text}"
