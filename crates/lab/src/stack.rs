@@ -19,6 +19,7 @@ use crate::services::connect::{Connect, ConnectOptions};
 use crate::services::kafka::Kafka;
 use crate::services::pgbackrest::Repository;
 use crate::services::postgres::{Postgres, PostgresSpec, StopMode};
+use crate::services::registry::Registry;
 use crate::services::zookeeper::ZooKeeper;
 use crate::services::{ServiceInfo, Setup};
 
@@ -41,6 +42,8 @@ pub struct StackSpec {
     pub debezium: String,
     /// The worker's options.
     pub connect: ConnectOptions,
+    /// A schema registry, and a converter that writes for it.
+    pub registry: Option<RegistrySpec>,
     /// Clusters with their versions; more can be added later.
     pub postgres: Vec<(String, PostgresSpec)>,
 }
@@ -54,6 +57,7 @@ impl StackSpec {
             kafka: "4.3.1".to_owned(),
             debezium: "3.7.0".to_owned(),
             connect: ConnectOptions::default(),
+            registry: None,
             postgres: Vec::new(),
         }
     }
@@ -64,10 +68,32 @@ impl StackSpec {
             catalog::find(Component::Kafka, &self.kafka)?,
             catalog::find(Component::Debezium, &self.debezium)?,
         ];
+        if let Some(spec) = &self.registry {
+            parts.push(catalog::find(Component::Registry, &spec.registry)?);
+            parts.push(catalog::find(Component::Converter, &spec.converter)?);
+        }
         for (version, _) in &self.postgres {
             parts.push(catalog::find(Component::Postgres, version)?);
         }
         Ok(parts)
+    }
+}
+
+/// Versions of a registry and of the converter that writes for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegistrySpec {
+    /// Registry version.
+    pub registry: String,
+    /// Converter version.
+    pub converter: String,
+}
+
+impl Default for RegistrySpec {
+    fn default() -> RegistrySpec {
+        RegistrySpec {
+            registry: "3.3.3".to_owned(),
+            converter: "7.0.16".to_owned(),
+        }
     }
 }
 
@@ -81,6 +107,8 @@ pub struct Stack {
     /// The broker.
     pub kafka: Kafka,
     zookeeper: Option<ZooKeeper>,
+    /// The schema registry, if the stack has one.
+    pub registry: Option<Registry>,
     postgres: Vec<Postgres>,
     setup: Setup,
     events: EventSink,
@@ -121,6 +149,13 @@ impl Stack {
         };
         let mut kafka = Kafka::create(&setup, &kafka_part, zookeeper.as_ref())?;
         let mut connect = Connect::create(&setup, &kafka_part, &debezium, &kafka, spec.connect)?;
+        let mut registry = None;
+        if let Some(wanted) = &spec.registry {
+            connect.add_converter(&of(Component::Converter, &wanted.converter)?)?;
+            let part = of(Component::Registry, &wanted.registry)?;
+            let java = fetch::java_for(home, &part, events).await?;
+            registry = Some(Registry::create(&setup, &part, java)?);
+        }
         connect.start()?;
         let databases = async {
             let mut running = Vec::new();
@@ -130,12 +165,14 @@ impl Stack {
             Ok(running)
         };
         let broker = start_broker(&mut kafka, zookeeper.as_mut());
-        let (postgres, (), ()) = tokio::try_join!(databases, broker, connect.ready())?;
+        let schemas = start_registry(registry.as_mut());
+        let (postgres, (), (), ()) = tokio::try_join!(databases, broker, schemas, connect.ready())?;
         phase_ended(events, "start services", started);
         Ok(Stack {
             connect,
             kafka,
             zookeeper,
+            registry,
             postgres,
             setup,
             events: events.clone(),
@@ -243,6 +280,9 @@ impl Stack {
         if let Some(zookeeper) = &mut self.zookeeper {
             zookeeper.check_alive()?;
         }
+        if let Some(registry) = &mut self.registry {
+            registry.check_alive()?;
+        }
         self.kafka.check_alive()?;
         self.connect.check_alive()
     }
@@ -251,6 +291,7 @@ impl Stack {
     pub fn services(&self) -> Vec<ServiceInfo> {
         let mut all: Vec<ServiceInfo> = self.postgres.iter().map(Postgres::info).collect();
         all.extend(self.zookeeper.as_ref().map(ZooKeeper::info));
+        all.extend(self.registry.as_ref().map(Registry::info));
         all.extend([self.kafka.info(), self.connect.info()]);
         all
     }
@@ -277,11 +318,12 @@ impl Stack {
             connect,
             kafka,
             zookeeper,
+            registry,
             postgres,
             life,
             ..
         } = self;
-        drop((connect, kafka, zookeeper, postgres));
+        drop((connect, kafka, zookeeper, registry, postgres));
         life.purge()?;
         Ok(seconds)
     }
@@ -291,6 +333,7 @@ impl Stack {
         phase_started(&self.events, "stop services");
         self.connect.stop(STOP_DEADLINE).await?;
         let (kafka, zookeeper) = (&mut self.kafka, &mut self.zookeeper);
+        let registry = &mut self.registry;
         let postgres = &mut self.postgres;
         let databases = async {
             for cluster in postgres {
@@ -306,7 +349,13 @@ impl Stack {
             }
             Ok(())
         };
-        tokio::try_join!(databases, broker)?;
+        let schemas = async {
+            if let Some(registry) = registry {
+                registry.stop(STOP_DEADLINE).await?;
+            }
+            Ok(())
+        };
+        tokio::try_join!(databases, broker, schemas)?;
         phase_ended(&self.events, "stop services", started);
         Ok(started.elapsed().as_secs_f64())
     }
@@ -323,6 +372,14 @@ async fn start_broker(
     }
     kafka.start()?;
     kafka.ready().await
+}
+
+async fn start_registry(registry: Option<&mut Registry>) -> Result<(), LabError> {
+    if let Some(registry) = registry {
+        registry.start()?;
+        registry.ready().await?;
+    }
+    Ok(())
 }
 
 fn phase_started(events: &EventSink, name: &str) {

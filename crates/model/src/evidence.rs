@@ -59,6 +59,10 @@ pub struct StreamEvidence {
     pub options: BTreeMap<String, String>,
     /// The captured tables.
     pub shapes: Vec<TableShape>,
+    /// Hashes of the registry's schemas that were used, by `key/ID` and `value/ID`: another registry at the same
+    /// address may have another schema under an id, and records would be read with it without an error.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub schemas: BTreeMap<String, String>,
 }
 
 impl Evidence {

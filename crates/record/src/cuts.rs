@@ -64,7 +64,10 @@ impl Lives {
         match decoded {
             Decoded::Change(change) => change.row.incarnation = life,
             Decoded::Tombstone(row) => row.incarnation = life,
-            Decoded::Message(_) | Decoded::Skipped | Decoded::Undecoded(_) => {}
+            Decoded::Message(_)
+            | Decoded::Skipped
+            | Decoded::Undecoded(_)
+            | Decoded::Unknown(_) => {}
         }
     }
 
@@ -106,7 +109,7 @@ fn shown(decoded: &Decoded) -> Shown {
     match decoded {
         Decoded::Change(change) => of_change(&change.row),
         Decoded::Tombstone(_) | Decoded::Message(_) | Decoded::Skipped => Shown::Follows,
-        Decoded::Undecoded(_) => Shown::Nothing,
+        Decoded::Undecoded(_) | Decoded::Unknown(_) => Shown::Nothing,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use cutover_clients::kafka::KafkaError;
 use cutover_clients::pg::PgError;
+use cutover_clients::registry::RegistryError;
 use cutover_ledger::LedgerError;
 use cutover_model::{Classified, ExitCode, Permanence};
 
@@ -14,6 +15,14 @@ pub enum RecordError {
     /// Kafka. Boxed, since it is much larger than the others.
     #[error(transparent)]
     Kafka(Box<KafkaError>),
+    /// The schema registry.
+    #[error("fetch the schema of record {place}")]
+    Registry {
+        /// `topic/partition/offset` of the record whose schema is missing.
+        place: String,
+        /// Why.
+        source: Box<RegistryError>,
+    },
     /// The ledger files.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
@@ -39,6 +48,7 @@ impl Classified for RecordError {
         match self {
             RecordError::Pg(error) => error.permanence(),
             RecordError::Kafka(error) => error.permanence(),
+            RecordError::Registry { source, .. } => source.permanence(),
             RecordError::Ledger(error) => error.permanence(),
             RecordError::Shape(_) | RecordError::Witness(_) | RecordError::Thread(_) => {
                 Permanence::Definite
@@ -50,6 +60,7 @@ impl Classified for RecordError {
         match self {
             RecordError::Pg(error) => error.exit_code(),
             RecordError::Kafka(error) => error.exit_code(),
+            RecordError::Registry { source, .. } => source.exit_code(),
             RecordError::Ledger(error) => error.exit_code(),
             RecordError::Shape(_) | RecordError::Witness(_) => ExitCode::Unknown,
             RecordError::Thread(_) => ExitCode::Internal,
@@ -60,6 +71,7 @@ impl Classified for RecordError {
         match self {
             RecordError::Pg(error) => error.remedy(),
             RecordError::Kafka(error) => error.remedy(),
+            RecordError::Registry { source, .. } => source.remedy(),
             RecordError::Ledger(error) => error.remedy(),
             RecordError::Shape(_) => Some(
                 "record again from a fresh run folder; tables must not change shape while recording"
@@ -76,6 +88,7 @@ impl Classified for RecordError {
         match self {
             RecordError::Pg(error) => error.code(),
             RecordError::Kafka(error) => error.code(),
+            RecordError::Registry { source, .. } => source.code(),
             RecordError::Ledger(error) => error.code(),
             RecordError::Shape(_) => "RECORD-SHAPE-001",
             RecordError::Witness(_) => "RECORD-WITNESS-001",

@@ -8,6 +8,7 @@ pub mod canonical;
 mod cuts;
 pub mod decode;
 mod error;
+mod schemas;
 pub mod tables;
 pub mod topics;
 pub mod witness;

@@ -6,6 +6,7 @@
 //! Records are handled one by one, so memory does not depend on the topic. The rule it protects: what could not be
 //! read or decoded is counted and shown.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
@@ -14,11 +15,14 @@ use cutover_ledger::ChangeWriter;
 use cutover_model::evidence::{PartitionEvidence, PayloadEvidence};
 use cutover_model::{ChangeRow, EventKind, EventSink, Lsn, Op, TableShape};
 
-pub use crate::decode::{Binary, ConverterModes, Decimal, TimePrecision, record_options};
+pub use crate::decode::{
+    Binary, ConverterModes, Decimal, TimePrecision, record_options, registry_option,
+};
 
 use crate::RecordError;
 use crate::cuts::Lives;
 use crate::decode::{Decoded, Decoder};
+use crate::schemas::Registries;
 
 /// A partition that ends early is given this long to bring more.
 const IDLE: Duration = Duration::from_secs(20);
@@ -36,6 +40,8 @@ pub struct TopicsConfig {
     pub shapes: Vec<TableShape>,
     /// How the connector writes values.
     pub modes: ConverterModes,
+    /// Hashes of schemas that an earlier reading used (`StreamEvidence::schemas`).
+    pub schemas: BTreeMap<String, String>,
     /// The stretch of each partition.
     pub spans: Vec<PartitionSpan>,
 }
@@ -73,6 +79,8 @@ pub struct TopicsEnd {
     pub messages: u64,
     /// (relation, column, reason): content that was not compared.
     pub not_compared: Vec<(String, String, String)>,
+    /// Hashes of the schemas that were used, for `StreamEvidence::schemas`.
+    pub schemas: BTreeMap<String, String>,
     /// What keeps the recording from being complete, for `Evidence::problems`.
     pub problems: Vec<String>,
 }
@@ -84,8 +92,13 @@ pub fn record_topics(
     events: &EventSink,
 ) -> Result<TopicsEnd, RecordError> {
     let kafka = Kafka::new(&config.bootstrap)?;
+    let mut decoder = Decoder::new(&config.prefix, &config.shapes, &config.modes)
+        .expecting(config.schemas.clone());
+    if let Some(registries) = Registries::of(&config.modes)? {
+        decoder = decoder.with_schemas(Box::new(registries));
+    }
     let mut recorder = Recorder {
-        decoder: Decoder::new(&config.prefix, &config.shapes, &config.modes),
+        decoder,
         writer,
         events,
         tally: Tally::default(),
@@ -95,6 +108,7 @@ pub fn record_topics(
         partitions.push(recorder.span(&kafka, span)?);
     }
     let notes = recorder.decoder.notes().clone();
+    let schemas = recorder.decoder.used_schemas().clone();
     let mut tally = recorder.tally;
     tally.problems.extend(notes.problems);
     Ok(TopicsEnd {
@@ -109,6 +123,7 @@ pub fn record_topics(
             .into_iter()
             .map(|((relation, column), reason)| (relation, column, reason))
             .collect(),
+        schemas,
         problems: tally.problems,
     })
 }
@@ -247,16 +262,24 @@ impl Recorder<'_> {
             Decoded::Undecoded(reason) => {
                 self.tally.undecoded += 1;
                 if self.tally.samples.len() < SAMPLES_MAX {
-                    let place = (record.topic, record.partition, record.offset);
-                    let sample = format!("{}/{}/{}: {reason}", place.0, place.1, place.2);
-                    self.tally.samples.push(sample);
+                    self.tally
+                        .samples
+                        .push(format!("{}: {reason}", place(record)));
                 }
                 Ok(())
             }
+            Decoded::Unknown(source) => Err(RecordError::Registry {
+                place: place(record),
+                source,
+            }),
         }
     }
 
     fn append(&mut self, row: &ChangeRow) -> Result<(), RecordError> {
         self.writer.append(row).map_err(RecordError::from)
     }
+}
+
+fn place(record: &Record<'_>) -> String {
+    format!("{}/{}/{}", record.topic, record.partition, record.offset)
 }

@@ -27,7 +27,10 @@ pub struct ConnectorPlan {
     /// Envelope or flattened.
     #[serde(default)]
     pub payload: Payload,
-    /// JSON with the schema inline in every value.
+    /// What writes keys and values.
+    #[serde(default)]
+    pub converter: Converter,
+    /// JSON with the schema inline in every value, and not in the keys.
     #[serde(default)]
     pub inline_schema: bool,
     /// Whether existing rows are read first.
@@ -58,6 +61,9 @@ pub struct ConnectorPlan {
 impl ConnectorPlan {
     /// What contradicts itself in the plan, for a version of Debezium.
     pub fn contradiction(&self, debezium: &str) -> Option<String> {
+        if self.inline_schema && self.converter != Converter::Json {
+            return Some("connector.converter says it all: leave inline_schema out".into());
+        }
         let request = self.config?;
         let rest = ConnectorPlan {
             config: None,
@@ -67,6 +73,52 @@ impl ConnectorPlan {
             return Some("connector.config is deployed as it is: leave the other keys out".into());
         }
         request.outdated(DebeziumVersion::of(debezium))
+    }
+}
+
+/// What writes keys and values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Converter {
+    /// JSON.
+    #[default]
+    Json,
+    /// JSON with the schema inline, in keys and values.
+    JsonSchema,
+    /// Avro, with the schemas in a registry.
+    Avro,
+}
+
+impl Converter {
+    /// Its options. `registry` is the address of a registry for those that need one.
+    fn options(self, registry: Option<&str>) -> Result<Vec<(String, String)>, RehearseError> {
+        let json = |inline: bool| {
+            let class = "org.apache.kafka.connect.json.JsonConverter".to_owned();
+            vec![("", class), (".schemas.enable", inline.to_string())]
+        };
+        let of_both = match (self, registry) {
+            (Converter::Json, _) => json(false),
+            (Converter::JsonSchema, _) => json(true),
+            (Converter::Avro, Some(registry)) => vec![
+                ("", "io.confluent.connect.avro.AvroConverter".to_owned()),
+                (".schema.registry.url", registry.to_owned()),
+            ],
+            (Converter::Avro, None) => {
+                let what = "connector.converter = \"avro\" needs a registry, and none runs";
+                return Err(RehearseError::Load(what.into()));
+            }
+        };
+        let both = |(name, value): (&str, String)| {
+            ["key", "value"].map(|part| (format!("{part}.converter{name}"), value.clone()))
+        };
+        let mut options: Vec<(String, String)> = of_both.into_iter().flat_map(both).collect();
+        if self == Converter::Avro {
+            // Names of schemas begin with topic.prefix, which may hold what Avro's names must not.
+            for what in ["schema", "field"] {
+                options.push((format!("{what}.name.adjustment.mode"), "avro".to_owned()));
+            }
+        }
+        Ok(options)
     }
 }
 
@@ -127,12 +179,13 @@ pub fn tcp_host(address: &PgAddress) -> String {
 }
 
 /// The configuration for a stream and a version of Debezium. `address` is the connector's own (TCP, its role and
-/// password).
+/// password), `registry` that of the schema registry, if there is one.
 pub fn config(
     stream: &Stream,
     address: &PgAddress,
     plan: ConnectorPlan,
     debezium: &str,
+    registry: Option<&str>,
 ) -> Result<Map<String, Value>, RehearseError> {
     if let Some(request) = plan.config {
         return request.config(address);
@@ -168,17 +221,29 @@ pub fn config(
         "slot.max.retries": "40",
         "topic.creation.default.replication.factor": "1",
         "topic.creation.default.partitions": "1",
-        "value.converter": "org.apache.kafka.connect.json.JsonConverter",
-        "value.converter.schemas.enable": plan.inline_schema.to_string(),
     });
     let mut config = match settings {
         Value::Object(config) => config,
         _ => Map::new(),
     };
-    if plan.exactly_once {
-        config.insert("exactly.once.support".into(), "required".into());
+    for (option, value) in plan.converter.options(registry)? {
+        config.insert(option, value.into());
     }
-    let wanted: [(bool, &[(&str, &str)]); 3] = [
+    wishes(&mut config, plan);
+    if plan.payload == Payload::Flattened {
+        flatten(&mut config, version);
+    }
+    Ok(config)
+}
+
+/// Options that stand for one key of the plan each.
+fn wishes(config: &mut Map<String, Value>, plan: ConnectorPlan) {
+    let wanted: [(bool, &[(&str, &str)]); 5] = [
+        (
+            plan.inline_schema,
+            &[("value.converter.schemas.enable", "true")],
+        ),
+        (plan.exactly_once, &[("exactly.once.support", "required")]),
         (
             plan.small_batches,
             &[("max.batch.size", "16"), ("max.queue.size", "32")],
@@ -193,10 +258,6 @@ pub fn config(
     for (option, value) in wanted.flat_map(|(_, options)| *options) {
         config.insert((*option).into(), (*value).into());
     }
-    if plan.payload == Payload::Flattened {
-        flatten(&mut config, version);
-    }
-    Ok(config)
 }
 
 /// The topic through which a connector is told to read keys again.
@@ -295,7 +356,7 @@ mod tests {
             exactly_once: true,
             ..ConnectorPlan::default()
         };
-        let config = |version| config(&stream, &address, plan, version).unwrap();
+        let config = |version| config(&stream, &address, plan, version, None).unwrap();
         let (old, middle, new) = (config("2.4.0"), config("2.5.0"), config("3.7.0"));
         assert_eq!(old["transforms.unwrap.delete.handling.mode"], "rewrite");
         assert_eq!(old["transforms.unwrap.drop.tombstones"], "false");
@@ -321,5 +382,35 @@ mod tests {
             ..plan
         };
         assert!(both.contradiction("2.4.0").is_some());
+    }
+
+    #[test]
+    fn each_converter_writes_keys_and_values_and_avro_needs_a_registry() {
+        let of = |converter: Converter| converter.options(Some("http://h:1/apis"));
+        let find = |options: &[(String, String)], name: &str| {
+            let found = options.iter().find(|(option, _)| option == name);
+            found.map(|(_, value)| value.clone())
+        };
+        for (converter, inline) in [(Converter::Json, "false"), (Converter::JsonSchema, "true")] {
+            let options = of(converter).unwrap();
+            for part in ["key", "value"] {
+                let name = format!("{part}.converter.schemas.enable");
+                assert_eq!(find(&options, &name).as_deref(), Some(inline));
+            }
+        }
+        let options = of(Converter::Avro).unwrap();
+        for part in ["key", "value"] {
+            let class = find(&options, &format!("{part}.converter")).unwrap();
+            assert!(class.ends_with("AvroConverter"), "{class}");
+            let url = find(&options, &format!("{part}.converter.schema.registry.url"));
+            assert_eq!(url.as_deref(), Some("http://h:1/apis"));
+        }
+        assert!(Converter::Avro.options(None).is_err());
+        let both = ConnectorPlan {
+            inline_schema: true,
+            converter: Converter::Avro,
+            ..ConnectorPlan::default()
+        };
+        assert!(both.contradiction("3.7.0").is_some());
     }
 }

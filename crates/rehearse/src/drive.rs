@@ -62,6 +62,8 @@ pub struct Drive<'a> {
     pub hands: &'a mut LabHands,
     /// Seed of the load.
     pub seed: u64,
+    /// Address of the schema registry, if one runs.
+    pub registry: Option<String>,
     /// How fast the load is.
     pub speed: Speed,
 }
@@ -138,7 +140,8 @@ impl Drive<'_> {
             Some(_) => self.hands.owner_address(),
             None => self.hands.connector_address(),
         };
-        let mut config = connector::config(&stream, &address, plan, &self.scenario.stack.debezium)?;
+        let (debezium, registry) = (&self.scenario.stack.debezium, self.registry.as_deref());
+        let mut config = connector::config(&stream, &address, plan, debezium, registry)?;
         if self
             .scenario
             .plan()

@@ -62,6 +62,7 @@ pub async fn close_twice(
     let closing = |apply| Closing {
         run: &before,
         bootstrap: &recording.bootstrap,
+        registry: None,
         apply,
         leave_newer: false,
     };

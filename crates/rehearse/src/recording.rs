@@ -106,6 +106,7 @@ impl Recording<'_> {
             prefix: self.stream.topic_prefix.clone(),
             shapes: self.shapes.clone(),
             modes: ConverterModes::from_connector_config(&self.connector),
+            schemas: BTreeMap::new(),
             spans,
         };
         let mut writer =
@@ -176,6 +177,7 @@ impl Recording<'_> {
                 topic_prefix: self.stream.topic_prefix.clone(),
                 options: record_options(&self.connector),
                 shapes: self.shapes,
+                schemas: topics.schemas,
             }),
             problems,
         }

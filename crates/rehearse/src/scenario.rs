@@ -14,7 +14,7 @@ use cutover_upgrade::Plan;
 use cutover_workload::shapes::Copies;
 use serde::Deserialize;
 
-use crate::connector::ConnectorPlan;
+use crate::connector::{ConnectorPlan, Converter};
 use crate::error::RehearseError;
 pub use crate::shipped::{ALL, MAIN_JOB, Shipped};
 use crate::trouble::{ServerPlan, Trouble};
@@ -249,6 +249,10 @@ fn check(scenario: &Scenario) -> Result<(), String> {
         return Err("upgrade.reread is for a gap that is closed: set upgrade.close_gap".into());
     }
     let runbook = &scenario.upgrade.runbook;
+    if runbook.starts_with("worker-crash") && scenario.connector.converter == Converter::Avro {
+        let what = "connector.converter must be json for a worker that dies: records are looked at while it runs";
+        return Err(what.into());
+    }
     if cutover_upgrade::strategies::by_name(runbook).is_none() {
         let known = cutover_upgrade::strategies::ALL
             .iter()

@@ -191,6 +191,7 @@ impl<'a> Scene<'a> {
             cutover: &mut cutover,
             hands,
             seed: self.cast.seed,
+            registry: stage.registry(),
             speed: Speed::default(),
         };
         drive.run(measured).await

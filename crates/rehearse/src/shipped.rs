@@ -37,6 +37,10 @@ pub const ALL: &[Shipped] = &[
     ),
     Shipped::new("minor", include_str!("../../../scenarios/minor.toml")),
     Shipped::new(
+        "minor-avro",
+        include_str!("../../../scenarios/minor-avro.toml"),
+    ),
+    Shipped::new(
         "minor-paused",
         include_str!("../../../scenarios/minor-paused.toml"),
     ),

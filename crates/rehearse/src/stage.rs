@@ -6,11 +6,13 @@ use std::sync::Arc;
 use cutover_clients::connect::Connect;
 use cutover_clients::kafka::Kafka;
 use cutover_lab::catalog::{self, Component};
-use cutover_lab::stack::{Stack, StackSpec};
+use cutover_lab::services::registry::Registry;
+use cutover_lab::stack::{RegistrySpec, Stack, StackSpec};
 use cutover_lab::{Home, fetch};
 use cutover_model::RunFolder;
 use tokio::sync::Mutex;
 
+use crate::connector::Converter;
 use crate::error::RehearseError;
 use crate::event_log::EventLog;
 use crate::roster::Roster;
@@ -23,6 +25,7 @@ pub struct Stage {
     roster: Roster,
     bootstrap: String,
     connect: String,
+    registry: Option<String>,
 }
 
 impl Stage {
@@ -72,6 +75,8 @@ impl Stage {
         spec.kafka.clone_from(&first.stack.kafka);
         spec.debezium.clone_from(&first.stack.debezium);
         spec.connect.exactly_once = first.connector.exactly_once;
+        let avro = |scenario: &Scenario| scenario.connector.converter == Converter::Avro;
+        spec.registry = scenarios.iter().any(avro).then(RegistrySpec::default);
         let stack = Stack::up(&home, spec, &log.sink()).await?;
         for info in stack.services() {
             if let Some(pid) = info.pid {
@@ -81,6 +86,7 @@ impl Stage {
         Ok(Stage {
             bootstrap: stack.kafka.bootstrap(),
             connect: stack.connect.url(),
+            registry: stack.registry.as_ref().map(Registry::url),
             stack: Arc::new(Mutex::new(stack)),
             roster: roster.clone(),
         })
@@ -112,6 +118,11 @@ impl Stage {
         self.bootstrap.clone()
     }
 
+    /// The schema registry's address, if one runs.
+    pub fn registry(&self) -> Option<String> {
+        self.registry.clone()
+    }
+
     /// A client for Kafka.
     pub fn kafka(&self) -> Result<Arc<Kafka>, RehearseError> {
         Ok(Arc::new(Kafka::new(&self.bootstrap)?))
@@ -124,7 +135,7 @@ impl Stage {
 
     /// Stops everything and removes its data.
     pub async fn close(self) -> Result<f64, RehearseError> {
-        for service in ["zookeeper", "kafka", "connect"] {
+        for service in ["zookeeper", "kafka", "connect", "registry"] {
             self.roster.remove(service);
         }
         match Arc::try_unwrap(self.stack) {

@@ -85,7 +85,10 @@ impl Standing {
         })?;
         create_publication(&client, &stream.publication, &stream.tables).await?;
         let address = cluster.tcp_address(Login::Debezium, DATABASE);
-        let config = connector::config(&stream, &address, ConnectorPlan::default(), debezium)?;
+        let config = {
+            let plan = ConnectorPlan::default();
+            connector::config(&stream, &address, plan, debezium, None)?
+        };
         let connect = Connect::new(&self.stack.connect.url());
         connector::deploy(&connect, &admin, &stream, &config).await
     }

@@ -78,7 +78,7 @@ impl World {
 
     async fn deploy(&self, stream: &Stream) {
         let plan = ConnectorPlan::default();
-        let config = config(stream, &self.debezium, plan, "2.4.0").unwrap();
+        let config = config(stream, &self.debezium, plan, "2.4.0", None).unwrap();
         deploy(&self.connect, &self.admin, stream, &config)
             .await
             .unwrap();

@@ -54,10 +54,16 @@ pub struct Saved {
     gap: Option<Gap>,
 }
 
-/// Whether the value of a connector's option is a secret.
-pub(crate) fn is_secret(option: &str) -> bool {
+/// Whether the value of a connector's option is a secret, or an address with one in it (`http://user:password@host`).
+pub(crate) fn is_secret(option: &str, value: &Value) -> bool {
     let option = option.to_lowercase();
-    SECRET.iter().any(|word| option.contains(word))
+    let in_address = || {
+        let value = value.as_str().unwrap_or_default();
+        let hosts = value.split("://").skip(1);
+        let mut hosts = hosts.map(|rest| rest.split(['/', ',']).next().unwrap_or_default());
+        hosts.any(|host| host.contains('@'))
+    };
+    SECRET.iter().any(|word| option.contains(word)) || in_address()
 }
 
 impl Saved {
@@ -65,7 +71,7 @@ impl Saved {
     pub fn of(cutover: &Cutover) -> Saved {
         let seen = &cutover.seen;
         let config = seen.connector_config.clone().map(|mut config| {
-            config.retain(|option, _| !is_secret(option));
+            config.retain(|option, value| !is_secret(option, value));
             config
         });
         Saved {
@@ -125,7 +131,9 @@ impl Saved {
         };
         let mut config = self.connector_config;
         if let (Some(config), Some(live)) = (&mut config, live) {
-            let secrets = live.into_iter().filter(|(option, _)| is_secret(option));
+            let secrets = live
+                .into_iter()
+                .filter(|(option, value)| is_secret(option, value));
             config.extend(secrets);
         }
         cutover.stream.connector = self.connector;
@@ -157,6 +165,7 @@ impl Saved {
 #[cfg(test)]
 mod tests {
     use super::is_secret;
+    use serde_json::Value;
 
     #[test]
     fn secrets_are_not_saved() {
@@ -167,10 +176,17 @@ mod tests {
             "registry.auth.client-secret",
             "ssl.key.password",
         ] {
-            assert!(is_secret(option), "{option}");
+            assert!(is_secret(option, &Value::Null), "{option}");
         }
         for option in ["database.hostname", "slot.name", "key.converter"] {
-            assert!(!is_secret(option), "{option}");
+            assert!(!is_secret(option, &Value::from("a@b")), "{option}");
+        }
+        let registry = "value.converter.schema.registry.url";
+        for (value, secret) in [
+            ("http://one:1/a@b,http://two", false),
+            ("http://one:1,http://user:pw@two:2/apis", true),
+        ] {
+            assert_eq!(is_secret(registry, &Value::from(value)), secret, "{value}");
         }
     }
 }

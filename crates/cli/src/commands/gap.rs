@@ -28,6 +28,7 @@ pub async fn run(action: GapAction, settings: Settings) -> Outcome {
         GapAction::Show { .. } => cutover_upgrade::gap::show(&run).await,
         GapAction::Close {
             kafka,
+            registry,
             apply,
             leave_newer,
             ..
@@ -35,6 +36,7 @@ pub async fn run(action: GapAction, settings: Settings) -> Outcome {
             let closing = Closing {
                 run: &run,
                 bootstrap: &kafka,
+                registry: registry.as_deref(),
                 apply,
                 leave_newer,
             };

@@ -264,8 +264,7 @@ async fn fetch_parts(home: &Home, names: &[String], settings: Settings) -> Outco
                 ExitCode::Usage,
             );
         };
-        let known = [Component::Postgres, Component::Kafka, Component::Debezium];
-        let named = known
+        let named = Component::ALL
             .into_iter()
             .find(|known| known.to_string() == component);
         let part = named.map_or_else(

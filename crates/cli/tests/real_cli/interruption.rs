@@ -130,3 +130,28 @@ fn a_worker_that_dies_makes_the_run_unknown() {
 fn a_server_that_dies_makes_the_run_unknown() {
     death_of("/bin/postgres -D", "postgres-old");
 }
+
+/// The connector has its schemas by then; the recorder has to ask for them.
+#[test]
+fn a_registry_that_dies_while_topics_are_recorded_makes_the_run_unknown() {
+    let site = Site::new();
+    let short = std::fs::read_to_string(SHORT).unwrap();
+    let avro = format!("{short}\n[connector]\nconverter = \"avro\"\n");
+    let path = site.path("avro.toml");
+    std::fs::write(&path, avro).unwrap();
+    let running = site.start(&["rehearse", path.to_str().unwrap()]);
+    site.wait_for_event("\"name\":\"record\"");
+    kill("KILL", site.service("quarkus-run.jar"));
+    let status = running.wait();
+    let talk = site.talk();
+    assert_eq!(status.code(), Some(5), "{talk}");
+    assert!(
+        talk.contains("registry") && talk.contains("UNKNOWN"),
+        "{talk}"
+    );
+    assert!(!talk.contains("PASS"), "{talk}");
+    site.assert_nothing_left();
+    let folder = site.scenario_folder().unwrap();
+    let verified = site.run(&["verify", folder.to_str().unwrap()]);
+    assert_eq!(verified.status.code(), Some(5), "{}", text(&verified));
+}

@@ -55,6 +55,29 @@ fn the_proven_dump_and_restore_keeps_every_event_across_two_servers() {
     site.assert_nothing_left();
 }
 
+/// Every key and value in Avro; what was recorded is judged again when registry, broker and servers are gone.
+#[test]
+fn records_in_avro_are_judged_as_those_in_json_are_and_again_without_their_registry() {
+    let site = Site::new();
+    let output = site.run(&["rehearse", "minor-avro", "--output", "json"]);
+    let result = parse(&output);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    site.assert_nothing_left();
+    let scenario = &result.scenarios[0];
+    proven(scenario);
+    let evidence = read_evidence(&RunFolder::at(&scenario.run_dir)).unwrap();
+    assert_eq!(evidence.payload.format, "debezium envelope, avro");
+    let stream = evidence.stream.unwrap();
+    assert!(
+        stream
+            .options
+            .contains_key("value.converter.schema.registry.url")
+    );
+    let (code, again) = verify(&site, Path::new(&scenario.run_dir));
+    assert_eq!(code, Some(0));
+    assert_eq!(again.scenarios[0].counts, scenario.counts);
+}
+
 /// Flattened records show less: no old row, so updates of a table without key cannot be told apart. The run
 /// must say so and be unknown, with every keyed event found all the same.
 #[test]

@@ -15,6 +15,9 @@ use crate::host::{self, Need};
 /// The goal, with the version that was tried.
 const GOAL: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies";
 
+/// The goal for one artefact without what it depends on.
+pub(super) const COPY: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy";
+
 /// Oldest Java that Maven itself runs on.
 const MAVEN_JAVA: u32 = 8;
 

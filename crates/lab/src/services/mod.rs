@@ -2,6 +2,7 @@
 //! the one spawner, and ready when it has answered a question, not when its port is open.
 
 pub mod connect;
+mod http;
 pub mod jvm;
 pub mod kafka;
 pub mod logins;
@@ -10,6 +11,7 @@ pub mod postgres;
 pub mod postgres_origins;
 mod postgres_roles;
 pub mod postgres_tools;
+pub mod registry;
 pub mod zookeeper;
 
 use std::path::{Path, PathBuf};

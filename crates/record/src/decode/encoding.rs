@@ -3,7 +3,7 @@
 
 use cutover_model::Column;
 
-use super::framing::Node;
+use super::layout::Node;
 use super::modes::{Binary, ConverterModes, Decimal, TimePrecision};
 use crate::canonical::{comparable, not_compared_type, oid};
 

@@ -1,78 +1,84 @@
-//! Takes the inline schema off a record: `{"schema":…,"payload":…}`.
+//! Takes the frame off a record: the inline schema (`{"schema":…,"payload":…}`) of the JSON converter. What stands in
+//! front of other converters' records is told apart here and taken off in `registry`.
 //!
 //! The schema is several times as long as the row and is the same for thousands of records, so it is parsed
 //! once and then recognised by its bytes. A record that begins differently is parsed in full.
 
-use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use cutover_model::TableShape;
-use serde::Deserialize;
+use cutover_clients::kafka::Record;
 
-use super::encoding::Encoding;
 use super::fields::{Fields, Shape};
-use super::modes::ConverterModes;
+use super::layout::Schema;
 
-/// A Kafka Connect schema, as far as it decides how a value is written.
-#[derive(Debug, Clone, Default, Deserialize)]
-pub(crate) struct Node {
-    #[serde(rename = "type", default)]
-    pub(crate) kind: String,
-    #[serde(default)]
-    pub(crate) name: Option<String>,
-    #[serde(default)]
-    field: Option<String>,
-    #[serde(default)]
-    fields: Vec<Node>,
-    #[serde(default)]
-    pub(crate) parameters: BTreeMap<String, String>,
+/// Half of a record that a converter writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Part {
+    /// The key.
+    Key,
+    /// The value.
+    Value,
 }
 
-impl Node {
-    pub(crate) fn member(&self, name: &str) -> Option<&Node> {
-        let named = |node: &&Node| node.field.as_deref() == Some(name);
-        self.fields.iter().find(named)
+impl Part {
+    /// Its name in options and headers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Part::Key => "key",
+            Part::Value => "value",
+        }
     }
 }
 
-/// A parsed schema with the encodings that were derived from it, by index of the table.
-#[derive(Debug)]
-pub(crate) struct Schema {
-    root: Node,
-    encodings: RefCell<Vec<(usize, Rc<[Encoding]>)>>,
+/// What stands in front of the bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Frame<'a> {
+    /// JSON, as far as one can tell.
+    None,
+    /// Confluent's: byte 0, the id of the schema, the datum.
+    Schema(u32, &'a [u8]),
 }
 
-impl Schema {
-    /// How each column of the table is written. In an envelope the row stands under `after` and `before`.
-    pub(crate) fn encodings(
-        &self,
-        index: usize,
-        shape: &TableShape,
-        modes: &ConverterModes,
-    ) -> Rc<[Encoding]> {
-        let known = self.encodings.borrow();
-        if let Some((_, encodings)) = known.iter().find(|(of, _)| *of == index) {
-            return Rc::clone(encodings);
+impl<'a> Frame<'a> {
+    /// Tells the frame, or says whose it is if it is known and not understood.
+    pub(crate) fn of(
+        part: Part,
+        bytes: &'a [u8],
+        record: &Record<'_>,
+    ) -> Result<Frame<'a>, String> {
+        if matches!(bytes.first(), Some(b'{' | b'"')) {
+            return Ok(Frame::None);
         }
-        drop(known);
-        let envelope = self
-            .root
-            .member("source")
-            .is_some_and(|source| source.kind == "struct");
-        let row = match self.root.member("after") {
-            Some(after) if envelope => after,
-            _ => &self.root,
-        };
-        let encodings: Rc<[Encoding]> = shape
-            .columns
-            .iter()
-            .map(|column| Encoding::of(column, modes, row.member(&column.name)))
-            .collect();
-        self.encodings
-            .borrow_mut()
-            .push((index, Rc::clone(&encodings)));
-        encodings
+        let name = part.name();
+        let headers = [
+            (format!("apicurio.{name}."), "Apicurio's converter"),
+            (format!("apicurio.registry.{name}."), "Apicurio's converter"),
+            (format!("__{name}_schema_id"), "Confluent's converter"),
+        ];
+        for (begins, whose) in headers {
+            if record
+                .headers
+                .iter()
+                .any(|(header, _)| header.starts_with(&begins))
+            {
+                return Err(format!(
+                    "its schema is named in a header, as {whose} does if told to; not decoded"
+                ));
+            }
+        }
+        match bytes {
+            [0, a, b, c, d, datum @ ..] => {
+                Ok(Frame::Schema(u32::from_be_bytes([*a, *b, *c, *d]), datum))
+            }
+            [0, ..] => Err("begins with byte 0, but ends before the id of a schema".to_owned()),
+            [1, ..] => {
+                Err("begins with byte 1: its schema is named by a GUID; not decoded".to_owned())
+            }
+            [3, 0 | 5, ..] => Err(
+                "begins with byte 3: framed for the registry of AWS Glue; not decoded".to_owned(),
+            ),
+            _ => Ok(Frame::None),
+        }
     }
 }
 
@@ -81,6 +87,42 @@ impl Schema {
 pub(crate) struct Unframed<'a> {
     pub(crate) schema: Option<Rc<Schema>>,
     pub(crate) payload: Shape<'a>,
+    /// The schema came from a registry, so the bytes were Avro.
+    pub(crate) avro: bool,
+}
+
+/// The converter that a value shows.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Form {
+    Plain,
+    Inline,
+    Avro,
+}
+
+impl Form {
+    pub(super) fn of(has_schema: bool, avro: bool) -> Form {
+        match (has_schema, avro) {
+            (_, true) => Form::Avro,
+            (true, false) => Form::Inline,
+            (false, false) => Form::Plain,
+        }
+    }
+
+    pub(super) fn envelope(self) -> &'static str {
+        match self {
+            Form::Plain => "debezium envelope, json without schema",
+            Form::Inline => "debezium envelope, json with inline schema",
+            Form::Avro => "debezium envelope, avro",
+        }
+    }
+
+    pub(super) fn flat(self) -> &'static str {
+        match self {
+            Form::Plain => "flat row, json without schema",
+            Form::Inline => "flat row, json with inline schema",
+            Form::Avro => "flat row, avro",
+        }
+    }
 }
 
 /// The frame of one topic's keys or values.
@@ -91,43 +133,32 @@ pub(crate) struct Framing {
 
 impl Framing {
     pub(crate) fn unframe<'a>(&mut self, bytes: &'a [u8]) -> Result<Unframed<'a>, String> {
-        if bytes.first() == Some(&0) {
-            return Err(
-                "begins with byte 0: framed for a schema registry (Avro, Protobuf, …), \
-                        which is not decoded yet"
-                    .to_owned(),
-            );
-        }
+        let json = |schema, payload| Unframed {
+            schema,
+            payload,
+            avro: false,
+        };
         if let Some((prefix, schema)) = &self.known
             && let Some(rest) = bytes.strip_prefix(prefix.as_slice())
             && let Some(payload) = rest.strip_suffix(b"}")
         {
-            return Ok(Unframed {
-                schema: Some(Rc::clone(schema)),
-                payload: Fields::parse(text(payload)?)?,
-            });
+            return Ok(json(
+                Some(Rc::clone(schema)),
+                Fields::parse(text(payload)?)?,
+            ));
         }
-        let json = text(bytes)?;
-        let whole = Fields::parse(json)?;
+        let whole_text = text(bytes)?;
+        let whole = Fields::parse(whole_text)?;
         let Some((schema, payload)) = frame(&whole) else {
-            return Ok(Unframed {
-                schema: None,
-                payload: whole,
-            });
+            return Ok(json(None, whole));
         };
-        let parsed = Rc::new(Schema {
-            root: serde_json::from_str(schema).map_err(|_| "no valid inline schema".to_owned())?,
-            encodings: RefCell::default(),
-        });
+        let parsed = Rc::new(Schema::parse(schema)?);
         // The payload is a part of the record, so its place tells how long the frame is.
-        let place = payload.as_ptr().addr() - json.as_ptr().addr();
-        if &json[place + payload.len()..] == "}" {
+        let place = payload.as_ptr().addr() - whole_text.as_ptr().addr();
+        if &whole_text[place + payload.len()..] == "}" {
             self.known = Some((bytes[..place].to_vec(), Rc::clone(&parsed)));
         }
-        Ok(Unframed {
-            schema: Some(parsed),
-            payload: Fields::parse(payload)?,
-        })
+        Ok(json(Some(parsed), Fields::parse(payload)?))
     }
 }
 
@@ -192,5 +223,37 @@ mod tests {
         }
         let deep = "[".repeat(1_000_000);
         assert!(framing.unframe(deep.as_bytes()).is_err());
+    }
+
+    #[test]
+    fn frames_of_others_are_named() {
+        let record = |headers| Record {
+            topic: "t",
+            partition: 0,
+            offset: 0,
+            timestamp_ms: None,
+            key: None,
+            value: None,
+            headers,
+        };
+        let plain = record(Vec::new());
+        let of = |bytes: &'static [u8]| Frame::of(Part::Value, bytes, &plain);
+        assert_eq!(of(b"\0\0\0\x01\x02ab"), Ok(Frame::Schema(258, b"ab")));
+        assert_eq!(of(b"\0\0\0\0\x07"), Ok(Frame::Schema(7, b"")));
+        assert_eq!(of(b"17"), Ok(Frame::None));
+        assert_eq!(of(b"{}"), Ok(Frame::None));
+        assert!(of(b"\0\0\0").unwrap_err().contains("ends before the id"));
+        assert!(of(b"\x01abc").unwrap_err().contains("GUID"));
+        assert!(of(b"\x03\0abc").unwrap_err().contains("Glue"));
+        for (header, whose) in [
+            ("apicurio.value.globalId", "Apicurio"),
+            ("apicurio.value.contentId", "Apicurio"),
+            ("__value_schema_id", "Confluent"),
+        ] {
+            let named = record(vec![(header, Some(&b"\0"[..]))]);
+            let reason = Frame::of(Part::Value, b"\0\x02abc", &named).unwrap_err();
+            assert!(reason.contains(whose), "{reason}");
+            assert!(Frame::of(Part::Key, b"\0\0\0\0\x01\x02", &named).is_ok());
+        }
     }
 }

@@ -1,89 +1,73 @@
 //! Decodes records of Debezium topics into change rows: what the payload holds, and nothing that it does not.
 //!
 //! ```text
-//! bytes ─► framing (inline schema off) ─► json_envelope | json_flat ─► row (value by value) ─► ChangeRow
+//! JSON ─► framing (inline schema off) ──────────────────────────┐
+//! Avro ─► framing ─► registry ─► avro_text (the same as JSON) ──┴─► json_envelope | json_flat ─► row ─► ChangeRow
 //! ```
 //! Which of the forms a record has is seen from the record itself, since a connector's converters can be
 //! changed in the middle of a topic. A record that cannot be decoded is an answer, with the reason; row values
 //! never are part of it.
 
+mod avro_schema;
+mod avro_text;
+mod cloud_event;
+mod decoded;
 mod encoding;
 mod fields;
 mod framing;
 mod json_envelope;
 mod json_flat;
+mod layout;
 mod modes;
+mod names;
+mod placing;
+mod registry;
 pub mod rewrite;
 mod row;
 mod value;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
 use cutover_clients::kafka::Record;
-use cutover_model::{ChangeRow, Half, Op, ReplicaIdentity, TableShape, change};
+use cutover_clients::registry::RegistryError;
+use cutover_model::{ChangeRow, Op, ReplicaIdentity, TableShape};
 
-pub use modes::{Binary, ConverterModes, Decimal, TimePrecision, record_options};
+pub use decoded::{Change, Decoded, Message, TopicKind};
+pub use framing::Part;
+pub use modes::{Binary, ConverterModes, Decimal, TimePrecision, record_options, registry_option};
+pub use names::FieldNames;
+pub use registry::SchemaSource;
 pub use row::Notes;
 
-use crate::canonical::change_key_hash;
-use encoding::Encoding;
 use fields::{Fields, Shape};
-use framing::{Framing, Schema, Unframed};
+use framing::{Form, Frame, Framing, Unframed};
+use layout::{Layout, Schema};
+use placing::{place, rows_are_there, topic_part};
+use registry::Schemas;
 use row::{Reading, Row};
 
-/// What a topic is for, by its name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TopicKind {
-    /// Changes of one table, by index into the shapes.
-    Changes(usize),
-    /// Logical decoding messages (`<prefix>.message`).
-    Messages,
-    /// Heartbeats.
-    Heartbeats,
-    /// Transaction metadata (`<prefix>.transaction`).
-    Transactions,
-    /// Any other name; a change record in it must name its table itself.
-    Unknown,
-}
-
-/// What a record turned out to be.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Decoded {
-    /// A change.
-    Change(Box<Change>),
-    /// A tombstone, as a row of the ledger.
-    Tombstone(Box<ChangeRow>),
-    /// A logical decoding message.
-    Message(Message),
-    /// A heartbeat or a record of transaction metadata.
-    Skipped,
-    /// Not decoded, and why.
+/// Why there is no answer about a record.
+enum Unread {
+    /// It is not decoded.
     Undecoded(String),
+    /// The registry cannot be asked.
+    Registry(Box<RegistryError>),
 }
 
-/// A change record.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Change {
-    /// The row of the ledger.
-    pub row: ChangeRow,
-    /// The record carried its LSN.
-    pub has_lsn: bool,
-    /// The record carried its operation letter.
-    pub has_op: bool,
-    /// Payload form, e.g. `debezium envelope, json without schema`.
-    pub format: &'static str,
+impl From<String> for Unread {
+    fn from(why: String) -> Unread {
+        Unread::Undecoded(why)
+    }
 }
 
-/// What `pg_logical_emit_message` wrote, as the connector published it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Message {
-    /// Prefix.
-    pub prefix: String,
-    /// Content.
-    pub content: Vec<u8>,
-    /// Position of the message.
-    pub lsn: Option<i64>,
+impl Unread {
+    fn of_key(self) -> Unread {
+        match self {
+            Unread::Undecoded(why) => Unread::Undecoded(format!("record key: {why}")),
+            other => other,
+        }
+    }
 }
 
 /// What a payload says of a change, whatever its form.
@@ -121,9 +105,10 @@ pub struct Decoder<'a> {
     shapes: &'a [TableShape],
     modes: &'a ConverterModes,
     relations: Vec<String>,
-    /// Encodings of each table by the connector's settings, for payloads without schema.
-    plain: Vec<Rc<[Encoding]>>,
+    /// Layout of each table by the connector's settings, for payloads without schema.
+    plain: Vec<Rc<Layout>>,
     topics: HashMap<String, Topic>,
+    schemas: Schemas,
     notes: Notes,
 }
 
@@ -138,12 +123,6 @@ impl<'a> Decoder<'a> {
         for setting in &modes.unknown {
             notes.problem(format!("connector setting {setting} is not understood"));
         }
-        let encodings = |shape: &TableShape| -> Rc<[Encoding]> {
-            let columns = shape.columns.iter();
-            columns
-                .map(|column| Encoding::of(column, modes, None))
-                .collect()
-        };
         Decoder {
             prefix,
             shapes,
@@ -152,10 +131,33 @@ impl<'a> Decoder<'a> {
                 .iter()
                 .map(|shape| shape.relation.to_string())
                 .collect(),
-            plain: shapes.iter().map(encodings).collect(),
+            plain: shapes
+                .iter()
+                .map(|shape| Rc::new(Layout::plain(shape, modes)))
+                .collect(),
             topics: HashMap::new(),
+            schemas: Schemas::default(),
             notes,
         }
+    }
+
+    /// With a registry for what is framed for one.
+    #[must_use]
+    pub fn with_schemas(mut self, source: Box<dyn SchemaSource>) -> Decoder<'a> {
+        self.schemas.ask(source);
+        self
+    }
+
+    /// With the hashes of schemas that an earlier reading used: another schema under the same id is refused.
+    #[must_use]
+    pub fn expecting(mut self, schemas: BTreeMap<String, String>) -> Decoder<'a> {
+        self.schemas.expect(schemas);
+        self
+    }
+
+    /// Hashes of the schemas that records were read with, for [`Decoder::expecting`].
+    pub fn used_schemas(&self) -> &BTreeMap<String, String> {
+        self.schemas.used()
     }
 
     /// What was noticed so far.
@@ -199,7 +201,24 @@ impl<'a> Decoder<'a> {
             _ => self.record(&mut topic, record, incarnation),
         };
         self.topics.insert(record.topic.to_owned(), topic);
-        decoded.unwrap_or_else(Decoded::Undecoded)
+        decoded.unwrap_or_else(|unread| match unread {
+            Unread::Undecoded(why) => Decoded::Undecoded(why),
+            Unread::Registry(error) => Decoded::Unknown(error),
+        })
+    }
+
+    /// Takes the frame off one half of a record. What is not JSON becomes JSON in `text`.
+    fn unframe<'b>(
+        &mut self,
+        framing: &mut Framing,
+        (part, bytes): (Part, &'b [u8]),
+        record: &Record<'_>,
+        text: &'b mut String,
+    ) -> Result<Unframed<'b>, Unread> {
+        match Frame::of(part, bytes, record)? {
+            Frame::None => Ok(framing.unframe(bytes)?),
+            Frame::Schema(id, datum) => self.schemas.unframe((part, id), datum, text),
+        }
     }
 
     fn record(
@@ -207,17 +226,23 @@ impl<'a> Decoder<'a> {
         topic: &mut Topic,
         record: &Record<'_>,
         incarnation: i32,
-    ) -> Result<Decoded, String> {
+    ) -> Result<Decoded, Unread> {
         let Some(value) = record.value else {
             return self.tombstone(topic, record, incarnation);
         };
-        let Unframed { schema, payload } = topic.values.unframe(value)?;
+        let mut text = String::new();
+        let half = (Part::Value, value);
+        let Unframed {
+            schema,
+            payload,
+            avro,
+        } = self.unframe(&mut topic.values, half, record, &mut text)?;
         let fields = match payload {
             Shape::Object(fields) => fields,
             Shape::Null => return self.tombstone(topic, record, incarnation),
-            Shape::Other(_) => return Err("the payload is no object".to_owned()),
+            Shape::Other(_) => return Err("the payload is no object".to_owned().into()),
         };
-        let inline = schema.is_some();
+        let form = Form::of(schema.is_some(), avro);
         if json_envelope::is_envelope(&fields) {
             if let Some((prefix, content, lsn)) = json_envelope::message(&fields) {
                 return self.message(&prefix, &content, lsn);
@@ -227,48 +252,33 @@ impl<'a> Decoder<'a> {
                 (Some(schema), Some(table)) => self.find(topic, schema, table)?,
                 _ => self.by_topic(topic)?,
             };
-            topic.last = Some(index);
-            let format = if inline {
-                "debezium envelope, json with inline schema"
-            } else {
-                "debezium envelope, json without schema"
+            let format = form.envelope();
+            let found = Found {
+                index,
+                schema,
+                fields,
+                facts,
+                format,
             };
-            return self.change(
-                topic,
-                record,
-                incarnation,
-                Found {
-                    index,
-                    schema,
-                    fields,
-                    facts,
-                    format,
-                },
-            );
+            return self.change(topic, record, incarnation, found);
+        }
+        if cloud_event::is_one(&fields) {
+            return Err(cloud_event::NOT_DECODED.to_owned().into());
         }
         let facts = json_flat::read(&fields, self.modes)?;
         let index = match json_flat::relation(&fields, self.modes) {
             Some((schema, table)) => self.find(topic, &schema, &table)?,
             None => self.by_topic(topic)?,
         };
-        topic.last = Some(index);
-        let format = if inline {
-            "flat row, json with inline schema"
-        } else {
-            "flat row, json without schema"
+        let format = form.flat();
+        let found = Found {
+            index,
+            schema,
+            fields,
+            facts,
+            format,
         };
-        self.change(
-            topic,
-            record,
-            incarnation,
-            Found {
-                index,
-                schema,
-                fields,
-                facts,
-                format,
-            },
-        )
+        self.change(topic, record, incarnation, found)
     }
 
     fn change(
@@ -277,18 +287,19 @@ impl<'a> Decoder<'a> {
         record: &Record<'_>,
         incarnation: i32,
         found: Found<'_>,
-    ) -> Result<Decoded, String> {
+    ) -> Result<Decoded, Unread> {
         let Found { index, facts, .. } = &found;
+        topic.last = Some(*index);
         let shape = &self.shapes[*index];
         let relation = &self.relations[*index];
         rows_are_there(facts, shape, &mut self.notes)?;
-        let encodings = self.encodings(found.schema.as_deref(), *index);
+        let layout = self.layout(found.schema.as_deref(), *index);
         let flat =
             matches!(facts.after, RowPlace::Whole) || matches!(facts.before, RowPlace::Whole);
         let reading = Reading {
             shape,
             relation,
-            encodings: &encodings,
+            layout: &layout,
             modes: self.modes,
             added_prefix: flat.then_some(self.modes.added_prefix.as_str()),
         };
@@ -330,7 +341,7 @@ impl<'a> Decoder<'a> {
         }
         let key = match row.op {
             Op::Truncate => None,
-            _ => self.key(topic, record.key, *index, after.or(before))?,
+            _ => self.key(topic, record, *index, after.or(before))?,
         };
         place(&mut row, record, key);
         Ok(Decoded::Change(Box::new(Change {
@@ -346,15 +357,17 @@ impl<'a> Decoder<'a> {
         topic: &mut Topic,
         record: &Record<'_>,
         incarnation: i32,
-    ) -> Result<Decoded, String> {
+    ) -> Result<Decoded, Unread> {
         if topic.kind == TopicKind::Messages {
-            return Err("a record without value in the message topic".to_owned());
+            return Err("a record without value in the message topic"
+                .to_owned()
+                .into());
         }
         let index = self
             .by_topic(topic)
             .map_err(|reason| format!("tombstone: {reason}"))?;
         // Debezium writes a tombstone after the delete of a row without key, too: it has no key either.
-        let key = self.key(topic, record.key, index, None)?;
+        let key = self.key(topic, record, index, None)?;
         let mut row = ChangeRow::new(incarnation, self.relations[index].clone(), Op::Tombstone);
         place(&mut row, record, key);
         Ok(Decoded::Tombstone(Box::new(row)))
@@ -364,30 +377,32 @@ impl<'a> Decoder<'a> {
     fn key(
         &mut self,
         topic: &mut Topic,
-        bytes: Option<&[u8]>,
+        record: &Record<'_>,
         index: usize,
         row: Option<Row>,
-    ) -> Result<Option<String>, String> {
+    ) -> Result<Option<String>, Unread> {
         let shape = &self.shapes[index];
         if !shape.has_key() {
             return Ok(None);
         }
-        let relation = &self.relations[index];
-        let Unframed { schema, payload } = match bytes {
-            Some(bytes) => topic
-                .keys
-                .unframe(bytes)
-                .map_err(|why| format!("record key: {why}"))?,
-            None => Unframed {
-                schema: None,
-                payload: Shape::Null,
-            },
+        let mut text = String::new();
+        let (schema, payload) = match record.key {
+            Some(bytes) => {
+                let half = (Part::Key, bytes);
+                let unframed = self.unframe(&mut topic.keys, half, record, &mut text);
+                let Unframed {
+                    schema, payload, ..
+                } = unframed.map_err(Unread::of_key)?;
+                (schema, payload)
+            }
+            None => (None, Shape::Null),
         };
-        let encodings = self.encodings(schema.as_deref(), index);
+        let layout = self.layout(schema.as_deref(), index);
+        let relation = &self.relations[index];
         let reading = Reading {
             shape,
             relation,
-            encodings: &encodings,
+            layout: &layout,
             modes: self.modes,
             added_prefix: None,
         };
@@ -396,19 +411,19 @@ impl<'a> Decoder<'a> {
                 Ok(key) => return Ok(Some(key)),
                 Err(why) => why,
             },
-            Shape::Other(json) => return reading.bare_key(json).map(Some),
+            Shape::Other(json) => return Ok(Some(reading.bare_key(json)?)),
             Shape::Null => "records have no key although the table has one".to_owned(),
         };
         let Some(row) = row else {
-            return Err(why);
+            return Err(why.into());
         };
         self.notes.problem(format!("{relation}: {why}"));
         Ok(row.key)
     }
 
-    fn encodings(&self, schema: Option<&Schema>, index: usize) -> Rc<[Encoding]> {
+    fn layout(&self, schema: Option<&Schema>, index: usize) -> Rc<Layout> {
         match schema {
-            Some(schema) => schema.encodings(index, &self.shapes[index], self.modes),
+            Some(schema) => schema.layout(index, &self.shapes[index], self.modes),
             None => Rc::clone(&self.plain[index]),
         }
     }
@@ -435,7 +450,7 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    fn message(&self, prefix: &str, content: &str, lsn: Option<i64>) -> Result<Decoded, String> {
+    fn message(&self, prefix: &str, content: &str, lsn: Option<i64>) -> Result<Decoded, Unread> {
         let content = value::message_content(content, self.modes.binary)
             .ok_or_else(|| "the message's content is not in binary.handling.mode".to_owned())?;
         Ok(Decoded::Message(Message {
@@ -452,48 +467,6 @@ struct Found<'a> {
     fields: Fields<'a>,
     facts: Facts<'a>,
     format: &'static str,
-}
-
-/// Fills in what comes from around the payload. All three records of a key update have its headers, flat ones too.
-fn place(row: &mut ChangeRow, record: &Record<'_>, key: Option<String>) {
-    row.half = match row.op {
-        Op::Delete | Op::Tombstone if record.has_header("__debezium.newkey") => Half::OldKey,
-        Op::Create if record.has_header("__debezium.oldkey") => Half::NewKey,
-        _ => Half::Whole,
-    };
-    row.key_hash = change_key_hash(&row.relation, key.as_deref(), row.before, row.after);
-    row.key = key;
-    row.topic = Some(record.topic.to_owned());
-    row.partition = Some(record.partition);
-    row.record_offset = Some(record.offset);
-    row.time_ms = record.timestamp_ms;
-    row.compensation = record.header_text(change::COMPENSATION_HEADER);
-}
-
-/// Topic names have letters, digits, dot, dash and underscore; Debezium writes `_` for anything else.
-fn topic_part(relation: &str) -> String {
-    let legal = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
-    let letters = relation.chars();
-    letters
-        .map(|letter| if legal(letter) { letter } else { '_' })
-        .collect()
-}
-
-/// Whether a record brings the rows that its operation must have: one whose row is gone is not one "not compared".
-fn rows_are_there(facts: &Facts<'_>, shape: &TableShape, notes: &mut Notes) -> Result<(), String> {
-    let brings_a_row = matches!(facts.op, Some(Op::Create | Op::Update | Op::Read));
-    if brings_a_row && matches!(facts.after, RowPlace::Absent) {
-        return Err("a record of a new row without the row".to_owned());
-    }
-    let has_old_row = matches!(facts.op, Some(Op::Update | Op::Delete));
-    let full = shape.replica_identity == ReplicaIdentity::Full;
-    if full && has_old_row && matches!(facts.before, RowPlace::Absent) {
-        let relation = &shape.relation;
-        notes.problem(format!(
-            "{relation}: updates or deletes came without their old row, although the replica identity is full"
-        ));
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -3,7 +3,11 @@
 
 use std::collections::BTreeMap;
 
+use cutover_clients::registry::RegistryAddress;
 use serde_json::{Map, Value};
+
+use super::framing::Part;
+use super::names::FieldNames;
 
 /// `decimal.handling.mode`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -49,7 +53,7 @@ pub enum Binary {
     Hex,
 }
 
-/// The settings that change how a value looks in JSON.
+/// The settings that change how a value looks, and where its schema is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConverterModes {
     /// `decimal.handling.mode`.
@@ -62,6 +66,12 @@ pub struct ConverterModes {
     pub placeholder: String,
     /// Prefix of fields that the flattening transformation adds (`add.fields.prefix`).
     pub added_prefix: String,
+    /// `field.name.adjustment.mode`.
+    pub field_names: FieldNames,
+    /// Registry of the keys' schemas.
+    pub key_registry: Option<RegistryAddress>,
+    /// Registry of the values' schemas.
+    pub value_registry: Option<RegistryAddress>,
     /// Settings that were given but are not known; each one is a problem of the recording.
     pub unknown: Vec<String>,
 }
@@ -74,6 +84,9 @@ impl Default for ConverterModes {
             binary: Binary::default(),
             placeholder: "__debezium_unavailable_value".to_owned(),
             added_prefix: "__".to_owned(),
+            field_names: FieldNames::default(),
+            key_registry: None,
+            value_registry: None,
             unknown: Vec::new(),
         }
     }
@@ -82,7 +95,11 @@ impl Default for ConverterModes {
 impl ConverterModes {
     /// Reads the settings out of a connector's configuration; what is not set has Debezium's default.
     pub fn from_connector_config(config: &Map<String, Value>) -> ConverterModes {
-        let mut modes = ConverterModes::default();
+        let mut modes = ConverterModes {
+            key_registry: registry(config, Part::Key),
+            value_registry: registry(config, Part::Value),
+            ..ConverterModes::default()
+        };
         for (key, value) in config {
             let Some(value) = value.as_str() else {
                 continue;
@@ -97,9 +114,11 @@ impl ConverterModes {
                     Some(())
                 }
                 "unavailable.value.placeholder" => None,
-                "field.name.adjustment.mode" | "schema.name.adjustment.mode" if word != "none" => {
-                    None
+                "field.name.adjustment.mode" => {
+                    field_names(&word).map(|mode| modes.field_names = mode)
                 }
+                // Names of schemas are not looked at, only names of types, which are never adjusted.
+                "schema.name.adjustment.mode" => field_names(&word).map(|_| ()),
                 key if key.starts_with("transforms.") && key.ends_with(".add.fields.prefix") => {
                     modes.added_prefix = value.to_owned();
                     Some(())
@@ -117,15 +136,17 @@ impl ConverterModes {
 /// The options of a connector's configuration that decide how its records look. The rest may hold secrets and is
 /// left out.
 pub fn record_options(config: &Map<String, Value>) -> BTreeMap<String, String> {
-    const WHOLE: [&str; 8] = [
+    const WHOLE: [&str; 10] = [
         "binary.handling.mode",
         "decimal.handling.mode",
         "field.name.adjustment.mode",
+        "key.converter",
         "schema.name.adjustment.mode",
         "time.precision.mode",
         "tombstones.on.delete",
         "transforms",
         "unavailable.value.placeholder",
+        "value.converter",
     ];
     const OF_TRANSFORMS: [&str; 6] = [
         ".type",
@@ -139,11 +160,42 @@ pub fn record_options(config: &Map<String, Value>) -> BTreeMap<String, String> {
         let of_transform = || OF_TRANSFORMS.iter().any(|suffix| name.ends_with(suffix));
         WHOLE.contains(&name) || (name.starts_with("transforms.") && of_transform())
     };
-    config
+    let mut options: BTreeMap<String, String> = config
         .iter()
         .filter(|(name, _)| decides(name))
         .filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())))
-        .collect()
+        .collect();
+    for part in [Part::Key, Part::Value] {
+        // Without credentials, which an address may hold.
+        if let Some(address) = registry(config, part) {
+            options.insert(registry_option(part), address.shown());
+        }
+    }
+    options
+}
+
+/// The option that says where a converter's registry is.
+pub fn registry_option(part: Part) -> String {
+    format!("{}.converter.schema.registry.url", part.name())
+}
+
+fn registry(config: &Map<String, Value>, part: Part) -> Option<RegistryAddress> {
+    let text = |name: &str| config.get(name).and_then(Value::as_str);
+    let address = RegistryAddress::parse(text(&registry_option(part))?);
+    let user_info = format!("{}.converter.basic.auth.user.info", part.name());
+    Some(match text(&user_info) {
+        Some(user_info) => address.with_credentials(user_info),
+        None => address,
+    })
+}
+
+fn field_names(word: &str) -> Option<FieldNames> {
+    Some(match word {
+        "none" => FieldNames::Same,
+        "avro" => FieldNames::Avro,
+        "avro_unicode" => FieldNames::AvroUnicode,
+        _ => return None,
+    })
 }
 
 fn decimal(word: &str) -> Option<Decimal> {
@@ -192,5 +244,32 @@ mod tests {
         assert_eq!(modes.time_precision, TimePrecision::Connect);
         assert_eq!(modes.added_prefix, "_");
         assert_eq!(modes.unknown, ["binary.handling.mode=rot13"]);
+    }
+
+    #[test]
+    fn a_registry_is_found_for_each_half_and_kept_without_its_credentials() {
+        let config = serde_json::json!({
+            "key.converter.schema.registry.url": "http://u:p@h:1/apis,http://i:2",
+            "value.converter.schema.registry.url": "http://h:1",
+            "value.converter.basic.auth.user.info": "me:secret",
+            "value.converter": "io.confluent.connect.avro.AvroConverter",
+            "field.name.adjustment.mode": "avro_unicode",
+            "schema.name.adjustment.mode": "avro",
+        });
+        let config = config.as_object().unwrap();
+        let modes = ConverterModes::from_connector_config(config);
+        assert_eq!(modes.field_names, FieldNames::AvroUnicode);
+        assert!(modes.unknown.is_empty() && modes.value_registry.is_some());
+        let kept = record_options(config);
+        assert_eq!(
+            kept["key.converter.schema.registry.url"],
+            "http://h:1/apis,http://i:2"
+        );
+        assert!(!format!("{kept:?}{modes:?}").contains("secret"));
+        assert!(kept.contains_key("value.converter"));
+        assert_eq!(
+            ConverterModes::from_connector_config(&Map::new()).key_registry,
+            None
+        );
     }
 }

@@ -11,6 +11,7 @@ use cutover_model::canonical::Canonical;
 
 use super::encoding::Encoding;
 use super::fields::Fields;
+use super::layout::Layout;
 use super::modes::ConverterModes;
 use super::value::{self, Trouble};
 use crate::canonical;
@@ -55,7 +56,7 @@ pub(crate) struct Row {
 pub(crate) struct Reading<'a> {
     pub(crate) shape: &'a TableShape,
     pub(crate) relation: &'a str,
-    pub(crate) encodings: &'a [Encoding],
+    pub(crate) layout: &'a Layout,
     pub(crate) modes: &'a ConverterModes,
     /// Members that begin so and are no columns were added by a transformation.
     pub(crate) added_prefix: Option<&'a str>,
@@ -67,7 +68,7 @@ impl Reading<'_> {
         let mut found = 0;
         let mut values = Vec::with_capacity(self.shape.columns.len());
         for place in 0..self.shape.columns.len() {
-            let json = fields.get_near(place, &self.shape.columns[place].name);
+            let json = fields.get_near(place, &self.layout.names[place]);
             found += usize::from(json.is_some());
             let value = self.value(place, json, notes);
             whole &= value.is_some();
@@ -88,14 +89,16 @@ impl Reading<'_> {
     /// Key text from a record key; says why if a key column is not there.
     pub(crate) fn key(&self, fields: &Fields<'_>) -> Result<String, String> {
         let mut values = Vec::with_capacity(self.shape.columns.len());
-        for (column, encoding) in self.shape.columns.iter().zip(self.encodings) {
+        for (place, column) in self.shape.columns.iter().enumerate() {
             if !column.key {
                 values.push(Canonical::Null);
                 continue;
             }
             let name = &column.name;
-            let json = fields.present(name);
+            let json = self.layout.names.get(place);
+            let json = json.and_then(|name| fields.present(name));
             let json = json.ok_or_else(|| format!("the record key has no '{name}'"))?;
+            let encoding = &self.layout.encodings[place];
             values
                 .push(self.key_value(name, value::canonical(column, encoding, json, self.modes))?);
         }
@@ -104,7 +107,7 @@ impl Reading<'_> {
 
     /// Key text from a record key that is a bare value (a transformation took it out of its struct).
     pub(crate) fn bare_key(&self, json: &str) -> Result<String, String> {
-        let mut keys = self.shape.columns.iter().zip(self.encodings);
+        let mut keys = self.shape.columns.iter().zip(&self.layout.encodings);
         let mut keys = keys.by_ref().filter(|(column, _)| column.key);
         let (Some((column, encoding)), None) = (keys.next(), keys.next()) else {
             return Err("the record key is a bare value, the table's key is not".to_owned());
@@ -131,7 +134,8 @@ impl Reading<'_> {
 
     /// `None` when a value that the other ledgers have is not there.
     fn value(&self, place: usize, json: Option<&str>, notes: &mut Notes) -> Option<Canonical> {
-        let (column, encoding) = (&self.shape.columns[place], self.encodings.get(place)?);
+        let column = &self.shape.columns[place];
+        let encoding = self.layout.encodings.get(place)?;
         let (relation, name) = (self.relation, column.name.as_str());
         let Some(json) = json else {
             match encoding {
@@ -169,7 +173,7 @@ impl Reading<'_> {
             let added = self
                 .added_prefix
                 .is_some_and(|prefix| name.starts_with(prefix));
-            let known = || self.shape.columns.iter().any(|column| column.name == name);
+            let known = || self.layout.names.iter().any(|known| known == name);
             if !added && !known() {
                 let relation = self.relation;
                 notes.problem(format!(

@@ -5,21 +5,35 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use cutover_clients::registry::Registered;
 use cutover_model::canonical::Canonical;
-use cutover_model::{Column, Relation};
+use cutover_model::{Column, Half, Relation};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::*;
 use crate::canonical::{from_text, row_image};
 
+mod avro;
+mod avro_bytes;
+
 #[derive(Deserialize)]
-struct Captured {
+struct Line {
     topic: String,
     offset: i64,
     headers: Vec<String>,
     key: Option<String>,
     value: Option<String>,
+}
+
+struct Captured {
+    topic: String,
+    offset: i64,
+    headers: Vec<String>,
+    key: Option<Vec<u8>>,
+    value: Option<Vec<u8>>,
 }
 
 impl Captured {
@@ -30,8 +44,8 @@ impl Captured {
             partition: 0,
             offset: self.offset,
             timestamp_ms: Some(1),
-            key: self.key.as_deref().map(str::as_bytes),
-            value: self.value.as_deref().map(str::as_bytes),
+            key: self.key.as_deref(),
+            value: self.value.as_deref(),
             headers: headers.map(|name| (name.as_str(), None)).collect(),
         }
     }
@@ -42,12 +56,46 @@ fn fixture(name: &str) -> String {
     std::fs::read_to_string(format!("{folder}/{name}")).unwrap()
 }
 
+/// Records that are no text stand in base64 in their file.
 fn captured(form: &str) -> Vec<Captured> {
-    let lines = fixture(&format!("{form}.jsonl"));
-    lines
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect()
+    let binary = form.starts_with("avro") || form == "cloud_events";
+    let bytes = |text: String| match binary {
+        true => STANDARD.decode(text).unwrap(),
+        false => text.into_bytes(),
+    };
+    let one = |line: &str| {
+        let line: Line = serde_json::from_str(line).unwrap();
+        Captured {
+            topic: line.topic,
+            offset: line.offset,
+            headers: line.headers,
+            key: line.key.map(bytes),
+            value: line.value.map(bytes),
+        }
+    };
+    fixture(&format!("{form}.jsonl")).lines().map(one).collect()
+}
+
+/// The schemas that the registry had under their ids when the records were captured.
+struct Kept(BTreeMap<u32, Registered>);
+
+impl Kept {
+    fn captured() -> Box<Kept> {
+        let texts: BTreeMap<u32, String> =
+            serde_json::from_str(&fixture("avro_schemas.json")).unwrap();
+        let registered = |(id, text)| {
+            let kind = "AVRO".to_owned();
+            let refers = false;
+            (id, Registered { kind, text, refers })
+        };
+        Box::new(Kept(texts.into_iter().map(registered).collect()))
+    }
+}
+
+impl SchemaSource for Kept {
+    fn schema(&mut self, _: Part, id: u32) -> Option<Result<Option<Registered>, RegistryError>> {
+        Some(Ok(self.0.get(&id).cloned()))
+    }
 }
 
 fn shapes() -> Vec<TableShape> {
@@ -63,6 +111,11 @@ fn modes(form: &str) -> ConverterModes {
         "iso" => ("string", "isostring", "hex"),
         "nanos" => ("string", "nanoseconds", "bytes"),
         "micros" => ("precise", "microseconds", "base64"),
+        "avro" | "cloud_events" => ("precise", "adaptive", "bytes"),
+        "avro_flat" => ("double", "connect", "hex"),
+        "avro_bare" => ("string", "microseconds", "base64"),
+        "avro_unicode" => ("precise", "adaptive_time_microseconds", "bytes"),
+        "avro_scrubbed" => ("precise", "nanoseconds", "base64-url-safe"),
         other => panic!("{other}"),
     };
     let config = json!({ "decimal.handling.mode": decimal, "time.precision.mode": time,
@@ -109,7 +162,7 @@ fn compare_all(form: &str) -> (BTreeSet<String>, BTreeSet<String>, usize) {
     let (mut different, mut unknown, mut compared) = (BTreeSet::new(), BTreeSet::new(), 0);
     for place in 1..wide.columns.len() {
         let one = [narrow(&wide, place)];
-        let mut decoder = Decoder::new(form, &one, &modes);
+        let mut decoder = Decoder::new(form, &one, &modes).with_schemas(Kept::captured());
         let mut last = BTreeMap::new();
         for record in records
             .iter()
@@ -222,7 +275,7 @@ fn microseconds_equal_copy() {
 
 fn decoded(form: &str, table: &str) -> (Vec<ChangeRow>, Notes) {
     let (shapes, modes) = (shapes(), modes(form));
-    let mut decoder = Decoder::new(form, &shapes, &modes);
+    let mut decoder = Decoder::new(form, &shapes, &modes).with_schemas(Kept::captured());
     let mut rows = Vec::new();
     for record in captured(form) {
         if !record.topic.ends_with(&format!(".{table}")) {
@@ -342,9 +395,11 @@ fn unchanged_toast_values_are_whole_under_replica_identity_full() {
 
 #[test]
 fn messages_are_recognised_in_every_form() {
-    for form in ["envelope", "envelope_schema", "flat", "flat_schema"] {
+    let forms = ["envelope", "envelope_schema", "flat", "flat_schema"];
+    let of_avro = ["avro", "avro_flat", "avro_bare", "avro_unicode"];
+    for form in forms.iter().chain(&of_avro) {
         let (shapes, modes) = (shapes(), modes(form));
-        let mut decoder = Decoder::new(form, &shapes, &modes);
+        let mut decoder = Decoder::new(form, &shapes, &modes).with_schemas(Kept::captured());
         let mut contents = Vec::new();
         for record in captured(form) {
             if !record.topic.ends_with(".message") {
@@ -539,11 +594,10 @@ fn a_change_that_names_its_transaction_is_the_same_change() {
     for mut record in captured("envelope") {
         let plain = decoder.decode(&record.record(), 0);
         let value = record.value.take();
-        record.value = value.map(|value| value.replace("\"transaction\":null", block));
-        let named = record
-            .value
-            .as_ref()
-            .is_some_and(|value| value.contains(block));
+        let value = value.map(|value| String::from_utf8(value).unwrap());
+        let value = value.map(|value| value.replace("\"transaction\":null", block));
+        let named = value.as_ref().is_some_and(|value| value.contains(block));
+        record.value = value.map(String::into_bytes);
         assert_eq!(decoder.decode(&record.record(), 0), plain);
         changes += usize::from(named && matches!(plain, Decoded::Change(_)));
     }

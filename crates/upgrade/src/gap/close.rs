@@ -13,8 +13,9 @@ use cutover_model::evidence::{Evidence, StreamEvidence};
 use cutover_model::gap::{Closure, GapAction, GapReport, KeyCounts, Written};
 use cutover_model::{EventSink, ExitCode, RunFolder};
 use cutover_record::RecordError;
+use cutover_record::decode::Part;
 use cutover_record::topics::{
-    ConverterModes, PartitionSpan, TopicsConfig, TopicsEnd, record_topics,
+    ConverterModes, PartitionSpan, TopicsConfig, TopicsEnd, record_topics, registry_option,
 };
 use serde_json::{Map, Value};
 
@@ -31,6 +32,8 @@ pub struct Closing<'a> {
     pub run: &'a RunFolder,
     /// Bootstrap servers of the cluster that holds its topics.
     pub bootstrap: &'a str,
+    /// The schema registry, if it has another address than it had for the run, or wants credentials.
+    pub registry: Option<&'a str>,
     /// Write; otherwise only plan.
     pub apply: bool,
     /// Leave out keys that the stream has written to since the run, instead of refusing.
@@ -108,14 +111,20 @@ impl Reading<'_> {
     /// Reads the topics of the run from where it did to where they end now, into a ledger of its own.
     async fn again(&self, folder: &Path) -> Result<Present, UpgradeError> {
         let options = self.stream.options.iter();
-        let options: Map<String, Value> = options
+        let mut options: Map<String, Value> = options
             .map(|(name, value)| (name.clone(), Value::from(value.as_str())))
             .collect();
+        if let Some(registry) = self.closing.registry {
+            for part in [Part::Key, Part::Value] {
+                options.insert(registry_option(part), registry.into());
+            }
+        }
         let mut config = TopicsConfig {
             bootstrap: self.closing.bootstrap.to_owned(),
             prefix: self.stream.topic_prefix.clone(),
             shapes: self.stream.shapes.clone(),
             modes: ConverterModes::from_connector_config(&options),
+            schemas: self.stream.schemas.clone(),
             spans: Vec::new(),
         };
         let (recorded, buckets) = (self.evidence.partitions.clone(), self.evidence.buckets);

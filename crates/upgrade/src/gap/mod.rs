@@ -76,6 +76,8 @@ fn delete_form(evidence: &Evidence) -> DeleteForm {
     DeleteForm::of(&options.unwrap_or_default(), evidence.tombstones)
 }
 
+/// Envelopes that can be taken apart and written again; those in Avro are not.
 fn envelopes(evidence: &Evidence) -> bool {
-    evidence.payload.format.contains("envelope")
+    let format = &evidence.payload.format;
+    format.contains("envelope") && !format.contains("avro")
 }

@@ -28,7 +28,9 @@ pub(super) async fn crash<H: Hands>(
     let connector = Some(cutover.stream.connector.as_str());
     let mut starting = Starting::find(cutover.connect.clone(), connector).await?;
     let debezium = starting.version().await?;
-    starting.config.retain(|option, _| !is_secret(option));
+    starting
+        .config
+        .retain(|option, value| !is_secret(option, value));
     cutover.seen.deployed = Some(Deployed {
         debezium,
         config: starting.config,

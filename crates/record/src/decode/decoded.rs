@@ -1,0 +1,60 @@
+//! What comes out of decoding.
+
+use cutover_clients::registry::RegistryError;
+use cutover_model::ChangeRow;
+
+/// What a topic is for, by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TopicKind {
+    /// Changes of one table, by index into the shapes.
+    Changes(usize),
+    /// Logical decoding messages (`<prefix>.message`).
+    Messages,
+    /// Heartbeats.
+    Heartbeats,
+    /// Transaction metadata (`<prefix>.transaction`).
+    Transactions,
+    /// Any other name; a change record in it must name its table itself.
+    Unknown,
+}
+
+/// What a record turned out to be.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Decoded {
+    /// A change.
+    Change(Box<Change>),
+    /// A tombstone, as a row of the ledger.
+    Tombstone(Box<ChangeRow>),
+    /// A logical decoding message.
+    Message(Message),
+    /// A heartbeat or a record of transaction metadata.
+    Skipped,
+    /// Not decoded, and why.
+    Undecoded(String),
+    /// The registry that has its schema cannot be asked: nothing is known of this record or of any after it.
+    Unknown(Box<RegistryError>),
+}
+
+/// A change record.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Change {
+    /// The row of the ledger.
+    pub row: ChangeRow,
+    /// The record carried its LSN.
+    pub has_lsn: bool,
+    /// The record carried its operation letter.
+    pub has_op: bool,
+    /// Payload form, e.g. `debezium envelope, json without schema`.
+    pub format: &'static str,
+}
+
+/// What `pg_logical_emit_message` wrote, as the connector published it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// Prefix.
+    pub prefix: String,
+    /// Content.
+    pub content: Vec<u8>,
+    /// Position of the message.
+    pub lsn: Option<i64>,
+}
