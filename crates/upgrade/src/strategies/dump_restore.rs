@@ -34,13 +34,14 @@ fn proven(target: &str) -> Vec<Step> {
         preflight(target, Way::Dump),
         Step::CaptureState,
         Step::RoundTrip,
+        // Before writes are refused: nobody waits for an empty server.
+        Step::CreateServer {
+            version: target.into(),
+        },
         Step::StopApplication,
         Step::DrainProof,
         Step::StopConnector,
         Step::NoteCut,
-        Step::CreateServer {
-            version: target.into(),
-        },
         Step::DumpDatabase,
         Step::RestoreDatabase,
         Step::SetUpReplication,
