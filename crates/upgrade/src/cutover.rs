@@ -144,6 +144,8 @@ pub struct Seen {
     pub offset_of: Option<Incarnation>,
     /// A subscription brought rows into the new server after the connector's slot was made there.
     pub subscribed: bool,
+    /// Writers are refused: the plan has begun to, and has not let them in again.
+    pub refused: bool,
     /// A copy of the connector's slot is there, made before a start that moves the slot.
     pub slot_copied: bool,
     /// What was predicted for each start of the connector, in order.

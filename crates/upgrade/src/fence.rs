@@ -152,6 +152,25 @@ impl MarkerWatch {
         Ok(format!("{seen}, after {:.2} s", self.seconds()))
     }
 
+    /// Waits until the marker was read back from its topic, wherever else it has come to.
+    pub async fn delivered(
+        &mut self,
+        cutover: &Cutover,
+        deadline: Duration,
+    ) -> Result<String, UpgradeError> {
+        let what = "the marker in Kafka";
+        let seen = until(what, deadline, cutover.deadlines.poll, async || {
+            let seen = self.look(cutover).await?;
+            Ok::<_, UpgradeError>(if self.arrival.in_topic {
+                Poll::Ready(seen)
+            } else {
+                Poll::NotYet(seen)
+            })
+        });
+        let seen = seen.await?;
+        Ok(format!("{seen}, after {:.2} s", self.seconds()))
+    }
+
     /// Waits like [`MarkerWatch::arrive`], but a marker that does not come is an answer, not an error.
     pub async fn arrive_or_give_up(
         &mut self,

@@ -44,6 +44,8 @@ pub struct Saved {
     offset_of: Option<Incarnation>,
     subscribed: bool,
     #[serde(default)]
+    refused: bool,
+    #[serde(default)]
     slot_copied: bool,
     predictions: Vec<Prediction>,
     #[serde(default)]
@@ -91,6 +93,7 @@ impl Saved {
             last_write: seen.last_write,
             offset_of: seen.offset_of,
             subscribed: seen.subscribed,
+            refused: seen.refused,
             slot_copied: seen.slot_copied,
             predictions: seen.predictions.clone(),
             deployed: seen.deployed.clone(),
@@ -151,6 +154,7 @@ impl Saved {
             proven: cutover.seen.proven,
             offset_of: self.offset_of,
             subscribed: self.subscribed,
+            refused: self.refused,
             slot_copied: self.slot_copied,
             predictions: self.predictions,
             deployed: self.deployed,

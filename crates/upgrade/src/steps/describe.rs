@@ -200,18 +200,11 @@ impl Step {
                 "room, programs, extensions, collations, settings, prepared transactions: nothing is in the way",
             ),
             Step::CaptureState => Some("every fact could be read"),
-            Step::RoundTrip | Step::DrainProof => Some(
-                "the marker is in Kafka, the stored offset and the slot's confirmed_flush_lsn \
-                 have reached it",
-            ),
             Step::FreezeWrites | Step::StopApplication => Some(
                 "new sessions are read-only; no client transaction has written, none is prepared",
             ),
             Step::QuietServer => Some(
                 "no autovacuum worker and no session of the writers is there, and none can start",
-            ),
-            Step::StopConnector => Some(
-                "state STOPPED, no task, the slot has no reader; the stored offset stands between two events",
             ),
             Step::SetUpReplication | Step::SlotOnStandby => {
                 Some("the slot is there, nobody reads it, it is not lost")
@@ -223,10 +216,6 @@ impl Step {
             Step::AwaitSubscription => {
                 Some("the new server has applied the end of the old server's log")
             }
-            Step::RewriteOffset => Some(
-                "Connect shows the new position; it is the slot's; the server's log has reached it",
-            ),
-            Step::RewindOffset => Some("Connect's topic holds a position at which no event stands"),
             Step::CaptureGap => Some(
                 "one log leads from the stored offset to the late slot; the slot is not lost and nobody reads it",
             ),
@@ -240,8 +229,6 @@ impl Step {
             Step::RestoreDatabase | Step::EndSubscription => {
                 Some("every captured table has as many rows as the old one; no sequence is behind")
             }
-            Step::RepointConnector | Step::PointToSide => Some("Connect shows the new port"),
-            Step::DistrustSlot => Some("Connect does not show the option any more"),
             Step::NoteCut => Some("looks at the end offsets agree, before and after"),
             Step::StopServer => {
                 Some("it ended without being forced; nobody answers there any more")
@@ -259,10 +246,45 @@ impl Step {
                  the drain marker, not ahead of the server, not before the slot's start",
             ),
             Step::ReleaseWrites => Some("new sessions may write"),
+            _ => self.proof_of_stream(),
+        }
+    }
+
+    /// The same of the steps that act on the connector and its offset.
+    fn proof_of_stream(&self) -> Option<&'static str> {
+        match self {
+            Step::RoundTrip => Some(
+                "the marker is in Kafka; unless writes are refused, the stored offset and the slot's \
+                 confirmed_flush_lsn have reached it",
+            ),
+            Step::DrainProof => Some(
+                "the marker is in Kafka, the stored offset and the slot's confirmed_flush_lsn \
+                 have reached it",
+            ),
+            Step::StopConnector => Some(
+                "state STOPPED, no task, the slot has no reader; the stored offset stands between two events",
+            ),
+            Step::RewriteOffset => Some(
+                "Connect shows the new position; it is the slot's; the server's log has reached it",
+            ),
+            Step::RewindOffset => Some("Connect's topic holds a position at which no event stands"),
+            Step::RepointConnector | Step::PointToSide => Some("Connect shows the new port"),
+            Step::DistrustSlot => Some("Connect does not show the option any more"),
             Step::ResumeConnector
             | Step::DeployConnector { .. }
             | Step::RestartConnector
             | Step::StartWorker => Some("connector and task RUNNING, the slot has a reader"),
+            _ => None,
+        }
+    }
+
+    /// Whether writers are refused from this step on (`false`: no more); `None` if it changes nothing of that.
+    pub(super) fn refuses_writes(&self) -> Option<bool> {
+        match self {
+            Step::FreezeWrites | Step::StopApplication | Step::StopServer | Step::CrashServer => {
+                Some(true)
+            }
+            Step::ReleaseWrites | Step::StartApplication | Step::ReturnToOld => Some(false),
             _ => None,
         }
     }

@@ -4,15 +4,24 @@ use cutover_clients::pg::connect_admin;
 use cutover_clients::pg::marker::emit_message;
 use cutover_clients::pg::slots::slot;
 use cutover_clients::wait::{Poll, until};
+use std::time::Duration;
 
-use super::slot_copy;
+use super::{connector, slot_copy};
 use crate::cutover::Cutover;
 use crate::error::UpgradeError;
 use crate::fence::MarkerWatch;
 
-/// A marker while everything runs: shows that the connector delivers, and leaves little to drain later.
+/// How long a drained connector is given to store its offset by itself. Connect does that once in
+/// `offset.flush.interval.ms`, a minute by default, and writers wait meanwhile.
+const STORES_BY_ITSELF: Duration = Duration::from_secs(1);
+
+/// A marker while everything runs: shows that the connector delivers, and leaves little to drain later. While writes
+/// are refused nobody waits for the offset to be stored: the plan's last round trip sees it.
 pub(super) async fn round_trip(cutover: &mut Cutover) -> Result<String, UpgradeError> {
     let mut watch = MarkerWatch::send(cutover).await?;
+    if cutover.seen.refused {
+        return watch.delivered(cutover, cutover.deadlines.drain).await;
+    }
     let seen = watch.arrive(cutover, cutover.deadlines.drain).await?;
     let released = slot_copy::release(cutover).await?;
     Ok(format!("{seen}{released}"))
@@ -21,9 +30,37 @@ pub(super) async fn round_trip(cutover: &mut Cutover) -> Result<String, UpgradeE
 /// A marker after the last write: what is before it is everything.
 pub(super) async fn prove(cutover: &mut Cutover) -> Result<String, UpgradeError> {
     let mut watch = MarkerWatch::send(cutover).await?;
-    let seen = watch.arrive(cutover, cutover.deadlines.drain).await?;
+    let mut seen = watch.arrive_or_give_up(cutover, STORES_BY_ITSELF).await?;
+    if !watch.arrival.everywhere() {
+        watch.delivered(cutover, cutover.deadlines.drain).await?;
+        seen = by_stopping(cutover, &mut watch).await?;
+    }
     cutover.seen.drained = Some(watch.marker.lsn);
     Ok(seen)
+}
+
+/// The marker is in Kafka: a connector that is stopped stores its offset and confirms it at once (measured with
+/// Debezium 3.7.0 and `offset.flush.interval.ms` of a minute). Where it does not, the wait goes on.
+async fn by_stopping(
+    cutover: &mut Cutover,
+    watch: &mut MarkerWatch,
+) -> Result<String, UpgradeError> {
+    connector::stop(cutover).await?;
+    connector::prove_stopped(cutover).await?;
+    let mut seen = watch.look(cutover).await?;
+    let drained = watch.arrival.everywhere();
+    // Attached to a standby it is not stopped again before the promotion, and has to go on.
+    if !drained || cutover.reader != cutover.primary {
+        connector::resume(cutover).await?;
+        connector::prove_running(cutover).await?;
+    }
+    if !drained {
+        seen = watch.arrive(cutover, cutover.deadlines.drain).await?;
+    }
+    Ok(format!(
+        "{seen}, after {:.2} s and a stop that stored it",
+        watch.seconds()
+    ))
 }
 
 /// What people look at: the slot's lag, until it is none. The stored offset and the topics are not looked at.

@@ -252,6 +252,9 @@ impl Step {
         cutover: &mut Cutover,
         hands: &mut H,
     ) -> Result<String, UpgradeError> {
+        if let Some(refused) = self.refuses_writes() {
+            cutover.seen.refused = refused;
+        }
         match self {
             Step::CaptureState => capture::apply(cutover).await,
             Step::AwaitDelivery => drain::await_delivery(cutover).await,
@@ -459,7 +462,10 @@ impl Step {
         hands: &mut H,
     ) -> Result<String, UpgradeError> {
         match self {
-            Step::FreezeWrites | Step::StopApplication => application::release_old(cutover).await,
+            Step::FreezeWrites | Step::StopApplication => {
+                cutover.seen.refused = false;
+                application::release_old(cutover).await
+            }
             Step::QuietServer => cluster::unquiet(cutover).await,
             Step::StopConnector => connector::take_up_again(cutover, hands).await,
             Step::PauseConnector => connector::resume(cutover).await,
