@@ -199,6 +199,8 @@ fn evidence(buckets: u16) -> Evidence {
         tombstones: true,
         snapshot_allowed: false,
         attempted: false,
+        transaction_metadata: false,
+        acknowledged: Vec::new(),
         connector_ended: None,
         stream: None,
         problems: Vec::new(),

@@ -72,6 +72,8 @@ fn evidence() -> Evidence {
         tombstones: true,
         snapshot_allowed: false,
         attempted: true,
+        transaction_metadata: false,
+        acknowledged: Vec::new(),
         connector_ended: None,
         stream: None,
         problems: vec!["p".into()],

@@ -9,11 +9,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cutover_clients::kafka::Kafka;
-use cutover_clients::pg::PgAddress;
-use cutover_ledger::{ChangeWriter, StoredWriter, write_evidence};
+use cutover_clients::pg::slots::slot;
+use cutover_clients::pg::{PgAddress, connect_admin};
+use cutover_ledger::{ChangeWriter, StoredWriter, TransactionWriter, write_evidence};
 use cutover_model::evidence::{
-    EVIDENCE_FORMAT, Evidence, Fence, IncarnationEvidence, PartitionEvidence, PayloadEvidence,
-    StreamEvidence, TableEvidence, forks,
+    Acknowledged, EVIDENCE_FORMAT, Evidence, Fence, IncarnationEvidence, PartitionEvidence,
+    PayloadEvidence, StreamEvidence, TableEvidence, forks,
 };
 use cutover_model::run_folder::LedgerKind;
 use cutover_model::{EventSink, RunFolder, TableShape};
@@ -54,6 +55,8 @@ pub struct Recording<'a> {
     pub cuts: Vec<(i32, Cut)>,
     /// The fence.
     pub fence: Option<Fence>,
+    /// How far the connector's slots were confirmed.
+    pub acknowledged: Vec<Acknowledged>,
     /// Why the connector had ended before the fence.
     pub connector_ended: Option<String>,
     /// Keys were read again on purpose, after everything else had come.
@@ -75,7 +78,7 @@ impl Recording<'_> {
 
     /// End offsets of the change topics now, after the fence, with the cuts inside.
     async fn spans(&mut self) -> Result<Vec<PartitionSpan>, RehearseError> {
-        let ends = change_topic_ends(self.kafka, self.stream).await?;
+        let ends = topic_ends(self.kafka, self.stream).await?;
         let forks = forks(&self.incarnations);
         let spans = ends.into_iter().map(|((topic, partition), end)| {
             let at = |cut: &Cut| cut.get(&(topic.clone(), partition)).copied().unwrap_or(0);
@@ -110,15 +113,27 @@ impl Recording<'_> {
         };
         let mut writer =
             ChangeWriter::create(&self.run.ledger(LedgerKind::Published), self.buckets)?;
+        let mut transactions = if self.has_transaction_metadata() {
+            let folder = self.run.transactions();
+            Some(TransactionWriter::create(&folder, self.buckets)?)
+        } else {
+            None
+        };
         let events = events.clone();
         let read = move || -> Result<TopicsEnd, RehearseError> {
-            let end = record_topics(&config, &mut writer, &events)?;
+            let end = record_topics(&config, &mut writer, transactions.as_mut(), &events)?;
             writer.finish()?;
+            transactions.map(TransactionWriter::finish).transpose()?;
             Ok(end)
         };
         tokio::task::spawn_blocking(read)
             .await
             .map_err(|panic| RehearseError::Load(format!("the topic recorder failed: {panic}")))?
+    }
+
+    fn has_transaction_metadata(&self) -> bool {
+        let option = self.connector.get("provide.transaction.metadata");
+        option.is_some_and(|on| on == "true")
     }
 
     async fn stored(&self) -> Result<(), RehearseError> {
@@ -154,6 +169,7 @@ impl Recording<'_> {
                 }
             })
             .collect();
+        let transaction_metadata = self.has_transaction_metadata();
         let mut problems = self.problems;
         problems.extend(topics.problems);
         let tombstones = self
@@ -171,6 +187,8 @@ impl Recording<'_> {
             tombstones,
             snapshot_allowed: self.reread,
             attempted: true,
+            transaction_metadata,
+            acknowledged: self.acknowledged,
             connector_ended: self.connector_ended,
             stream: Some(StreamEvidence {
                 topic_prefix: self.stream.topic_prefix.clone(),
@@ -206,6 +224,8 @@ pub fn broken_off(
         tombstones: true,
         snapshot_allowed: false,
         attempted: true,
+        transaction_metadata: false,
+        acknowledged: Vec::new(),
         connector_ended: None,
         stream: None,
         problems,
@@ -224,4 +244,41 @@ pub async fn change_topic_ends(kafka: &Arc<Kafka>, stream: &Stream) -> Result<Cu
         );
     }
     Ok(all)
+}
+
+/// The same, and of the topic of transaction metadata, where there is one.
+pub async fn topic_ends(kafka: &Arc<Kafka>, stream: &Stream) -> Result<Cut, RehearseError> {
+    let mut all = change_topic_ends(kafka, stream).await?;
+    let topic = format!("{}.transaction", stream.topic_prefix);
+    let ends = cutover_upgrade::fence::ends(kafka, &topic).await?;
+    all.extend(
+        ends.into_iter()
+            .map(|(partition, end)| ((topic.clone(), partition), end)),
+    );
+    Ok(all)
+}
+
+/// How far the connector's slot is confirmed on a server, and what the topics hold. The position is read first: what
+/// was confirmed by then must be in the topics by the time their ends are read. `None` without such a slot.
+pub async fn acknowledged(
+    server: &PgAddress,
+    kafka: &Arc<Kafka>,
+    stream: &Stream,
+    incarnation: i32,
+) -> Result<Option<Acknowledged>, RehearseError> {
+    let client = connect_admin(server).await?;
+    let slot = slot(&client, &stream.slot).await?;
+    let Some(confirmed) = slot.and_then(|slot| slot.confirmed_flush) else {
+        return Ok(None);
+    };
+    let ends = change_topic_ends(kafka, stream).await?;
+    Ok(Some(Acknowledged {
+        incarnation,
+        slot: stream.slot.clone(),
+        confirmed,
+        ends: ends
+            .into_iter()
+            .map(|((topic, partition), end)| (topic, partition, end))
+            .collect(),
+    }))
 }

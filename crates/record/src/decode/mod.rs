@@ -15,13 +15,14 @@ mod json_flat;
 mod modes;
 pub mod rewrite;
 mod row;
+mod transaction;
 mod value;
 
 use std::collections::HashMap;
 use std::rc::Rc;
 
 use cutover_clients::kafka::Record;
-use cutover_model::{ChangeRow, Half, Op, ReplicaIdentity, TableShape, change};
+use cutover_model::{ChangeRow, Half, Op, ReplicaIdentity, TableShape, TransactionRow, change};
 
 pub use modes::{Binary, ConverterModes, Decimal, TimePrecision, record_options};
 pub use row::Notes;
@@ -30,7 +31,7 @@ use crate::canonical::change_key_hash;
 use encoding::Encoding;
 use fields::{Fields, Shape};
 use framing::{Framing, Schema, Unframed};
-use row::{Reading, Row};
+use row::{Reading, Row, rows_are_there};
 
 /// What a topic is for, by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +57,9 @@ pub enum Decoded {
     Tombstone(Box<ChangeRow>),
     /// A logical decoding message.
     Message(Message),
-    /// A heartbeat or a record of transaction metadata.
+    /// A BEGIN or an END of transaction metadata, as rows of its ledger.
+    Transaction(Vec<TransactionRow>),
+    /// A heartbeat.
     Skipped,
     /// Not decoded, and why.
     Undecoded(String),
@@ -91,6 +94,7 @@ struct Facts<'a> {
     op: Option<Op>,
     lsn: Option<i64>,
     xid: Option<i64>,
+    transaction: Option<transaction::Place>,
     before: RowPlace<'a>,
     after: RowPlace<'a>,
 }
@@ -195,7 +199,8 @@ impl<'a> Decoder<'a> {
             },
         };
         let decoded = match topic.kind {
-            TopicKind::Heartbeats | TopicKind::Transactions => Ok(Decoded::Skipped),
+            TopicKind::Heartbeats => Ok(Decoded::Skipped),
+            TopicKind::Transactions => transaction::read(&mut topic.values, record, incarnation),
             _ => self.record(&mut topic, record, incarnation),
         };
         self.topics.insert(record.topic.to_owned(), topic);
@@ -320,6 +325,9 @@ impl<'a> Decoder<'a> {
         };
         row.lsn = facts.lsn;
         row.xid = facts.xid;
+        if let Some(place) = &facts.transaction {
+            place.note(&mut row);
+        }
         if matches!(facts.before, RowPlace::Unknown)
             && facts.op == Some(Op::Update)
             && !shape.has_key()
@@ -477,23 +485,6 @@ fn topic_part(relation: &str) -> String {
     letters
         .map(|letter| if legal(letter) { letter } else { '_' })
         .collect()
-}
-
-/// Whether a record brings the rows that its operation must have: one whose row is gone is not one "not compared".
-fn rows_are_there(facts: &Facts<'_>, shape: &TableShape, notes: &mut Notes) -> Result<(), String> {
-    let brings_a_row = matches!(facts.op, Some(Op::Create | Op::Update | Op::Read));
-    if brings_a_row && matches!(facts.after, RowPlace::Absent) {
-        return Err("a record of a new row without the row".to_owned());
-    }
-    let has_old_row = matches!(facts.op, Some(Op::Update | Op::Delete));
-    let full = shape.replica_identity == ReplicaIdentity::Full;
-    if full && has_old_row && matches!(facts.before, RowPlace::Absent) {
-        let relation = &shape.relation;
-        notes.problem(format!(
-            "{relation}: updates or deletes came without their old row, although the replica identity is full"
-        ));
-    }
-    Ok(())
 }
 
 #[cfg(test)]

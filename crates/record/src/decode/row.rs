@@ -6,13 +6,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cutover_model::TableShape;
 use cutover_model::canonical::Canonical;
+use cutover_model::{Op, ReplicaIdentity, TableShape};
 
 use super::encoding::Encoding;
 use super::fields::Fields;
 use super::modes::ConverterModes;
 use super::value::{self, Trouble};
+use super::{Facts, RowPlace};
 use crate::canonical;
 
 /// More problems than this tell nothing new.
@@ -178,4 +179,25 @@ impl Reading<'_> {
             }
         }
     }
+}
+
+/// Whether a record brings the rows that its operation must have: one whose row is gone is not one "not compared".
+pub(super) fn rows_are_there(
+    facts: &Facts<'_>,
+    shape: &TableShape,
+    notes: &mut Notes,
+) -> Result<(), String> {
+    let brings_a_row = matches!(facts.op, Some(Op::Create | Op::Update | Op::Read));
+    if brings_a_row && matches!(facts.after, RowPlace::Absent) {
+        return Err("a record of a new row without the row".to_owned());
+    }
+    let has_old_row = matches!(facts.op, Some(Op::Update | Op::Delete));
+    let full = shape.replica_identity == ReplicaIdentity::Full;
+    if full && has_old_row && matches!(facts.before, RowPlace::Absent) {
+        let relation = &shape.relation;
+        notes.problem(format!(
+            "{relation}: updates or deletes came without their old row, although the replica identity is full"
+        ));
+    }
+    Ok(())
 }
