@@ -15,6 +15,7 @@
 
 use std::collections::BTreeMap;
 
+use cutover_model::evidence::Deletes;
 use cutover_model::result::CheckResult;
 use cutover_model::run_folder::LedgerKind;
 use cutover_model::{Evidence, FindingKind, ProofLevel, Verdict};
@@ -215,6 +216,19 @@ impl Grounds<'_> {
         begins_late.then(|| "the topics do not reach back to their first record".to_owned())
     }
 
+    /// Why deletes cannot be followed: a transformation leaves no record of them. Tombstones alone can still be folded.
+    fn delete_obstacle(&self, check: &Check) -> Option<String> {
+        let text = match self.evidence.deletes {
+            Deletes::Recorded => return None,
+            Deletes::TombstoneOnly if check.folds => return None,
+            Deletes::TombstoneOnly => {
+                "the connector's transformation leaves only a tombstone of a delete"
+            }
+            Deletes::Dropped => "the connector's transformation drops deletes and their tombstones",
+        };
+        Some(text.to_owned())
+    }
+
     /// Why the connector's own account of transactions cannot be held against the records.
     fn transaction_obstacle(&self) -> Option<String> {
         if let Err(reason) = &self.transactions {
@@ -246,6 +260,9 @@ impl Grounds<'_> {
         let reads_records = check.reads.contains(&LedgerKind::Published);
         if reads_records && !self.evidence.payload.has_op {
             return Some("records do not carry their operation".to_owned());
+        }
+        if reads_records && let Some(reason) = self.delete_obstacle(check) {
+            return Some(reason);
         }
         if check.folds
             && let Some(reason) = self.fold_obstacle()
@@ -395,8 +412,10 @@ impl Grounds<'_> {
             })
         };
         let published = self.ledger_obstacle(LedgerKind::Published).is_none();
-        let named =
-            published && self.identity_obstacle().is_none() && self.evidence.payload.undecoded == 0;
+        let named = published
+            && self.identity_obstacle().is_none()
+            && self.evidence.deletes == Deletes::Recorded
+            && self.evidence.payload.undecoded == 0;
         let witnessed = named
             && self.witness_gaps().is_empty()
             && ["i1_", "i2_", "i3_", "i4_", "i5_"].into_iter().all(ran);

@@ -197,6 +197,7 @@ fn evidence(buckets: u16) -> Evidence {
             undecoded_samples: Vec::new(),
         },
         tombstones: true,
+        deletes: Default::default(),
         snapshot_allowed: false,
         attempted: false,
         transaction_metadata: false,

@@ -70,6 +70,7 @@ fn evidence() -> Evidence {
             undecoded_samples: vec![],
         },
         tombstones: true,
+        deletes: Default::default(),
         snapshot_allowed: false,
         attempted: true,
         transaction_metadata: false,

@@ -34,6 +34,9 @@ pub struct Evidence {
     pub payload: PayloadEvidence,
     /// The connector writes a tombstone after each keyed delete.
     pub tombstones: bool,
+    /// What is left of a delete in the topics, by the connector's options.
+    #[serde(default)]
+    pub deletes: Deletes,
     /// Snapshot records (`op=r`) are part of the plan.
     pub snapshot_allowed: bool,
     /// The attempted ledger exists (rehearsals only).
@@ -143,6 +146,19 @@ pub struct Fence {
     pub confirmed: bool,
     /// The witness saw it.
     pub witnessed: bool,
+}
+
+/// What a transformation leaves of a delete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Deletes {
+    /// A record that says so: an envelope, or a row with `__deleted`.
+    #[default]
+    Recorded,
+    /// A tombstone and nothing else: that the key is gone, but not which change did it.
+    TombstoneOnly,
+    /// Nothing.
+    Dropped,
 }
 
 /// How far a slot was confirmed at a moment, and what the topics held then.

@@ -380,6 +380,7 @@ impl Drive<'_> {
             kafka: &self.cutover.kafka,
             bootstrap: self.hands.bootstrap.clone(),
             connector: connector.unwrap_or_default(),
+            debezium: self.scenario.stack.debezium.clone(),
             shapes,
             server: self.cutover.primary().clone(),
             incarnations: self.hands.incarnations(),

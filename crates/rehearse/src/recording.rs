@@ -13,8 +13,8 @@ use cutover_clients::pg::slots::slot;
 use cutover_clients::pg::{PgAddress, connect_admin};
 use cutover_ledger::{ChangeWriter, StoredWriter, TransactionWriter, write_evidence};
 use cutover_model::evidence::{
-    Acknowledged, EVIDENCE_FORMAT, Evidence, Fence, IncarnationEvidence, PartitionEvidence,
-    PayloadEvidence, StreamEvidence, TableEvidence, forks,
+    Acknowledged, Deletes, EVIDENCE_FORMAT, Evidence, Fence, IncarnationEvidence,
+    PartitionEvidence, PayloadEvidence, StreamEvidence, TableEvidence, forks,
 };
 use cutover_model::run_folder::LedgerKind;
 use cutover_model::{EventSink, RunFolder, TableShape};
@@ -22,6 +22,8 @@ use cutover_record::topics::{
     ConverterModes, PartitionSpan, TopicsConfig, TopicsEnd, record_options, record_topics,
 };
 use cutover_upgrade::Stream;
+use cutover_upgrade::lint::of_deletes;
+use cutover_upgrade::predict::DebeziumVersion;
 use serde_json::{Map, Value};
 
 use crate::error::RehearseError;
@@ -45,6 +47,8 @@ pub struct Recording<'a> {
     pub bootstrap: String,
     /// The connector's configuration: how values are encoded.
     pub connector: Map<String, Value>,
+    /// Version of Debezium.
+    pub debezium: String,
     /// Captured tables.
     pub shapes: Vec<TableShape>,
     /// Where the rows are at the end.
@@ -136,6 +140,13 @@ impl Recording<'_> {
         option.is_some_and(|on| on == "true")
     }
 
+    /// By the options that the connector was given. A version that is no number counts as the newest.
+    fn deletes(&self) -> (Deletes, bool) {
+        let newest = DebeziumVersion(u16::MAX, 0, 0);
+        let version = self.debezium.parse().unwrap_or(newest);
+        of_deletes(&record_options(&self.connector), version)
+    }
+
     async fn stored(&self) -> Result<(), RehearseError> {
         let folder = self.run.ledger(LedgerKind::Stored);
         let mut writer = StoredWriter::create(&folder, self.buckets)?;
@@ -170,12 +181,9 @@ impl Recording<'_> {
             })
             .collect();
         let transaction_metadata = self.has_transaction_metadata();
+        let (deletes, tombstones) = self.deletes();
         let mut problems = self.problems;
         problems.extend(topics.problems);
-        let tombstones = self
-            .connector
-            .get("tombstones.on.delete")
-            .is_none_or(|on| on != "false");
         Evidence {
             format: EVIDENCE_FORMAT.into(),
             buckets: self.buckets,
@@ -185,6 +193,7 @@ impl Recording<'_> {
             partitions: topics.partitions,
             payload: topics.payload,
             tombstones,
+            deletes,
             snapshot_allowed: self.reread,
             attempted: true,
             transaction_metadata,
@@ -222,6 +231,7 @@ pub fn broken_off(
             undecoded_samples: Vec::new(),
         },
         tombstones: true,
+        deletes: Deletes::default(),
         snapshot_allowed: false,
         attempted: true,
         transaction_metadata: false,

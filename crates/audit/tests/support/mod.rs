@@ -92,6 +92,7 @@ pub fn evidence(incarnations: u32, buckets: u16) -> Evidence {
             undecoded_samples: vec![],
         },
         tombstones: true,
+        deletes: Default::default(),
         snapshot_allowed: false,
         attempted: true,
         transaction_metadata: false,
