@@ -1,9 +1,10 @@
-//! One bucket of every ledger, ready for the checks.
+//! One bucket of every ledger, or all buckets of the published one, ready for the checks.
 
 use std::collections::HashSet;
 use std::fs;
 use std::path::PathBuf;
 
+use cutover_ledger::Survey;
 use cutover_model::run_folder::LedgerKind;
 use cutover_model::{Evidence, Lsn};
 use datafusion::arrow::array::{ArrayRef, AsArray, BooleanArray, Int32Array, Int64Array};
@@ -24,7 +25,7 @@ use crate::survey::Ledgers;
 
 const MATCHES: &str = include_str!("prepare/matches.sql");
 
-/// A session that sees one bucket of each ledger, `evidence`, `lives`, and `matches`.
+/// A session that sees one bucket of each ledger, `evidence`, `lives`, `truncates`, and `matches`.
 pub(crate) async fn open(
     engine: &Engine,
     limits: Limits,
@@ -45,6 +46,7 @@ pub(crate) async fn open(
             true,
         ),
     };
+    register_truncates(engine, &session).await?;
     let matches = session.sql(MATCHES).await?;
     if small {
         let schema = Arc::clone(matches.schema().inner());
@@ -81,12 +83,7 @@ pub(crate) async fn tables(
             continue;
         }
         let rows = with_later_columns(*kind, read(&session, files).await?)?;
-        if small {
-            let schema = Arc::clone(rows.schema().inner());
-            register(&session, kind.name(), &schema, rows.collect().await?)?;
-        } else {
-            session.register_table(kind.name(), rows.into_view())?;
-        }
+        hold(&session, kind.name(), rows, small).await?;
     }
     register_evidence(&session, evidence)?;
     register_lives(&session, evidence)?;
@@ -151,13 +148,89 @@ fn mask(batch: &RecordBatch, keys: &HashSet<(String, i64)>) -> BooleanArray {
     (0..batch.num_rows()).map(|row| Some(wanted(row))).collect()
 }
 
+/// A session that sees all buckets of the published ledger, `transactions` and `evidence`.
+pub(crate) async fn whole(
+    engine: &Engine,
+    limits: Limits,
+    ledgers: &Ledgers,
+    evidence: &Evidence,
+    transactions: Option<&Survey>,
+) -> Result<SessionContext> {
+    let files = |survey: Option<&Survey>| survey.map_or_else(Vec::new, |it| it.parts.concat());
+    let published = files(ledgers.get(&LedgerKind::Published).and_then(Option::as_ref));
+    let transactions = files(transactions);
+    let small = size(published.iter().chain(&transactions)) <= limits.resident;
+    let session = engine.session(small);
+    let name = LedgerKind::Published.name();
+    if published.is_empty() {
+        register(&session, name, &schema(LedgerKind::Published), Vec::new())?;
+    } else {
+        let rows = read(&session, &published).await?;
+        let rows = with_later_columns(LedgerKind::Published, rows)?;
+        hold(&session, name, rows, small).await?;
+    }
+    if transactions.is_empty() {
+        register(&session, "transactions", &transactions_schema(), Vec::new())?;
+    } else {
+        let rows = read(&session, &transactions).await?;
+        hold(&session, "transactions", rows, small).await?;
+    }
+    register_evidence(&session, evidence)?;
+    Ok(session)
+}
+
+/// Makes rows visible: in memory if they are few, from their files otherwise.
+async fn hold(session: &SessionContext, name: &str, rows: DataFrame, small: bool) -> Result<()> {
+    if small {
+        let schema = Arc::clone(rows.schema().inner());
+        return register(session, name, &schema, rows.collect().await?);
+    }
+    session.register_table(name, rows.into_view())?;
+    Ok(())
+}
+
 /// Adds the columns that a ledger of an older version lacks, empty.
-fn with_later_columns(kind: LedgerKind, rows: DataFrame) -> Result<DataFrame> {
-    let name = "compensation";
-    if kind == LedgerKind::Stored || rows.schema().has_column_with_unqualified_name(name) {
+pub(crate) fn with_later_columns(kind: LedgerKind, rows: DataFrame) -> Result<DataFrame> {
+    let later = [
+        ("compensation", ScalarValue::Utf8(None)),
+        ("tx_id", ScalarValue::Utf8(None)),
+        ("tx_order", ScalarValue::Int64(None)),
+        ("tx_table_order", ScalarValue::Int64(None)),
+    ];
+    if kind == LedgerKind::Stored {
         return Ok(rows);
     }
-    rows.with_column(name, lit(ScalarValue::Utf8(None)))
+    let add = |rows: DataFrame, (name, empty): (&str, ScalarValue)| {
+        if rows.schema().has_column_with_unqualified_name(name) {
+            Ok(rows)
+        } else {
+            rows.with_column(name, lit(empty))
+        }
+    };
+    later.into_iter().try_fold(rows, add)
+}
+
+/// Table `truncates`, which the survey has prepared if there is any.
+async fn register_truncates(engine: &Engine, session: &SessionContext) -> Result<()> {
+    let folder = engine.truncates();
+    if folder.is_dir() {
+        let rows = read(session, &[folder]).await?;
+        return hold(session, "truncates", rows, false).await;
+    }
+    let (text, int, long) = (DataType::Utf8, DataType::Int32, DataType::Int64);
+    let columns = [
+        ("incarnation", int.clone()),
+        ("relation", text.clone()),
+        ("topic", text),
+        ("partition", int),
+        ("record_offset", long.clone()),
+        ("lsn", long.clone()),
+        ("xid", long.clone()),
+        ("commit_lsn", long.clone()),
+        ("ordinal", long),
+        ("spread", DataType::Boolean),
+    ];
+    register(session, "truncates", &nullable(columns), Vec::new())
 }
 
 /// Takes the working files of a bucket away.
@@ -171,8 +244,12 @@ fn bytes(ledgers: &Ledgers, bucket: usize) -> u64 {
         .values()
         .filter_map(|survey| survey.as_ref()?.parts.get(bucket))
         .flatten();
+    size(files)
+}
+
+fn size<'a>(files: impl Iterator<Item = &'a PathBuf>) -> u64 {
     files
-        .map(|file: &PathBuf| fs::metadata(file).map_or(0, |metadata| metadata.len()))
+        .map(|file| fs::metadata(file).map_or(0, |metadata| metadata.len()))
         .sum()
 }
 
@@ -180,6 +257,7 @@ fn register_evidence(session: &SessionContext, evidence: &Evidence) -> Result<()
     let columns = [
         ("tombstones", evidence.tombstones),
         ("snapshot_allowed", evidence.snapshot_allowed),
+        ("transaction_metadata", evidence.transaction_metadata),
     ];
     let batch = RecordBatch::try_from_iter(columns.map(|(name, value)| {
         let column: ArrayRef = Arc::new(BooleanArray::from(vec![value]));
@@ -189,18 +267,28 @@ fn register_evidence(session: &SessionContext, evidence: &Evidence) -> Result<()
     register(session, "evidence", &schema, vec![batch])
 }
 
-/// Table `lives`: of each incarnation, where what the database still has ends.
+/// Table `lives`: of each incarnation, where what the database still has ends, and how far the connector's slot was
+/// confirmed.
 fn register_lives(session: &SessionContext, evidence: &Evidence) -> Result<()> {
     let lives = &evidence.incarnations;
     let indexes = (0..).take(lives.len());
     let kept = lives.iter().map(|life| life.kept_before.map(Lsn::as_i64));
-    let columns: [(&str, ArrayRef, bool); 2] = [
+    let confirmed = (0..)
+        .take(lives.len())
+        .map(|index| evidence.confirmed(index));
+    let confirmed = confirmed.map(|lsn| lsn.map(Lsn::as_i64));
+    let columns: [(&str, ArrayRef, bool); 3] = [
         (
             "incarnation",
             Arc::new(indexes.collect::<Int32Array>()),
             false,
         ),
         ("kept_before", Arc::new(kept.collect::<Int64Array>()), true),
+        (
+            "confirmed",
+            Arc::new(confirmed.collect::<Int64Array>()),
+            true,
+        ),
     ];
     let batch = RecordBatch::try_from_iter_with_nullable(columns)?;
     let schema = batch.schema();
@@ -232,6 +320,8 @@ fn schema(kind: LedgerKind) -> Schema {
             "transaction",
             "record_offset",
             "time_ms",
+            "tx_order",
+            "tx_table_order",
         ];
         let texts = [
             "relation",
@@ -242,6 +332,7 @@ fn schema(kind: LedgerKind) -> Schema {
             "resolution",
             "topic",
             "compensation",
+            "tx_id",
         ];
         let ints = ["incarnation", "half", "session", "partition"];
         let longs = longs.map(|name| (name, long.clone()));
@@ -249,6 +340,17 @@ fn schema(kind: LedgerKind) -> Schema {
         let ints = ints.map(|name| (name, int.clone()));
         longs.into_iter().chain(texts).chain(ints).collect()
     };
+    nullable(columns)
+}
+
+fn transactions_schema() -> Schema {
+    let texts = ["tx_id", "mark", "relation", "topic"].map(|name| (name, DataType::Utf8));
+    let longs = ["events", "record_offset"].map(|name| (name, DataType::Int64));
+    let ints = ["incarnation", "partition"].map(|name| (name, DataType::Int32));
+    nullable(texts.into_iter().chain(longs).chain(ints))
+}
+
+fn nullable<'a>(columns: impl IntoIterator<Item = (&'a str, DataType)>) -> Schema {
     let field = |(name, data_type)| Field::new(name, data_type, true);
     Schema::new(columns.into_iter().map(field).collect::<Vec<_>>())
 }

@@ -65,6 +65,11 @@ impl Engine {
         &self.folder
     }
 
+    /// Folder of the prepared table of truncates; missing if there is none.
+    pub(crate) fn truncates(&self) -> PathBuf {
+        self.folder.join("truncates")
+    }
+
     /// A session without tables. One thread: splitting the work was slower and took more memory,
     /// whether for 40,000 changes or for 400,000. Large inputs are joined by sorting, since only
     /// that can spill; DataFusion plans such joins only if it may use several threads

@@ -120,6 +120,8 @@ impl GapLook {
             ledgers: states,
             coverage: BTreeMap::new(),
             torn_transactions: Ok(0),
+            transactions: Ok(()),
+            truncates: Ok(()),
             failures: Vec::new(),
         };
         look_over(&engine, &ledgers, &mut grounds).await;
@@ -249,7 +251,12 @@ fn check(name: &str) -> Option<&'static Check> {
 /// As for the check of I8, and stricter: it convicts nobody if records are unread, a repair may not act.
 fn state_obstacle(grounds: &Grounds<'_>) -> Option<String> {
     let fold = check("i8_state").and_then(|check| grounds.obstacle(check));
-    fold.or_else(|| grounds.reading_gaps().into_iter().next())
+    let truncated = || {
+        let text = "tables were truncated: no repair reaches over that (I14)";
+        (grounds.amount("truncate") > 0).then(|| text.to_owned())
+    };
+    fold.or_else(truncated)
+        .or_else(|| grounds.reading_gaps().into_iter().next())
         .or_else(|| grounds.undecoded())
         .or_else(|| grounds.arrival_gap())
 }

@@ -17,10 +17,11 @@ use crate::engine::{Engine, Limits};
 use crate::error::AuditError;
 use crate::gather::Rows;
 use crate::ranking::Spool;
-use crate::survey::{Ledgers, counts, look_over, survey_all};
+use crate::survey::{Ledgers, counts, look_over, survey_all, survey_transactions};
 use crate::verdict::{Grounds, Outcome};
 
 const COVERAGE: &str = include_str!("prepare/coverage.sql");
+const UNPLACED: &str = include_str!("prepare/unplaced.sql");
 
 /// The judgement of a run.
 #[derive(Debug, Clone, PartialEq)]
@@ -70,9 +71,13 @@ pub(crate) async fn judge_within(run: &RunFolder, limits: Limits) -> Result<Judg
         ledgers: states,
         coverage: BTreeMap::new(),
         torn_transactions: Ok(0),
+        transactions: Ok(()),
+        truncates: Ok(()),
         failures: Vec::new(),
     };
     look_over(&engine, &ledgers, &mut grounds).await;
+    let transactions = survey_transactions(run, &evidence);
+    grounds.transactions = transactions.as_ref().map(drop).map_err(Clone::clone);
     let mut spool = Spool::create(workspace.path())?;
     let mut outcomes = vec![Outcome::default(); ALL.len()];
     let ledgers = Arc::new(ledgers);
@@ -95,13 +100,10 @@ pub(crate) async fn judge_within(run: &RunFolder, limits: Limits) -> Result<Judg
         let opened = bucket::open(&engine, limits, &ledgers, &evidence, place).await;
         match opened {
             Ok(session) => {
-                if let Err(error) = count(&session, &mut grounds).await {
+                if let Err(error) = count(&session, COVERAGE, &mut grounds).await {
                     grounds.failures.push(error.one_line());
                 }
-                let found = run_checks(&session, &grounds, &mut spool).await?;
-                for (outcome, found) in outcomes.iter_mut().zip(found) {
-                    merge(outcome, found);
-                }
+                run_checks(&session, &grounds, false, &mut spool, &mut outcomes).await?;
             }
             Err(source) => {
                 let error = AuditError::engine("prepared a bucket")(source).one_line();
@@ -113,6 +115,9 @@ pub(crate) async fn judge_within(run: &RunFolder, limits: Limits) -> Result<Judg
         }
         bucket::close(&engine, number);
     }
+    let transactions = transactions.unwrap_or_default();
+    let opened = bucket::whole(&engine, limits, &ledgers, &evidence, transactions.as_ref()).await;
+    look_at_the_whole(opened, &mut grounds, &mut spool, &mut outcomes).await?;
     let findings = spool.rank(&engine, &run.findings(), limits.shown).await?;
     Ok(conclude(&grounds, &outcomes, findings))
 }
@@ -143,9 +148,38 @@ fn acquittals(
     Box::pin(looks.buffered(ahead))
 }
 
-/// Adds what `coverage.sql` counts in a bucket.
-async fn count(session: &SessionContext, grounds: &mut Grounds<'_>) -> Result<(), AuditError> {
-    let counted = async { session.sql(COVERAGE).await?.collect().await };
+/// Runs the checks of what lies in several buckets.
+async fn look_at_the_whole(
+    opened: datafusion::error::Result<SessionContext>,
+    grounds: &mut Grounds<'_>,
+    spool: &mut Spool,
+    outcomes: &mut [Outcome],
+) -> Result<(), AuditError> {
+    let opened = opened.map_err(AuditError::engine("prepared all buckets"));
+    let counted = match opened {
+        Ok(session) => count(&session, UNPLACED, grounds).await.map(|()| session),
+        Err(error) => Err(error),
+    };
+    match counted {
+        Ok(session) => run_checks(&session, grounds, true, spool, outcomes).await,
+        Err(error) => {
+            let of_the_whole = ALL.iter().zip(outcomes).filter(|(check, _)| check.whole);
+            for (_, outcome) in of_the_whole {
+                outcome.error = Some(error.one_line());
+            }
+            grounds.failures.push(error.one_line());
+            Ok(())
+        }
+    }
+}
+
+/// Adds what is counted by `sql`: rows of what, relation, amount.
+async fn count(
+    session: &SessionContext,
+    sql: &str,
+    grounds: &mut Grounds<'_>,
+) -> Result<(), AuditError> {
+    let counted = async { session.sql(sql).await?.collect().await };
     let batches = counted
         .await
         .map_err(AuditError::engine("counted a bucket"))?;
@@ -157,25 +191,28 @@ async fn count(session: &SessionContext, grounds: &mut Grounds<'_>) -> Result<()
     Ok(())
 }
 
-/// Runs what can run on a bucket; a check that breaks is remembered, the others go on.
+/// Runs what can run: the checks of one bucket, or those of the whole. One that breaks is remembered,
+/// the others go on.
 async fn run_checks(
     session: &SessionContext,
     grounds: &Grounds<'_>,
+    whole: bool,
     spool: &mut Spool,
-) -> Result<Vec<Outcome>, AuditError> {
-    let mut outcomes = Vec::new();
-    for check in &ALL {
-        let mut outcome = Outcome::default();
-        if grounds.applies(check) && grounds.obstacle(check).is_none() {
-            match run_check(session, check, spool, &mut outcome).await {
-                Err(error @ AuditError::Ledger(_)) => return Err(error),
-                Err(error) => outcome.error = Some(error.one_line()),
-                Ok(()) => (),
-            }
+    outcomes: &mut [Outcome],
+) -> Result<(), AuditError> {
+    for (check, sum) in ALL.iter().zip(outcomes) {
+        if check.whole != whole || !grounds.applies(check) || grounds.obstacle(check).is_some() {
+            continue;
         }
-        outcomes.push(outcome);
+        let mut outcome = Outcome::default();
+        match run_check(session, check, spool, &mut outcome).await {
+            Err(error @ AuditError::Ledger(_)) => return Err(error),
+            Err(error) => outcome.error = Some(error.one_line()),
+            Ok(()) => (),
+        }
+        merge(sum, outcome);
     }
-    Ok(outcomes)
+    Ok(())
 }
 
 async fn run_check(

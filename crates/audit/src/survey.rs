@@ -10,13 +10,18 @@ use cutover_model::{Evidence, RunFolder};
 use datafusion::arrow::array::AsArray;
 use datafusion::arrow::datatypes::Int64Type;
 use datafusion::arrow::record_batch::RecordBatch;
+use datafusion::dataframe::DataFrameWriteOptions;
 
+use crate::bucket::with_later_columns;
 use crate::engine::{Engine, read};
 use crate::error::AuditError;
 use crate::transactions::torn;
 use crate::verdict::{Grounds, LedgerState};
 
+const TRUNCATED: &str = include_str!("prepare/truncated.sql");
 const TRUNCATES: &str = include_str!("prepare/truncates.sql");
+const UNDECIDABLE: &str =
+    "select relation, count(*) as amount from truncates where spread group by relation";
 
 /// The ledgers that can be read, by kind; one that is missing is an empty table, and the checks
 /// that need it do not run.
@@ -53,6 +58,19 @@ pub(crate) fn survey_all(
     Ok((ledgers, states))
 }
 
+/// Looks over the ledger of the connector's own account of transactions, where there must be one.
+pub(crate) fn survey_transactions(
+    run: &RunFolder,
+    evidence: &Evidence,
+) -> Result<Option<Survey>, String> {
+    if !evidence.transaction_metadata {
+        return Ok(None);
+    }
+    let found = survey(&run.transactions(), Content::Transactions);
+    let unread = |error| format!("the transactions ledger cannot be read: {error}");
+    found.map(Some).map_err(unread)
+}
+
 /// Adds what concerns all buckets at once: whole transactions, truncates.
 pub(crate) async fn look_over(engine: &Engine, ledgers: &Ledgers, grounds: &mut Grounds<'_>) {
     let files = |kind: LedgerKind| {
@@ -60,7 +78,7 @@ pub(crate) async fn look_over(engine: &Engine, ledgers: &Ledgers, grounds: &mut 
         survey.map_or_else(Vec::new, |survey| survey.parts.concat())
     };
     for kind in [LedgerKind::Committed, LedgerKind::Published] {
-        match truncates(engine, &files(kind)).await {
+        match truncated(engine, &files(kind)).await {
             Ok(found) => {
                 for (relation, amount) in found {
                     let name = ("truncate".to_owned(), relation);
@@ -70,11 +88,23 @@ pub(crate) async fn look_over(engine: &Engine, ledgers: &Ledgers, grounds: &mut 
             Err(error) => grounds.failures.push(error.one_line()),
         }
     }
+    let (committed, published) = (files(LedgerKind::Committed), files(LedgerKind::Published));
+    if grounds.amount("truncate") > 0 {
+        match prepare_truncates(engine, &committed, &published).await {
+            Ok(found) => {
+                for (relation, amount) in found {
+                    let name = ("undecidable".to_owned(), relation);
+                    *grounds.coverage.entry(name).or_default() += amount;
+                }
+            }
+            Err(error) => grounds.truncates = Err(error.one_line()),
+        }
+    }
     let survey = ledgers.get(&LedgerKind::Committed);
     let rows = survey
         .and_then(Option::as_ref)
         .map_or(0, |survey| survey.rows);
-    let torn = torn(&files(LedgerKind::Committed), rows, engine.folder());
+    let torn = torn(&committed, rows, engine.folder());
     grounds.torn_transactions = torn.map_err(|error| error.one_line());
 }
 
@@ -97,14 +127,46 @@ async fn query(
         .map_err(AuditError::engine("looked a ledger over"))
 }
 
-async fn truncates(engine: &Engine, files: &[PathBuf]) -> Result<Vec<(String, u64)>, AuditError> {
+async fn truncated(engine: &Engine, files: &[PathBuf]) -> Result<Vec<(String, u64)>, AuditError> {
+    by_relation(&query(engine, files, "changes", TRUNCATED).await?)
+}
+
+/// Writes the table of truncates where sessions of buckets find it; counts the undecidable ones.
+async fn prepare_truncates(
+    engine: &Engine,
+    committed: &[PathBuf],
+    published: &[PathBuf],
+) -> Result<Vec<(String, u64)>, AuditError> {
+    if committed.is_empty() || published.is_empty() {
+        return Ok(Vec::new());
+    }
+    let session = engine.session(false);
+    let folder = engine.truncates();
+    let prepared = async {
+        for (kind, files) in [
+            (LedgerKind::Committed, committed),
+            (LedgerKind::Published, published),
+        ] {
+            let rows = with_later_columns(kind, read(&session, files).await?)?;
+            session.register_table(kind.name(), rows.into_view())?;
+        }
+        let target = folder.to_string_lossy().into_owned();
+        let rows = session.sql(TRUNCATES).await?;
+        rows.write_parquet(&target, DataFrameWriteOptions::new(), None)
+            .await?;
+        let rows = read(&session, &[folder]).await?;
+        session.register_table("truncates", rows.into_view())?;
+        session.sql(UNDECIDABLE).await?.collect().await
+    };
+    let batches = prepared.await;
+    by_relation(&batches.map_err(AuditError::engine("looked for truncates"))?)
+}
+
+fn by_relation(batches: &[RecordBatch]) -> Result<Vec<(String, u64)>, AuditError> {
     let mut found = Vec::new();
-    for batch in query(engine, files, "changes", TRUNCATES).await? {
-        found.extend(
-            counts(&batch, 0)?
-                .into_iter()
-                .map(|(_, relation, amount)| (relation, amount)),
-        );
+    for batch in batches {
+        let counted = counts(batch, 0)?.into_iter();
+        found.extend(counted.map(|(_, relation, amount)| (relation, amount)));
     }
     Ok(found)
 }

@@ -15,6 +15,7 @@
 
 use std::collections::BTreeMap;
 
+use cutover_model::evidence::Deletes;
 use cutover_model::result::CheckResult;
 use cutover_model::run_folder::LedgerKind;
 use cutover_model::{Evidence, FindingKind, ProofLevel, Verdict};
@@ -36,6 +37,10 @@ pub struct Grounds<'a> {
     /// Transactions that the committed ledger does not hold whole; `Err` if that could not be found
     /// out.
     pub torn_transactions: Result<u64, String>,
+    /// Whether the transactions ledger can be read, where there must be one.
+    pub transactions: Result<(), String>,
+    /// Whether the table of truncates could be prepared.
+    pub truncates: Result<(), String>,
     /// What failed outside any check: a count that could not be made, a bucket that could not be
     /// opened.
     pub failures: Vec<String>,
@@ -200,18 +205,6 @@ impl Grounds<'_> {
         if let Some(failure) = self.failures.first() {
             return Some(failure.clone());
         }
-        if self.amount("truncate") > 0 {
-            return Some(format!(
-                "{} was truncated: where that stands among its rows is undecidable (I14)",
-                self.relations("truncate")
-            ));
-        }
-        if self.amount("keyless-state") > 0 {
-            return Some(format!(
-                "{} has no key, and records or rows of it have no image to fold by",
-                self.relations("keyless-state")
-            ));
-        }
         let unread = |table: &&cutover_model::evidence::TableEvidence| !table.stored;
         if let Some(table) = self.evidence.tables.iter().find(unread) {
             return Some(format!("the rows of {} were not read", table.relation));
@@ -222,6 +215,28 @@ impl Grounds<'_> {
             .iter()
             .any(|partition| partition.start > 0);
         begins_late.then(|| "the topics do not reach back to their first record".to_owned())
+    }
+
+    /// Why deletes cannot be followed: a transformation leaves no record of them. Tombstones alone can still be folded.
+    fn delete_obstacle(&self, check: &Check) -> Option<String> {
+        let text = match self.evidence.deletes {
+            Deletes::Recorded => return None,
+            Deletes::TombstoneOnly if check.folds => return None,
+            Deletes::TombstoneOnly => {
+                "the connector's transformation leaves only a tombstone of a delete"
+            }
+            Deletes::Dropped => "the connector's transformation drops deletes and their tombstones",
+        };
+        Some(text.to_owned())
+    }
+
+    /// Why the connector's own account of transactions cannot be held against the records.
+    fn transaction_obstacle(&self) -> Option<String> {
+        if let Err(reason) = &self.transactions {
+            return Some(reason.clone());
+        }
+        let without = self.amount("no-transaction");
+        (without > 0).then(|| format!("{without} records do not say which transaction they are of"))
     }
 
     /// Whether a check belongs to the run at all: without a workload of ours nothing was attempted.
@@ -247,8 +262,21 @@ impl Grounds<'_> {
         if reads_records && !self.evidence.payload.has_op {
             return Some("records do not carry their operation".to_owned());
         }
+        if reads_records && let Some(reason) = self.delete_obstacle(check) {
+            return Some(reason);
+        }
         if check.folds
             && let Some(reason) = self.fold_obstacle()
+        {
+            return Some(reason);
+        }
+        if check.truncates
+            && let Err(reason) = &self.truncates
+        {
+            return Some(reason.clone());
+        }
+        if check.whole
+            && let Some(reason) = self.transaction_obstacle()
         {
             return Some(reason);
         }
@@ -275,7 +303,7 @@ impl Grounds<'_> {
         let present = outcome
             .findings
             .iter()
-            .any(|(kind, count)| *count > 0 && !absent(kind));
+            .any(|(kind, count)| *count > 0 && !absent(kind) && kind.is_violation());
         let missing: u64 = outcome
             .findings
             .iter()
@@ -300,12 +328,12 @@ impl Grounds<'_> {
         if check.witness != WitnessNeed::None {
             doubts.extend(self.witness_gaps());
         }
-        if check.reads.contains(&LedgerKind::Attempted) && self.amount("no-xid") > 0 {
-            doubts.push(format!(
-                "{} acknowledged changes have no transaction id to look them up by",
-                self.amount("no-xid")
-            ));
-        }
+        let asked = check
+            .asks
+            .iter()
+            .map(|(what, text)| (self.amount(what), text));
+        let left_out = asked.filter(|(amount, _)| *amount > 0);
+        doubts.extend(left_out.map(|(amount, text)| format!("{amount} {text}")));
         match outcome.error.clone().or_else(|| doubts.into_iter().next()) {
             Some(reason) => result(Verdict::Unknown, Some(reason)),
             None => result(Verdict::Pass, None),
@@ -319,6 +347,8 @@ impl Grounds<'_> {
             let wanted = kind != LedgerKind::Attempted || self.evidence.attempted;
             all.extend(self.ledger_obstacle(kind).filter(|_| wanted));
         }
+        all.extend(self.transactions.clone().err());
+        all.extend(self.truncates.clone().err());
         all.extend(self.identity_obstacle());
         all.extend(self.undecoded());
         let ended = self.evidence.connector_ended.as_ref();
@@ -383,8 +413,10 @@ impl Grounds<'_> {
             })
         };
         let published = self.ledger_obstacle(LedgerKind::Published).is_none();
-        let named =
-            published && self.identity_obstacle().is_none() && self.evidence.payload.undecoded == 0;
+        let named = published
+            && self.identity_obstacle().is_none()
+            && self.evidence.deletes == Deletes::Recorded
+            && self.evidence.payload.undecoded == 0;
         let witnessed = named
             && self.witness_gaps().is_empty()
             && ["i1_", "i2_", "i3_", "i4_", "i5_"].into_iter().all(ran);
@@ -395,7 +427,7 @@ impl Grounds<'_> {
             ProofLevel::P3
         } else if named {
             ProofLevel::P2
-        } else if ran("i8_") {
+        } else if ran("i8_") && self.amount("keyless-state") + self.amount("undecidable") == 0 {
             ProofLevel::P1
         } else {
             ProofLevel::P0

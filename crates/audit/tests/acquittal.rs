@@ -57,8 +57,15 @@ fn same_both_ways(run: &Run) -> Verdict {
     let full = block_on(judge_every_row(&saved)).unwrap();
     let in_full = findings(&saved);
     let quick = block_on(judge(&saved)).unwrap();
+    let in_quick = findings(&saved);
+    let apart = |one: &[Finding], other: &[Finding]| -> Vec<Finding> {
+        let missing = one.iter().filter(|finding| !other.contains(finding));
+        missing.take(3).cloned().collect()
+    };
+    assert_eq!(apart(&in_quick, &in_full), []);
+    assert_eq!(apart(&in_full, &in_quick), []);
+    assert_eq!((quick.verdict, &quick.checks), (full.verdict, &full.checks));
     assert_eq!(quick, full);
-    assert_eq!(findings(&saved), in_full);
     quick.verdict
 }
 
@@ -77,6 +84,7 @@ fn histories_are_judged_alike_with_and_without_acquittals() {
         }
         run.attempted.clear();
         run.evidence.attempted = false;
+        run.evidence.transaction_metadata = true;
         list_tables(&mut run);
         assert_eq!(same_both_ways(&run), Verdict::Pass);
 

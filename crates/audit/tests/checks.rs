@@ -75,7 +75,7 @@ fn a_clean_run_passes_at_the_highest_level_without_a_reason() {
         (judgement.verdict, judgement.proof_level),
         (Verdict::Pass, ProofLevel::P4)
     );
-    assert_eq!(judgement.checks.len(), 9);
+    assert_eq!(judgement.checks.len(), 13);
     let counts = &judgement.counts;
     assert_eq!(
         (counts.attempted, counts.committed, counts.published),
@@ -92,7 +92,13 @@ fn i1_names_a_lost_change_and_its_neighbours() {
     let mut run = clean();
     without(&mut run, 20);
     let (judgement, findings) = run.judge();
-    assert_eq!(kinds(&findings), [("i1_complete", FindingKind::Lost)]);
+    assert_eq!(
+        kinds(&findings),
+        [
+            ("i1_complete", FindingKind::Lost),
+            ("i6_chain", FindingKind::BrokenChain)
+        ]
+    );
     let lost = only(&findings, FindingKind::Lost);
     assert_eq!(
         (lost.lsn, lost.xid, lost.revision),
@@ -111,7 +117,15 @@ fn i1_names_a_lost_change_and_its_neighbours() {
         (judgement.verdict, judgement.proof_level),
         (Verdict::Fail, ProofLevel::P4)
     );
-    assert_eq!(judgement.reasons, ["I1 complete is violated: 1 finding"]);
+    assert_eq!(
+        judgement.reasons,
+        [
+            "I1 complete is violated: 1 finding",
+            "I6 chain is violated: 1 finding",
+            "I11 acknowledged: 1 lost changes are of a life in which nobody noted how far the slot \
+             was confirmed"
+        ]
+    );
     assert_eq!(judgement.counts.lost, 1);
 }
 
@@ -178,7 +192,13 @@ fn i2_tells_phantom_from_aborted() {
         ..stray
     });
     let (judgement, findings) = run.judge();
-    assert_eq!(kinds(&findings), [("i2_invention", FindingKind::Aborted)]);
+    assert_eq!(
+        kinds(&findings),
+        [
+            ("i2_invention", FindingKind::Aborted),
+            ("i6_chain", FindingKind::BrokenChain)
+        ]
+    );
     assert_eq!(judgement.counts.findings.get("aborted"), Some(&1));
 }
 
@@ -529,6 +549,7 @@ fn findings_come_most_important_first() {
             (FindingKind::Lost, Some(100)),
             (FindingKind::Lost, Some(200)),
             (FindingKind::Divergent, Some(500)),
+            (FindingKind::BrokenChain, Some(300)),
         ]
     );
 }

@@ -5,6 +5,7 @@ mod support;
 
 use cutover_audit::judge;
 use cutover_ledger::LedgerError;
+use cutover_model::evidence::Deletes;
 use cutover_model::run_folder::LedgerKind;
 use cutover_model::{
     ChangeRow, Classified, Evidence, ExitCode, FindingKind, Lsn, Op, ProofLevel, RunFolder, Verdict,
@@ -188,21 +189,6 @@ fn a_loss_does_not_convict_if_the_record_may_merely_be_unread() {
 }
 
 #[test]
-fn truncated_tables_are_undecidable() {
-    let mut run = clean();
-    run.commit(change(0, ORDERS, Op::Truncate, None, (None, None)));
-    run.stored.clear();
-    let (judgement, findings) = run.judge();
-    assert_eq!(findings, []);
-    assert_eq!(judgement.verdict, Verdict::Unknown);
-    assert!(
-        judgement.reasons[0].contains("I14"),
-        "{:?}",
-        judgement.reasons
-    );
-}
-
-#[test]
 fn a_committed_ledger_with_holes_is_noticed() {
     let mut run = clean();
     run.committed[1].ordinal = Some(1);
@@ -231,7 +217,7 @@ fn without_a_workload_of_ours_nothing_was_attempted_and_nothing_is_asked_of_it()
         (judgement.verdict, judgement.proof_level),
         (Verdict::Pass, ProofLevel::P4)
     );
-    assert_eq!(judgement.checks.len(), 8);
+    assert_eq!(judgement.checks.len(), 12);
 }
 
 #[test]
@@ -344,4 +330,39 @@ fn what_is_missing_convicts_when_the_connector_has_ended_and_not_before() {
         reasons.contains("the connector brings nothing more: no longer available"),
         "{reasons}"
     );
+}
+
+#[test]
+fn deletes_that_a_transformation_takes_away_are_neither_lost_nor_proven() {
+    let mut run = clean();
+    run.commit(change(
+        0,
+        ORDERS,
+        Op::Delete,
+        Some(&key(1)),
+        (Some(1), None),
+    ));
+    run.stored.remove(0);
+    assert_eq!(run.judge().0.verdict, Verdict::Pass);
+    run.published.retain(|row| row.op != Op::Delete);
+    assert_eq!(
+        run.judge().0.verdict,
+        Verdict::Fail,
+        "nothing says that it is meant so"
+    );
+    run.evidence.deletes = Deletes::TombstoneOnly;
+    let verdicts = |run: &Run| {
+        let (judgement, findings) = run.judge();
+        assert_eq!(findings, []);
+        assert_eq!(judgement.verdict, Verdict::Unknown);
+        let fold = judgement
+            .checks
+            .iter()
+            .find(|check| check.check == "i8_state");
+        (fold.unwrap().verdict, judgement.proof_level)
+    };
+    assert_eq!(verdicts(&run), (Verdict::Pass, ProofLevel::P1));
+    run.published.retain(|row| row.op != Op::Tombstone);
+    run.evidence.deletes = Deletes::Dropped;
+    assert_eq!(verdicts(&run), (Verdict::Unknown, ProofLevel::P0));
 }

@@ -29,7 +29,7 @@ pub use error::LedgerError;
 pub use findings::{FindingsWriter, read_findings, write_findings};
 pub use reader::{read_changes, read_columns, read_stored};
 pub use survey::{Content, Survey, survey};
-pub use writer::{ChangeWriter, StoredWriter};
+pub use writer::{ChangeWriter, StoredWriter, TransactionWriter};
 
 /// Buckets of a rehearsal's ledgers. A bucket is what the audit judges at a time, in bounded
 /// memory: about 100,000 committed changes of one bucket fit. More buckets cost about 0.15 s each.

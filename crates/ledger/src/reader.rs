@@ -64,11 +64,7 @@ pub fn read_columns(
     content: Content,
     columns: &[&str],
 ) -> Result<impl Iterator<Item = Result<RecordBatch, LedgerError>> + use<>, LedgerError> {
-    let format = match content {
-        Content::Stored => StoredRow::FORMAT,
-        Content::Changes => ChangeRow::FORMAT,
-    };
-    let reader = part::open_columns(file, format, columns)?;
+    let reader = part::open_columns(file, content.format(), columns)?;
     let path = file.to_owned();
     Ok(reader.map(move |batch| batch.map_err(|error| LedgerError::damaged(&path, error))))
 }

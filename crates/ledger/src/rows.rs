@@ -1,6 +1,6 @@
 //! The Parquet form of each row type. Column names are the field names of `model`.
 
-use cutover_model::{ChangeRow, Finding, FindingKind, Half, Outcome, StoredRow};
+use cutover_model::{ChangeRow, Finding, FindingKind, Half, Outcome, StoredRow, TransactionRow};
 
 use crate::columns::{Cells, ColumnSpec, Columns, Kind, Record};
 
@@ -34,8 +34,11 @@ impl Record for ChangeRow {
         ("record_offset", Kind::Long, true),
         ("time_ms", Kind::Long, true),
         ("compensation", Kind::Text, true),
+        ("tx_id", Kind::Text, true),
+        ("tx_order", Kind::Long, true),
+        ("tx_table_order", Kind::Long, true),
     ];
-    const ADDED: &'static [&'static str] = &["compensation"];
+    const ADDED: &'static [&'static str] = &["compensation", "tx_id", "tx_order", "tx_table_order"];
 
     fn write(&self, columns: &mut Columns) {
         columns.int(Some(self.incarnation));
@@ -61,6 +64,9 @@ impl Record for ChangeRow {
         columns.long(self.record_offset);
         columns.long(self.time_ms);
         columns.text(self.compensation.as_deref());
+        columns.text(self.tx_id.as_deref());
+        columns.long(self.tx_order);
+        columns.long(self.tx_table_order);
     }
 
     fn read(cells: &mut Cells<'_>) -> Result<ChangeRow, String> {
@@ -91,6 +97,9 @@ impl Record for ChangeRow {
             record_offset: cells.long(),
             time_ms: cells.long(),
             compensation: cells.text().map(str::to_owned),
+            tx_id: cells.text().map(str::to_owned),
+            tx_order: cells.long(),
+            tx_table_order: cells.long(),
         })
     }
 }
@@ -123,6 +132,44 @@ impl Record for StoredRow {
             key_hash: needed(cells.long(), "key_hash")?,
             image: cells.long(),
             revision: cells.long(),
+        })
+    }
+}
+
+impl Record for TransactionRow {
+    const FORMAT: &'static str = "cutover.transactions/1";
+    const COLUMNS: &'static [ColumnSpec] = &[
+        ("incarnation", Kind::Int, false),
+        ("tx_id", Kind::Text, false),
+        ("mark", Kind::Text, false),
+        ("relation", Kind::Text, true),
+        ("events", Kind::Long, true),
+        ("topic", Kind::Text, false),
+        ("partition", Kind::Int, false),
+        ("record_offset", Kind::Long, false),
+    ];
+
+    fn write(&self, columns: &mut Columns) {
+        columns.int(Some(self.incarnation));
+        columns.text(Some(&self.tx_id));
+        columns.text(Some(self.mark.word()));
+        columns.text(self.relation.as_deref());
+        columns.long(self.events);
+        columns.text(Some(&self.topic));
+        columns.int(Some(self.partition));
+        columns.long(Some(self.record_offset));
+    }
+
+    fn read(cells: &mut Cells<'_>) -> Result<TransactionRow, String> {
+        Ok(TransactionRow {
+            incarnation: needed(cells.int(), "incarnation")?,
+            tx_id: needed(cells.text(), "tx_id")?.to_owned(),
+            mark: needed(cells.text(), "mark")?.parse()?,
+            relation: cells.text().map(str::to_owned),
+            events: cells.long(),
+            topic: needed(cells.text(), "topic")?.to_owned(),
+            partition: needed(cells.int(), "partition")?,
+            record_offset: needed(cells.long(), "record_offset")?,
         })
     }
 }

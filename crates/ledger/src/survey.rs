@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use cutover_model::{ChangeRow, StoredRow};
+use cutover_model::{ChangeRow, StoredRow, TransactionRow};
 use serde::{Deserialize, Serialize};
 
 use crate::columns::Record;
@@ -22,6 +22,8 @@ pub enum Content {
     Changes,
     /// Stored rows.
     Stored,
+    /// The connector's own account of transactions.
+    Transactions,
 }
 
 impl Content {
@@ -29,6 +31,7 @@ impl Content {
         match self {
             Content::Changes => ChangeRow::FORMAT,
             Content::Stored => StoredRow::FORMAT,
+            Content::Transactions => TransactionRow::FORMAT,
         }
     }
 }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use arrow::array::RecordBatch;
 use cutover_model::change::bucket;
-use cutover_model::{ChangeRow, StoredRow};
+use cutover_model::{ChangeRow, StoredRow, TransactionRow};
 
 use crate::columns::{self, Columns, Record};
 use crate::document;
@@ -230,6 +230,26 @@ impl StoredWriter {
     /// Rows appended so far.
     pub fn rows(&self) -> u64 {
         self.0.rows
+    }
+
+    /// As [`ChangeWriter::finish`].
+    pub fn finish(self) -> Result<u64, LedgerError> {
+        self.0.finish()
+    }
+}
+
+/// Writes the ledger of the connector's own account of transactions.
+pub struct TransactionWriter(LedgerWriter<TransactionRow>);
+
+impl TransactionWriter {
+    /// As [`ChangeWriter::create`].
+    pub fn create(folder: &Path, buckets: u16) -> Result<TransactionWriter, LedgerError> {
+        Ok(TransactionWriter(LedgerWriter::create(folder, buckets)?))
+    }
+
+    /// As [`ChangeWriter::append`].
+    pub fn append(&mut self, row: &TransactionRow) -> Result<(), LedgerError> {
+        self.0.append(row, "", Some(&row.tx_id))
     }
 
     /// As [`ChangeWriter::finish`].

@@ -187,6 +187,12 @@ pub struct ChangeRow {
     /// Published only: token of the repair that wrote the record ([`COMPENSATION_HEADER`]). Such a record is marked
     /// backfill: it is no change of the database, it counts in the fold only.
     pub compensation: Option<String>,
+    /// Published only, with transaction metadata: the connector's name of the transaction.
+    pub tx_id: Option<String>,
+    /// Published only, likewise: place among all changes of the transaction, from 1.
+    pub tx_order: Option<i64>,
+    /// Published only, likewise: place among those of the same table, from 1.
+    pub tx_table_order: Option<i64>,
     /// Wall clock: record timestamp (published), commit time (committed), time of the outcome (attempted); epoch ms.
     pub time_ms: Option<i64>,
 }
@@ -217,6 +223,9 @@ impl ChangeRow {
             partition: None,
             record_offset: None,
             compensation: None,
+            tx_id: None,
+            tx_order: None,
+            tx_table_order: None,
             time_ms: None,
         }
     }
@@ -237,6 +246,67 @@ pub struct StoredRow {
     pub image: Option<i64>,
     /// The row's `revision` column, if the table has one.
     pub revision: Option<i64>,
+}
+
+/// What a row of the connector's transaction topic says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum TransactionMark {
+    /// The transaction begins (`begin`).
+    Begin,
+    /// It ends, after so many changes in all (`end`).
+    End,
+    /// So many of them are of one table (`count`); stands beside `end`, at the same place in the log.
+    Count,
+}
+
+impl TransactionMark {
+    const ALL: [TransactionMark; 3] = [
+        TransactionMark::Begin,
+        TransactionMark::End,
+        TransactionMark::Count,
+    ];
+
+    /// The word stored in the ledger.
+    pub fn word(self) -> &'static str {
+        match self {
+            TransactionMark::Begin => "begin",
+            TransactionMark::End => "end",
+            TransactionMark::Count => "count",
+        }
+    }
+}
+
+impl FromStr for TransactionMark {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<TransactionMark, String> {
+        let found = TransactionMark::ALL
+            .into_iter()
+            .find(|mark| mark.word() == text);
+        found.ok_or_else(|| format!("'{text}' marks nothing (begin end count)"))
+    }
+}
+
+/// One row of the transactions ledger, which exists where the connector writes transaction metadata: a BEGIN, an END,
+/// or what an END says of one table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TransactionRow {
+    /// Index into `Evidence::incarnations`, from the cut.
+    pub incarnation: i32,
+    /// The connector's name of the transaction, as in [`ChangeRow::tx_id`].
+    pub tx_id: String,
+    /// What it says.
+    pub mark: TransactionMark,
+    /// The table that is counted (`count`).
+    pub relation: Option<String>,
+    /// Changes, of the transaction (`end`) or of the table (`count`).
+    pub events: Option<i64>,
+    /// Where the record stands.
+    pub topic: String,
+    /// Partition.
+    pub partition: i32,
+    /// Offset.
+    pub record_offset: i64,
 }
 
 /// The bucket of a ledger that a row belongs to. Every check that looks at one key needs one bucket only.

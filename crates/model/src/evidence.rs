@@ -34,10 +34,20 @@ pub struct Evidence {
     pub payload: PayloadEvidence,
     /// The connector writes a tombstone after each keyed delete.
     pub tombstones: bool,
+    /// What is left of a delete in the topics, by the connector's options.
+    #[serde(default)]
+    pub deletes: Deletes,
     /// Snapshot records (`op=r`) are part of the plan.
     pub snapshot_allowed: bool,
     /// The attempted ledger exists (rehearsals only).
     pub attempted: bool,
+    /// The connector writes transaction metadata: BEGIN and END to a topic of their own, and in each change its
+    /// transaction. The transactions ledger exists then.
+    #[serde(default)]
+    pub transaction_metadata: bool,
+    /// How far the connector's slot was confirmed, beside what the topics held: at each cut and at the fence.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub acknowledged: Vec<Acknowledged>,
     /// Why the connector had ended when the fence was written, as its task said: what is missing then does not
     /// come by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -69,6 +79,16 @@ impl Evidence {
     /// For each incarnation that continues the log of the one before it: where it leaves that log.
     pub fn forks(&self) -> Vec<(i32, Lsn)> {
         forks(&self.incarnations)
+    }
+
+    /// How far the slot of an incarnation was confirmed when it was looked at last; `None` if nobody looked.
+    pub fn confirmed(&self, incarnation: i32) -> Option<Lsn> {
+        let of = |noted: &&Acknowledged| noted.incarnation == incarnation;
+        self.acknowledged
+            .iter()
+            .rev()
+            .find(of)
+            .map(|noted| noted.confirmed)
     }
 }
 
@@ -130,6 +150,33 @@ pub struct Fence {
     pub confirmed: bool,
     /// The witness saw it.
     pub witnessed: bool,
+}
+
+/// What a transformation leaves of a delete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Deletes {
+    /// A record that says so: an envelope, or a row with `__deleted`.
+    #[default]
+    Recorded,
+    /// A tombstone and nothing else: that the key is gone, but not which change did it.
+    TombstoneOnly,
+    /// Nothing.
+    Dropped,
+}
+
+/// How far a slot was confirmed at a moment, and what the topics held then.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Acknowledged {
+    /// Index of the incarnation whose log the slot reads.
+    pub incarnation: i32,
+    /// The connector's slot.
+    pub slot: String,
+    /// Its `confirmed_flush_lsn`: what was committed before it is not sent again.
+    pub confirmed: Lsn,
+    /// End offsets noted after it: (topic, partition, end).
+    pub ends: Vec<(String, i32, i64)>,
 }
 
 /// What was read of one partition: offsets `start..end`, all of them or not.

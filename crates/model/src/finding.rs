@@ -28,30 +28,42 @@ pub enum FindingKind {
     Interleaved,
     /// I7: something for a key after its delete, without an insert.
     Resurrected,
+    /// I6: a record that does not go on from where the one before it of its key ended.
+    BrokenChain,
     /// I9: a snapshot record where the plan allows none.
     UnplannedSnapshot,
+    /// I10: a transaction that the topics do not hold whole, or half of a changed key.
+    Torn,
+    /// I11: lost, and the slot is confirmed beyond it: it will not be sent again.
+    AcknowledgedAhead,
     /// Attempted against committed: acknowledged by the server, never seen by the witness.
     DatabaseLost,
     /// Attempted against committed: rolled back, yet seen by the witness.
     DatabaseInvented,
+    /// I14: a truncate whose place among the rows of its table no consumer can know. Not a violation: unknown.
+    Undecidable,
 }
 
 impl FindingKind {
     /// Every kind, in the order that reports list them.
-    pub const ALL: [FindingKind; 13] = [
+    pub const ALL: [FindingKind; 17] = [
         FindingKind::Lost,
+        FindingKind::AcknowledgedAhead,
         FindingKind::Duplicated,
         FindingKind::Phantom,
         FindingKind::Aborted,
         FindingKind::Reordered,
         FindingKind::Repartitioned,
         FindingKind::Interleaved,
+        FindingKind::Torn,
         FindingKind::Divergent,
+        FindingKind::BrokenChain,
         FindingKind::Resurrected,
         FindingKind::TombstoneMissing,
         FindingKind::UnplannedSnapshot,
         FindingKind::DatabaseLost,
         FindingKind::DatabaseInvented,
+        FindingKind::Undecidable,
     ];
 
     /// The name in output, in `findings.parquet` and in the checks' SQL.
@@ -67,10 +79,19 @@ impl FindingKind {
             FindingKind::Repartitioned => "repartitioned",
             FindingKind::Interleaved => "interleaved",
             FindingKind::Resurrected => "resurrected",
+            FindingKind::BrokenChain => "broken-chain",
             FindingKind::UnplannedSnapshot => "unplanned-snapshot",
+            FindingKind::Torn => "torn",
+            FindingKind::AcknowledgedAhead => "acknowledged-ahead",
             FindingKind::DatabaseLost => "database-lost",
             FindingKind::DatabaseInvented => "database-invented",
+            FindingKind::Undecidable => "undecidable",
         }
+    }
+
+    /// It breaks a guarantee; the others only keep one from being proven.
+    pub fn is_violation(self) -> bool {
+        self != FindingKind::Undecidable
     }
 
     /// Reads a name back.

@@ -22,7 +22,7 @@ pub mod run_folder;
 pub mod table;
 pub mod verdict;
 
-pub use change::{ChangeRow, Half, Op, Outcome, StoredRow};
+pub use change::{ChangeRow, Half, Op, Outcome, StoredRow, TransactionMark, TransactionRow};
 pub use event::{EventKind, EventSink, RunEvent};
 pub use evidence::Evidence;
 pub use exit::ExitCode;

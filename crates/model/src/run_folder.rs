@@ -3,6 +3,7 @@
 //! ```text
 //! runs/<id>/<scenario>/ run.toml events.jsonl journal.jsonl logs/<service>.log
 //!                       ledger/{attempted,committed,published,stored}/bucket=NN/part-NNNNN.parquet
+//!                       ledger/transactions/ (the same, where the connector writes transaction metadata)
 //!                       gap/ (the same ledgers, of the moment before a gap was closed)
 //!                       ledger/evidence.json findings.parquet report.json junit.xml
 //! ```
@@ -104,6 +105,11 @@ impl RunFolder {
     /// Folder of one ledger.
     pub fn ledger(&self, kind: LedgerKind) -> PathBuf {
         self.ledgers().join(kind.name())
+    }
+
+    /// Folder of the transactions ledger, which exists where the connector writes transaction metadata.
+    pub fn transactions(&self) -> PathBuf {
+        self.ledgers().join("transactions")
     }
 
     /// The frame of the ledgers.

@@ -16,7 +16,7 @@
 //! (a snapshot, a repair's compensation, what could not be decoded), begins the new life as the noted cut says. A
 //! second copy of an old change stays a second copy: the audit counts copies per change, wherever they stand.
 
-use cutover_model::{ChangeRow, Lsn, Op};
+use cutover_model::{ChangeRow, Lsn, Op, TransactionRow};
 
 use crate::decode::Decoded;
 
@@ -64,6 +64,7 @@ impl Lives {
         match decoded {
             Decoded::Change(change) => change.row.incarnation = life,
             Decoded::Tombstone(row) => row.incarnation = life,
+            Decoded::Transaction(rows) => rows.iter_mut().for_each(|row| row.incarnation = life),
             Decoded::Message(_)
             | Decoded::Skipped
             | Decoded::Undecoded(_)
@@ -108,9 +109,17 @@ impl Lives {
 fn shown(decoded: &Decoded) -> Shown {
     match decoded {
         Decoded::Change(change) => of_change(&change.row),
+        Decoded::Transaction(rows) => of_transaction(rows),
         Decoded::Tombstone(_) | Decoded::Message(_) | Decoded::Skipped => Shown::Follows,
         Decoded::Undecoded(_) | Decoded::Unknown(_) => Shown::Nothing,
     }
+}
+
+/// Newer connectors write a position into the name of a transaction: `746:26555792`.
+fn of_transaction(rows: &[TransactionRow]) -> Shown {
+    let name = rows.first().map(|row| row.tx_id.as_str());
+    let position = name.and_then(|name| name.split_once(':')?.1.parse().ok());
+    position.map_or(Shown::Nothing, |lsn| Shown::Lsn(Lsn(lsn)))
 }
 
 fn of_change(row: &ChangeRow) -> Shown {

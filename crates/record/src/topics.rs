@@ -11,7 +11,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use cutover_clients::kafka::{Kafka, ReadRange, Record};
-use cutover_ledger::ChangeWriter;
+use cutover_ledger::{ChangeWriter, TransactionWriter};
 use cutover_model::evidence::{PartitionEvidence, PayloadEvidence};
 use cutover_model::{ChangeRow, EventKind, EventSink, Lsn, Op, TableShape};
 
@@ -85,10 +85,12 @@ pub struct TopicsEnd {
     pub problems: Vec<String>,
 }
 
-/// Reads all spans and writes the published ledger. Blocks; run it on a thread of its own.
+/// Reads all spans and writes the published ledger; what the transaction topic holds goes to `transactions`, if that
+/// is wanted. Blocks; run it on a thread of its own.
 pub fn record_topics(
     config: &TopicsConfig,
     writer: &mut ChangeWriter,
+    transactions: Option<&mut TransactionWriter>,
     events: &EventSink,
 ) -> Result<TopicsEnd, RecordError> {
     let kafka = Kafka::new(&config.bootstrap)?;
@@ -100,6 +102,7 @@ pub fn record_topics(
     let mut recorder = Recorder {
         decoder,
         writer,
+        transactions,
         events,
         tally: Tally::default(),
     };
@@ -163,6 +166,7 @@ impl Tally {
 struct Recorder<'a> {
     decoder: Decoder<'a>,
     writer: &'a mut ChangeWriter,
+    transactions: Option<&'a mut TransactionWriter>,
     events: &'a EventSink,
     tally: Tally,
 }
@@ -256,6 +260,15 @@ impl Recorder<'_> {
             }
             Decoded::Message(_) => {
                 self.tally.messages += 1;
+                Ok(())
+            }
+            Decoded::Transaction(rows) => {
+                let Some(writer) = &mut self.transactions else {
+                    return Ok(());
+                };
+                for row in &rows {
+                    writer.append(row)?;
+                }
                 Ok(())
             }
             Decoded::Skipped => Ok(()),

@@ -26,7 +26,7 @@ use crate::error::RehearseError;
 use crate::event_log::EventLog;
 use crate::gap;
 use crate::lab_hands::LabHands;
-use crate::recording::Recording;
+use crate::recording::{self, Recording};
 use crate::scenario::Scenario;
 
 /// How long a connector may need after the runbook until it reads or has failed.
@@ -409,23 +409,30 @@ impl Drive<'_> {
 
     async fn record(&mut self, shapes: Vec<TableShape>, fence: Fence) -> Result<(), RehearseError> {
         self.hands.witnesses.finish().await?;
+        let mut acknowledged = self.hands.acknowledged();
+        let (reader, stream) = (self.cutover.reader(), &self.cutover.stream);
+        let life = self.hands.incarnation();
+        let last = recording::acknowledged(reader, &self.cutover.kafka, stream, life).await?;
+        acknowledged.extend(last);
         let connector = self
             .cutover
             .connect
             .config(&self.cutover.stream.connector)
             .await?;
-        let mut recording = Recording {
+        let mut frame = Recording {
             run: self.hands.run.clone(),
             buckets: self.hands.buckets,
             stream: &self.cutover.stream,
             kafka: &self.cutover.kafka,
             bootstrap: self.hands.bootstrap.clone(),
             connector: connector.unwrap_or_default(),
+            debezium: self.scenario.stack.debezium.clone(),
             shapes,
             server: self.cutover.primary().clone(),
             incarnations: self.hands.incarnations(),
             cuts: self.hands.cuts(),
             fence: Some(fence),
+            acknowledged,
             connector_ended: self.connector_ended(),
             reread: false,
             problems: [self.hands.problems(), self.hands.witnesses.problems()].concat(),
@@ -433,12 +440,12 @@ impl Drive<'_> {
         if self.scenario.upgrade.close_gap {
             self.log.phase("close the gap");
             let reread = self.scenario.upgrade.reread;
-            let closed = gap::close_twice(&recording, reread, &self.log.sink()).await?;
-            recording.problems.extend(closed.problems);
-            recording.reread = closed.reread;
+            let closed = gap::close_twice(&frame, reread, &self.log.sink()).await?;
+            frame.problems.extend(closed.problems);
+            frame.reread = closed.reread;
             self.log.phase("record again");
         }
-        recording.finish(&self.log.sink()).await?;
+        frame.finish(&self.log.sink()).await?;
         Ok(())
     }
 }

@@ -12,7 +12,7 @@ use cutover_clients::pg::freeze::{OpenWriters, open_writers};
 use cutover_clients::pg::marker::emit_message;
 use cutover_clients::wait::{Poll, WaitError, until};
 use cutover_ledger::ChangeWriter;
-use cutover_model::evidence::IncarnationEvidence;
+use cutover_model::evidence::{Acknowledged, IncarnationEvidence};
 use cutover_model::run_folder::LedgerKind;
 use cutover_model::{EventSink, Lsn, RunFolder, TableShape};
 use cutover_upgrade::fence::Marker;
@@ -66,6 +66,7 @@ pub struct LabHands {
     /// The newest life's records begin where is not known yet: its connector was not stopped at the switch.
     pub(super) cut_is_open: bool,
     pub(super) shapes: Vec<TableShape>,
+    pub(super) acknowledged: Vec<Acknowledged>,
     problems: Vec<String>,
     pub(super) load: Option<LoadWatch>,
     /// What the scenario has in store, as far as it has not happened yet.
@@ -126,6 +127,7 @@ impl LabHands {
             noted: None,
             cut_is_open: false,
             shapes: Vec::new(),
+            acknowledged: Vec::new(),
             problems: Vec::new(),
             load: None,
             troubles: Vec::new(),
@@ -208,6 +210,11 @@ impl LabHands {
     /// Where each later incarnation's records begin.
     pub fn cuts(&self) -> Vec<(i32, Cut)> {
         self.cuts.clone()
+    }
+
+    /// How far the connector's slots were confirmed, as noted so far.
+    pub fn acknowledged(&self) -> Vec<Acknowledged> {
+        self.acknowledged.clone()
     }
 
     /// Notes something that keeps the recording from being complete.
@@ -413,7 +420,8 @@ impl Hands for LabHands {
     }
 
     async fn close_incarnation(&mut self) -> Result<String, UpgradeError> {
-        let side = self.witnesses.open_side().unwrap_or(Side::Old);
+        let (life, side) = self.witnesses.open_life().unwrap_or((0, Side::Old));
+        self.note_acknowledged(life, side).await?;
         let address = self.servers.admin_address(side);
         let address =
             address.map_err(|error| UpgradeError::hands("read the witness out", error))?;
@@ -464,6 +472,10 @@ impl Hands for LabHands {
 
     async fn note_cut(&mut self) -> Result<String, UpgradeError> {
         self.old_reader_gone().await?;
+        let life = self.ending_life();
+        if let Some(side) = self.witnesses.side_of(life) {
+            self.note_acknowledged(life, side).await?;
+        }
         let ends = self.settled_ends().await?;
         if let Some(before) = self.noted.replace(ends.clone())
             && before != ends

@@ -9,11 +9,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cutover_clients::kafka::Kafka;
-use cutover_clients::pg::PgAddress;
-use cutover_ledger::{ChangeWriter, StoredWriter, write_evidence};
+use cutover_clients::pg::slots::slot;
+use cutover_clients::pg::{PgAddress, connect_admin};
+use cutover_ledger::{ChangeWriter, StoredWriter, TransactionWriter, write_evidence};
 use cutover_model::evidence::{
-    EVIDENCE_FORMAT, Evidence, Fence, IncarnationEvidence, PartitionEvidence, PayloadEvidence,
-    StreamEvidence, TableEvidence, forks,
+    Acknowledged, Deletes, EVIDENCE_FORMAT, Evidence, Fence, IncarnationEvidence,
+    PartitionEvidence, PayloadEvidence, StreamEvidence, TableEvidence, forks,
 };
 use cutover_model::run_folder::LedgerKind;
 use cutover_model::{EventSink, RunFolder, TableShape};
@@ -21,6 +22,8 @@ use cutover_record::topics::{
     ConverterModes, PartitionSpan, TopicsConfig, TopicsEnd, record_options, record_topics,
 };
 use cutover_upgrade::Stream;
+use cutover_upgrade::lint::of_deletes;
+use cutover_upgrade::predict::DebeziumVersion;
 use serde_json::{Map, Value};
 
 use crate::error::RehearseError;
@@ -44,6 +47,8 @@ pub struct Recording<'a> {
     pub bootstrap: String,
     /// The connector's configuration: how values are encoded.
     pub connector: Map<String, Value>,
+    /// Version of Debezium.
+    pub debezium: String,
     /// Captured tables.
     pub shapes: Vec<TableShape>,
     /// Where the rows are at the end.
@@ -54,6 +59,8 @@ pub struct Recording<'a> {
     pub cuts: Vec<(i32, Cut)>,
     /// The fence.
     pub fence: Option<Fence>,
+    /// How far the connector's slots were confirmed.
+    pub acknowledged: Vec<Acknowledged>,
     /// Why the connector had ended before the fence.
     pub connector_ended: Option<String>,
     /// Keys were read again on purpose, after everything else had come.
@@ -75,7 +82,7 @@ impl Recording<'_> {
 
     /// End offsets of the change topics now, after the fence, with the cuts inside.
     async fn spans(&mut self) -> Result<Vec<PartitionSpan>, RehearseError> {
-        let ends = change_topic_ends(self.kafka, self.stream).await?;
+        let ends = topic_ends(self.kafka, self.stream).await?;
         let forks = forks(&self.incarnations);
         let spans = ends.into_iter().map(|((topic, partition), end)| {
             let at = |cut: &Cut| cut.get(&(topic.clone(), partition)).copied().unwrap_or(0);
@@ -111,15 +118,34 @@ impl Recording<'_> {
         };
         let mut writer =
             ChangeWriter::create(&self.run.ledger(LedgerKind::Published), self.buckets)?;
+        let mut transactions = if self.has_transaction_metadata() {
+            let folder = self.run.transactions();
+            Some(TransactionWriter::create(&folder, self.buckets)?)
+        } else {
+            None
+        };
         let events = events.clone();
         let read = move || -> Result<TopicsEnd, RehearseError> {
-            let end = record_topics(&config, &mut writer, &events)?;
+            let end = record_topics(&config, &mut writer, transactions.as_mut(), &events)?;
             writer.finish()?;
+            transactions.map(TransactionWriter::finish).transpose()?;
             Ok(end)
         };
         tokio::task::spawn_blocking(read)
             .await
             .map_err(|panic| RehearseError::Load(format!("the topic recorder failed: {panic}")))?
+    }
+
+    fn has_transaction_metadata(&self) -> bool {
+        let option = self.connector.get("provide.transaction.metadata");
+        option.is_some_and(|on| on == "true")
+    }
+
+    /// By the options that the connector was given. A version that is no number counts as the newest.
+    fn deletes(&self) -> (Deletes, bool) {
+        let newest = DebeziumVersion(u16::MAX, 0, 0);
+        let version = self.debezium.parse().unwrap_or(newest);
+        of_deletes(&record_options(&self.connector), version)
     }
 
     async fn stored(&self) -> Result<(), RehearseError> {
@@ -155,12 +181,10 @@ impl Recording<'_> {
                 }
             })
             .collect();
+        let transaction_metadata = self.has_transaction_metadata();
+        let (deletes, tombstones) = self.deletes();
         let mut problems = self.problems;
         problems.extend(topics.problems);
-        let tombstones = self
-            .connector
-            .get("tombstones.on.delete")
-            .is_none_or(|on| on != "false");
         Evidence {
             format: EVIDENCE_FORMAT.into(),
             buckets: self.buckets,
@@ -170,8 +194,11 @@ impl Recording<'_> {
             partitions: topics.partitions,
             payload: topics.payload,
             tombstones,
+            deletes,
             snapshot_allowed: self.reread,
             attempted: true,
+            transaction_metadata,
+            acknowledged: self.acknowledged,
             connector_ended: self.connector_ended,
             stream: Some(StreamEvidence {
                 topic_prefix: self.stream.topic_prefix.clone(),
@@ -206,8 +233,11 @@ pub fn broken_off(
             undecoded_samples: Vec::new(),
         },
         tombstones: true,
+        deletes: Deletes::default(),
         snapshot_allowed: false,
         attempted: true,
+        transaction_metadata: false,
+        acknowledged: Vec::new(),
         connector_ended: None,
         stream: None,
         problems,
@@ -226,4 +256,41 @@ pub async fn change_topic_ends(kafka: &Arc<Kafka>, stream: &Stream) -> Result<Cu
         );
     }
     Ok(all)
+}
+
+/// The same, and of the topic of transaction metadata, where there is one.
+pub async fn topic_ends(kafka: &Arc<Kafka>, stream: &Stream) -> Result<Cut, RehearseError> {
+    let mut all = change_topic_ends(kafka, stream).await?;
+    let topic = format!("{}.transaction", stream.topic_prefix);
+    let ends = cutover_upgrade::fence::ends(kafka, &topic).await?;
+    all.extend(
+        ends.into_iter()
+            .map(|(partition, end)| ((topic.clone(), partition), end)),
+    );
+    Ok(all)
+}
+
+/// How far the connector's slot is confirmed on a server, and what the topics hold. The position is read first: what
+/// was confirmed by then must be in the topics by the time their ends are read. `None` without such a slot.
+pub async fn acknowledged(
+    server: &PgAddress,
+    kafka: &Arc<Kafka>,
+    stream: &Stream,
+    incarnation: i32,
+) -> Result<Option<Acknowledged>, RehearseError> {
+    let client = connect_admin(server).await?;
+    let slot = slot(&client, &stream.slot).await?;
+    let Some(confirmed) = slot.and_then(|slot| slot.confirmed_flush) else {
+        return Ok(None);
+    };
+    let ends = change_topic_ends(kafka, stream).await?;
+    Ok(Some(Acknowledged {
+        incarnation,
+        slot: stream.slot.clone(),
+        confirmed,
+        ends: ends
+            .into_iter()
+            .map(|((topic, partition), end)| (topic, partition, end))
+            .collect(),
+    }))
 }

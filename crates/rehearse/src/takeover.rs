@@ -9,7 +9,7 @@ use cutover_clients::wait::{Poll, until};
 use cutover_upgrade::{Hands, Side, UpgradeError};
 
 use crate::lab_hands::LabHands;
-use crate::recording::{Cut, change_topic_ends};
+use crate::recording::{Cut, acknowledged, topic_ends};
 
 /// How long the connector may need to let go of the old server, and its topics to come to rest.
 const SETTLE: Duration = Duration::from_secs(30);
@@ -115,7 +115,7 @@ impl LabHands {
     pub(super) async fn settled_ends(&self) -> Result<Cut, UpgradeError> {
         let mut seen: Vec<Cut> = Vec::new();
         let settled = until("settled end offsets", SETTLE, LOOK, async || {
-            let ends = change_topic_ends(&self.kafka, &self.stream).await;
+            let ends = topic_ends(&self.kafka, &self.stream).await;
             let ends = ends.map_err(|error| UpgradeError::hands("note the end offsets", error))?;
             seen.retain(|before| *before == ends);
             seen.push(ends.clone());
@@ -127,5 +127,27 @@ impl LabHands {
             })
         });
         Ok(settled.await?)
+    }
+
+    /// Notes how far the connector's slot of a life is confirmed. A server that does not run tells nothing: what the
+    /// evidence lacks then, the audit says.
+    pub(super) async fn note_acknowledged(
+        &mut self,
+        incarnation: i32,
+        side: Side,
+    ) -> Result<(), UpgradeError> {
+        let act = |error| UpgradeError::hands("note the slot's position", error);
+        if !self.servers.is_running(side).await.map_err(act)? {
+            return Ok(());
+        }
+        let address = self.servers.admin_address(side).map_err(act)?;
+        let noted = acknowledged(&address, &self.kafka, &self.stream, incarnation).await;
+        self.acknowledged.extend(noted.map_err(act)?);
+        Ok(())
+    }
+
+    /// The life whose records end at the cut that is being noted.
+    pub(super) fn ending_life(&self) -> i32 {
+        self.witnesses.newest() - i32::from(self.cut_is_open)
     }
 }

@@ -191,11 +191,20 @@ impl Witnesses {
 
     /// Side of the server whose witness is closed next.
     pub fn open_side(&self) -> Option<Side> {
-        let mut open = self
-            .watched
-            .iter()
-            .filter(|watched| watched.witness.is_some());
-        open.next().map(|watched| watched.side)
+        self.open_life().map(|(_, side)| side)
+    }
+
+    /// Index and side of the life whose witness is closed next.
+    pub fn open_life(&self) -> Option<(i32, Side)> {
+        let reads = |watched: &Watched| watched.witness.is_some();
+        let index = self.watched.iter().position(reads)?;
+        Some((i32::try_from(index).ok()?, self.watched.get(index)?.side))
+    }
+
+    /// Side of the server that is or was a life.
+    pub fn side_of(&self, incarnation: i32) -> Option<Side> {
+        let index = usize::try_from(incarnation).ok()?;
+        self.watched.get(index).map(|watched| watched.side)
     }
 
     /// Whether the server of a side is watched already.

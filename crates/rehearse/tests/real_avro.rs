@@ -331,7 +331,7 @@ impl World {
         let folder = tempfile::tempdir_in(self.folder.path()).unwrap();
         let read = move || {
             let mut writer = ChangeWriter::create(folder.path(), 4).unwrap();
-            let end = record_topics(&config, &mut writer, &EventSink::none());
+            let end = record_topics(&config, &mut writer, None, &EventSink::none());
             writer.finish().unwrap();
             end
         };

@@ -27,7 +27,7 @@ struct Task {
 }
 
 /// Every task, in the order of the help text.
-const TASKS: [Task; 9] = [
+const TASKS: [Task; 10] = [
     Task {
         name: "fmt",
         about: "format the code (--check: only look)",
@@ -62,6 +62,11 @@ const TASKS: [Task; 9] = [
         name: "test",
         about: "every test, unit tests first",
         run: suites::test,
+    },
+    Task {
+        name: "mutations",
+        about: "the audit against planted errors, over 10,000 seeded histories",
+        run: suites::mutations,
     },
     Task {
         name: "bench",
@@ -104,7 +109,7 @@ fn dispatch(arguments: &[String]) -> Result<()> {
 fn help() -> String {
     let mut text = String::from("usage: cargo x <task>\n");
     for task in &TASKS {
-        text.push_str(&format!("  {:<6} {}\n", task.name, task.about));
+        text.push_str(&format!("  {:<9} {}\n", task.name, task.about));
     }
     text
 }

@@ -17,6 +17,10 @@ const VARIABLES: [(&str, &str); 2] = [
     ("CUTOVER_TEST_PG_BIN_NEXT", "postgres-16.2"),
 ];
 
+/// The second engine that the audit's SQL is run by: package and version for pip, and where the program then lies.
+const DUCKDB: (&str, &str) = ("CUTOVER_TEST_DUCKDB", "duckdb-cli==1.5.6");
+const DUCKDB_PROGRAM: &str = "duckdb_cli/duckdb";
+
 /// How deep a server's `bin` folder lies at most below its part.
 const TREE_DEPTH: usize = 8;
 
@@ -26,8 +30,9 @@ pub fn environment(workspace: &Workspace) -> Result<Vec<(String, String)>> {
         .iter()
         .filter(|(name, _)| std::env::var_os(name).is_none());
     let wanted: Vec<_> = wanted.collect();
+    let mut environment: Vec<(String, String)> = duckdb()?.into_iter().collect();
     if wanted.is_empty() {
-        return Ok(Vec::new());
+        return Ok(environment);
     }
     let build = ["build", "--workspace", "--bin", "cutover"];
     cargo(workspace, &build)?;
@@ -36,7 +41,6 @@ pub fn environment(workspace: &Workspace) -> Result<Vec<(String, String)>> {
     fetch.extend(wanted.iter().map(|(_, part)| *part));
     run(&program, &fetch)?;
     let parts = cache_folder()?.join("parts");
-    let mut environment = Vec::new();
     for (name, part) in wanted {
         let folder = parts.join(part);
         let Some(bin) = bin_folder(&folder, TREE_DEPTH) else {
@@ -46,6 +50,43 @@ pub fn environment(workspace: &Workspace) -> Result<Vec<(String, String)>> {
         environment.push(((*name).to_owned(), bin.to_string_lossy().into_owned()));
     }
     Ok(environment)
+}
+
+/// DuckDB, installed by pip into the cache, once; nothing if the caller brings his own.
+fn duckdb() -> Result<Option<(String, String)>> {
+    let (variable, package) = DUCKDB;
+    if std::env::var_os(variable).is_some() {
+        return Ok(None);
+    }
+    let tools = cache_folder()?.join("tools");
+    let folder = tools.join(package.replace("==", "-"));
+    let program = folder.join(DUCKDB_PROGRAM);
+    if !program.is_file() {
+        std::fs::create_dir_all(&tools).with_context(|| format!("make {}", tools.display()))?;
+        // Put in place by rename: what was interrupted is never taken for whole.
+        let fresh = tools.join(format!(".duckdb-{}", std::process::id()));
+        let target = fresh.to_string_lossy().into_owned();
+        let install = [
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--no-deps",
+            "--no-compile",
+        ];
+        let wheel = ["--only-binary=:all:", "--target", &target, package];
+        run(Path::new("python3"), &[&install[..], &wheel[..]].concat())?;
+        // Somebody else may have been faster.
+        let placed = std::fs::rename(&fresh, &folder);
+        if !program.is_file() {
+            placed.with_context(|| format!("put DuckDB into {}", folder.display()))?;
+            bail!("{package} holds no {DUCKDB_PROGRAM}; set {variable}");
+        }
+    }
+    Ok(Some((
+        variable.to_owned(),
+        program.to_string_lossy().into_owned(),
+    )))
 }
 
 /// The cache, chosen as the program does (crate `lab`, `home`).

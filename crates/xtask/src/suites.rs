@@ -57,6 +57,21 @@ pub fn test(workspace: &Workspace, filter: &[String]) -> Result<()> {
     )
 }
 
+/// Histories that `cargo x mutations` takes, unless the caller names another number.
+const HISTORIES: (&str, &str) = ("CUTOVER_TEST_HISTORIES", "10000");
+
+/// `cargo x mutations`: the audit against planted errors, over as many seeded histories as are promised.
+pub fn mutations(workspace: &Workspace, filter: &[String]) -> Result<()> {
+    let started = Instant::now();
+    let options = filter.iter().map(String::as_str).chain(["--nocapture"]);
+    let arguments = with_filter(&["--workspace", "--test", "mutations"], options);
+    let (name, number) = HISTORIES;
+    let given = std::env::var(name).unwrap_or_else(|_| number.to_owned());
+    let tally = cargo_test(workspace, &arguments, &[(name.to_owned(), given)])?;
+    let seconds = started.elapsed().as_secs_f64();
+    conclude(&[("mutations", tally, seconds)], filter)
+}
+
 fn unit_tally(workspace: &Workspace, filter: &[String]) -> Result<Tally> {
     let mut arguments = vec!["--workspace", "--no-fail-fast", "--lib", "--bins"];
     for name in workspace.members.iter().flat_map(|member| &member.tests) {

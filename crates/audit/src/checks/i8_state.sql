@@ -6,42 +6,65 @@
 --   without key, images are counted: c, u, r add the new one, u, d take the old one away; the
 --   counts must be those of the stored rows. Images are compared only where both sides know them,
 --   else revisions are.
--- Caveats: what a repair wrote (marked backfill) counts as any record. Presumes that the topics reach back to the first row and hold no truncate (the verdict
---   is unknown otherwise, and this check does not run). Tables without key that lack images are
---   left out and named.
-with last_records as (
+--   Of a table that was truncated, only what stands after its last truncate counts.
+-- Caveats: what a repair wrote (marked backfill) counts as any record. Presumes that the topics reach
+--   back to the first row (the verdict is unknown otherwise, and this check does not run). Tables
+--   without key that lack images, and tables whose truncates are undecidable (i14_truncate), are left
+--   out and named.
+with undecided as (
+  select relation from truncates where spread group by relation
+),
+cleared as (
+  select relation, max(record_offset) as record_offset
+  from truncates where not spread group by relation
+),
+counting as (
+  select p.*
+  from published p
+  left join undecided u on u.relation = p.relation
+  left join cleared c on c.relation = p.relation
+  where u.relation is null and (c.relation is null or p.record_offset > c.record_offset)
+),
+counting_rows as (
+  select s.*
+  from stored s
+  left join undecided u on u.relation = s.relation
+  where u.relation is null
+),
+last_records as (
   select
     p.*,
     row_number() over (
-      partition by relation, key_hash order by incarnation desc, record_offset desc
+      partition by relation, key_hash
+      order by incarnation desc, record_offset desc, topic, "partition"
     ) as nth
-  from published p
+  from counting p
   where key is not null and op in ('c', 'u', 'd', 'r', 'x')
 ),
 folded as (
   select * from last_records where nth = 1
 ),
 keyed_rows as (
-  select * from stored where key is not null
+  select * from counting_rows where key is not null
 ),
 blind as (
   select relation
   from (
     select relation
-    from published
+    from counting
     where key is null
       and ((op in ('c', 'u', 'r') and after is null) or (op in ('u', 'd') and before is null))
     union all
-    select relation from stored where key is null and image is null
+    select relation from counting_rows where key is null and image is null
   ) as without_image
   group by relation
 ),
 weights as (
   select relation, after as image, 1 as weight
-  from published where key is null and op in ('c', 'u', 'r')
+  from counting where key is null and op in ('c', 'u', 'r')
   union all
   select relation, before as image, -1 as weight
-  from published where key is null and op in ('u', 'd')
+  from counting where key is null and op in ('u', 'd')
 ),
 folded_images as (
   select relation, image, sum(weight) as copies
@@ -49,7 +72,7 @@ folded_images as (
 ),
 stored_images as (
   select relation, image, count(*) as copies
-  from stored where key is null and image is not null group by relation, image
+  from counting_rows where key is null and image is not null group by relation, image
 ),
 images as (
   select

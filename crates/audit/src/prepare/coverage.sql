@@ -8,7 +8,8 @@
 --   deletes whose old row only one side has · keyless-state: records and rows of a
 --   table without key that lack the image its state is folded by · stored-content: rows of keyed
 --   tables without image · no-xid: acknowledged changes that cannot be looked up · no-place:
---   committed changes without commit LSN or ordinal.
+--   committed changes without commit LSN or ordinal · no-position: lost changes of a life in which
+--   nobody noted how far the slot was confirmed.
 select 'attempted' as what, relation, count(*) as amount from attempted group by relation
 union all
 select 'committed' as what, relation, count(*) as amount
@@ -58,3 +59,9 @@ select 'no-place' as what, relation, count(*) as amount
 from committed
 where op in ('c', 'u', 'd', 't') and (commit_lsn is null or ordinal is null)
 group by relation
+union all
+select 'no-position' as what, m.relation, count(*) as amount
+from matches m
+join lives l on l.incarnation = m.incarnation
+where m.state = 'lost' and l.confirmed is null
+group by m.relation

@@ -31,7 +31,8 @@ line as (
   select
     r.*,
     row_number() over (
-      partition by r.relation, r.key_hash order by r.incarnation desc, r.record_offset desc
+      partition by r.relation, r.key_hash
+      order by r.incarnation desc, r.record_offset desc, r.topic, r."partition"
     ) as nth
   from records r
   join names n on n.relation = r.relation and n.key_hash = r.key_hash

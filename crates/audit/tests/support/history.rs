@@ -1,15 +1,16 @@
 //! Seeded clean histories: what a correct connector publishes of a random but lawful life of a
 //! database.
 //!
-//! Two tables with key, one without; two incarnations, the second one beginning at lower LSNs than
+//! Two tables with key, one without, and one with key in a single partition, which is truncated now and then; two
+//! incarnations, the second one beginning at lower LSNs than
 //! the first ended; pairs of transactions whose LSNs interleave and which commit in either order;
 //! key updates, COPY with one LSN for all rows, rolled-back transactions and savepoints, unresolved
-//! outcomes. Several histories share a run under names and ranges of their own, so that one
+//! outcomes; with transaction metadata. Several histories share a run under names and ranges of their own, so that one
 //! judgement covers many.
 
 use std::collections::{BTreeMap, HashMap};
 
-use cutover_model::{ChangeRow, Half, Op, Outcome};
+use cutover_model::{ChangeRow, Half, Op, Outcome, TransactionMark, TransactionRow};
 
 use super::{Run, change, key, tombstone};
 
@@ -45,6 +46,10 @@ impl Dice {
 }
 
 pub const PARTITIONS: i32 = 3;
+/// The table whose topic has one partition, and which is truncated.
+pub const FLAGS: &str = "flags";
+/// Number of a history → where its LSNs begin.
+pub const LSNS: i64 = 1_000_000_000;
 
 /// A history under construction.
 struct Life<'a> {
@@ -59,6 +64,8 @@ struct Life<'a> {
     rows: BTreeMap<(String, i64), i64>,
     /// Live rows of the table without key.
     loose: Vec<i64>,
+    /// Marks of transactions so far.
+    marks: i64,
     /// Next offset per (topic, partition).
     ends: HashMap<(String, i32), i64>,
     revision: i64,
@@ -81,10 +88,11 @@ pub fn live(run: &mut Run, number: i64, seed: u64, transactions: usize) {
         dice: Dice::new(seed),
         name: format!("h{number}"),
         incarnation: 0,
-        lsn: number * 1_000_000_000 + 500_000_000,
+        lsn: number * LSNS + 500_000_000,
         xid: number * 1_000_000,
         rows: BTreeMap::new(),
         loose: Vec::new(),
+        marks: 0,
         ends: HashMap::new(),
         revision: 0,
     };
@@ -92,7 +100,7 @@ pub fn live(run: &mut Run, number: i64, seed: u64, transactions: usize) {
         if step == transactions / 2 {
             // A dump and restore: the new server's log stands earlier than the old one's did.
             life.incarnation = 1;
-            life.lsn = number * 1_000_000_000;
+            life.lsn = number * LSNS;
         }
         life.pair();
     }
@@ -133,6 +141,7 @@ impl Life<'_> {
         let lsn = self.next_lsn();
         match self.dice.below(10) {
             0 | 1 if transaction.parity == 0 => self.loose_statement(transaction, lsn),
+            4 if transaction.parity == 0 => self.flag_statement(transaction, lsn),
             2 => {
                 for _ in 0..self.dice.below(4) + 2 {
                     self.keyed_statement(transaction, lsn, true);
@@ -187,6 +196,25 @@ impl Life<'_> {
             lsn: Some(lsn),
             ..row
         });
+    }
+
+    /// Of the table in one partition: inserts, updates, and every fourth time a truncate.
+    fn flag_statement(&mut self, transaction: &mut Transaction, lsn: i64) {
+        if self.dice.chance(25) {
+            self.rows.retain(|(table, _), _| table != FLAGS);
+            let row = self.row(FLAGS, Op::Truncate, None, (None, None));
+            return self.push(transaction, row, lsn);
+        }
+        let id = self.dice.below(3);
+        let image = self.image();
+        let old = self.rows.insert((FLAGS.to_owned(), id), image);
+        let op = if old.is_some() {
+            Op::Update
+        } else {
+            Op::Create
+        };
+        let row = self.row(FLAGS, op, Some(id), (old, Some(image)));
+        self.push(transaction, row, lsn);
     }
 
     fn keyed_statement(&mut self, transaction: &mut Transaction, lsn: i64, insert_only: bool) {
@@ -271,29 +299,69 @@ impl Life<'_> {
             transaction.attempts.push(row);
         }
         self.run.attempted.append(&mut transaction.attempts);
+        let mut places: BTreeMap<String, i64> = BTreeMap::new();
         for (ordinal, row) in transaction.changes.into_iter().enumerate() {
+            let ordinal = i64::try_from(ordinal).unwrap();
+            let place = places.entry(row.relation.clone()).or_default();
+            *place += 1;
             let row = ChangeRow {
                 xid: Some(transaction.xid),
                 ..row
             };
-            self.publish(&row);
+            self.publish(&ChangeRow {
+                tx_id: Some(format!("{}:{}", transaction.xid, row.lsn.unwrap())),
+                tx_order: Some(ordinal + 1),
+                tx_table_order: Some(*place),
+                ..row.clone()
+            });
             self.run.committed.push(ChangeRow {
                 commit_lsn: Some(commit_lsn),
-                ordinal: Some(i64::try_from(ordinal).unwrap()),
+                ordinal: Some(ordinal),
                 ..row
             });
         }
+        self.account(transaction.xid, &places);
+    }
+
+    /// BEGIN and END; of an empty transaction there is neither.
+    fn account(&mut self, xid: i64, places: &BTreeMap<String, i64>) {
+        if places.is_empty() {
+            return;
+        }
+        let offset = self.marks;
+        self.marks += 10;
+        let row = |mark, relation: Option<&String>, events, offset| TransactionRow {
+            incarnation: self.incarnation,
+            tx_id: format!("{xid}:{offset}"),
+            mark,
+            relation: relation.cloned(),
+            events,
+            topic: format!("t.{}.transaction", self.name),
+            partition: 0,
+            record_offset: offset,
+        };
+        let (begin, end) = (TransactionMark::Begin, TransactionMark::End);
+        let total = places.values().sum();
+        let mut rows = vec![
+            row(begin, None, None, offset),
+            row(end, None, Some(total), offset + 5),
+        ];
+        rows.extend(places.iter().map(|(relation, events)| {
+            let count = TransactionMark::Count;
+            row(count, Some(relation), Some(*events), offset + 5)
+        }));
+        self.run.transactions.append(&mut rows);
     }
 
     fn publish(&mut self, row: &ChangeRow) {
         let topic = format!("t.{}", row.relation);
         let partition = match &row.key {
+            _ if row.relation.ends_with(FLAGS) => 0,
             Some(_) => i32::try_from(row.key_hash.rem_euclid(i64::from(PARTITIONS))).unwrap(),
             None => i32::try_from(self.dice.below(PARTITIONS as u64)).unwrap(),
         };
         let end = self.ends.entry((topic.clone(), partition)).or_insert(0);
         let record = ChangeRow {
-            half: Half::Whole,
             topic: Some(topic),
             partition: Some(partition),
             record_offset: Some(*end),

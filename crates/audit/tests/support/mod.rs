@@ -4,8 +4,12 @@
 pub mod history;
 pub mod mutate;
 
+use std::collections::BTreeMap;
+
 use cutover_audit::{Judgement, judge};
-use cutover_ledger::{ChangeWriter, StoredWriter, read_findings, write_evidence};
+use cutover_ledger::{
+    ChangeWriter, StoredWriter, TransactionWriter, read_findings, write_evidence,
+};
 use cutover_model::canonical::{key_hash, keyless_hash};
 use cutover_model::evidence::{
     EVIDENCE_FORMAT, Evidence, Fence, IncarnationEvidence, PartitionEvidence, PayloadEvidence,
@@ -14,6 +18,7 @@ use cutover_model::evidence::{
 use cutover_model::run_folder::LedgerKind;
 use cutover_model::{
     ChangeRow, Finding, FindingKind, Incarnation, Lsn, Op, Outcome, RunFolder, StoredRow,
+    TransactionMark, TransactionRow,
 };
 
 /// A run in memory.
@@ -23,6 +28,8 @@ pub struct Run {
     pub committed: Vec<ChangeRow>,
     pub published: Vec<ChangeRow>,
     pub stored: Vec<StoredRow>,
+    /// Written where the evidence says that the connector writes transaction metadata.
+    pub transactions: Vec<TransactionRow>,
     pub evidence: Evidence,
 }
 
@@ -85,8 +92,11 @@ pub fn evidence(incarnations: u32, buckets: u16) -> Evidence {
             undecoded_samples: vec![],
         },
         tombstones: true,
+        deletes: Default::default(),
         snapshot_allowed: false,
         attempted: true,
+        transaction_metadata: false,
+        acknowledged: Vec::new(),
         connector_ended: None,
         stream: None,
         problems: vec![],
@@ -123,6 +133,9 @@ pub fn tombstone(delete: &ChangeRow, offset: i64) -> ChangeRow {
         revision: None,
         xid: None,
         lsn: None,
+        tx_id: None,
+        tx_order: None,
+        tx_table_order: None,
         record_offset: Some(offset),
         ..delete.clone()
     }
@@ -135,6 +148,7 @@ impl Run {
             committed: vec![],
             published: vec![],
             stored: vec![],
+            transactions: vec![],
             evidence: evidence(incarnations, 2),
         }
     }
@@ -176,6 +190,60 @@ impl Run {
         }
         self.published.push(published);
         self.committed.push(committed);
+        self
+    }
+
+    /// The connector's own account of what is published: names, places, BEGIN and END, as metadata would have it.
+    pub fn account(&mut self) -> &mut Run {
+        self.evidence.transaction_metadata = true;
+        let mut places: BTreeMap<(i32, i64), BTreeMap<String, i64>> = BTreeMap::new();
+        let mut order: Vec<usize> = (0..self.published.len()).collect();
+        // Inside a transaction, in the order of its changes.
+        order.sort_by_key(|index| {
+            let row = &self.published[*index];
+            let same = |change: &&ChangeRow| {
+                (change.incarnation, change.lsn, change.xid, change.op)
+                    == (row.incarnation, row.lsn, row.xid, row.op)
+                    && change.key == row.key
+                    && change.relation == row.relation
+            };
+            let change = self.committed.iter().find(same);
+            change.map(|change| (change.incarnation, change.commit_lsn, change.ordinal))
+        });
+        for index in order {
+            let row = &mut self.published[index];
+            let Some(xid) = row.xid.filter(|_| row.op != Op::Tombstone) else {
+                continue;
+            };
+            let tables = places.entry((row.incarnation, xid)).or_default();
+            row.tx_order = Some(tables.values().sum::<i64>() + 1);
+            let place = tables.entry(row.relation.clone()).or_default();
+            *place += 1;
+            row.tx_table_order = Some(*place);
+            row.tx_id = Some(format!("{xid}:{}", row.lsn.unwrap_or(0)));
+        }
+        for ((incarnation, xid), tables) in places {
+            let row = |mark, relation: Option<&String>, events, offset| TransactionRow {
+                incarnation,
+                tx_id: format!("{xid}:{offset}"),
+                mark,
+                relation: relation.cloned(),
+                events,
+                topic: "t.transaction".into(),
+                partition: 0,
+                record_offset: offset,
+            };
+            let at = i64::try_from(self.transactions.len()).unwrap() * 10;
+            let total = tables.values().sum();
+            self.transactions
+                .push(row(TransactionMark::Begin, None, None, at));
+            self.transactions
+                .push(row(TransactionMark::End, None, Some(total), at + 1));
+            let counts = tables.iter().map(|(name, events)| {
+                row(TransactionMark::Count, Some(name), Some(*events), at + 1)
+            });
+            self.transactions.extend(counts);
+        }
         self
     }
 
@@ -223,6 +291,13 @@ impl Run {
             writer.append(row).unwrap();
         }
         writer.finish().unwrap();
+        if self.evidence.transaction_metadata {
+            let mut writer = TransactionWriter::create(&run.transactions(), buckets).unwrap();
+            for row in &self.transactions {
+                writer.append(row).unwrap();
+            }
+            writer.finish().unwrap();
+        }
         write_evidence(run, &self.evidence).unwrap();
     }
 

@@ -1,9 +1,9 @@
 //! Planting exactly one wrong thing in a clean history, and saying which finding must name it.
 
-use cutover_model::{ChangeRow, Finding, FindingKind, Op, Outcome};
+use cutover_model::{ChangeRow, Finding, FindingKind, Half, Op, Outcome, TransactionRow};
 
 use super::Run;
-use super::history::{Dice, PARTITIONS};
+use super::history::{Dice, LSNS, PARTITIONS};
 
 /// What was planted.
 pub struct Planted {
@@ -12,6 +12,7 @@ pub struct Planted {
     /// The event that the finding must name: LSN where it has one, else place in the log.
     pub relation: String,
     pub lsn: Option<i64>,
+    pub xid: Option<i64>,
     pub record_offset: Option<i64>,
     /// Further kinds that follow from it.
     pub consequences: &'static [FindingKind],
@@ -20,19 +21,22 @@ pub struct Planted {
 impl Planted {
     pub fn is_named_by(&self, finding: &Finding) -> bool {
         finding.kind == self.kind
-            && finding.relation == self.relation
+            && finding.relation.starts_with(&self.relation)
+            && (self.xid.is_none() || finding.xid == self.xid)
             && (self.lsn.is_none() || finding.lsn == self.lsn)
             && (self.record_offset.is_none() || finding.record_offset == self.record_offset)
     }
 }
 
 use FindingKind::{
-    Aborted, DatabaseInvented, DatabaseLost, Divergent, Duplicated, Interleaved, Lost, Phantom,
-    Reordered, Repartitioned, Resurrected, TombstoneMissing, UnplannedSnapshot,
+    Aborted, AcknowledgedAhead, BrokenChain, DatabaseInvented, DatabaseLost, Divergent, Duplicated,
+    Interleaved, Lost, Phantom, Reordered, Repartitioned, Resurrected, TombstoneMissing, Torn,
+    Undecidable, UnplannedSnapshot,
 };
 
-/// Follows wherever a record is missing, doubled or in the wrong place.
+/// Follows wherever a record is doubled or in the wrong place.
 const DISORDER: &[FindingKind] = &[
+    BrokenChain,
     Divergent,
     Duplicated,
     Reordered,
@@ -40,10 +44,22 @@ const DISORDER: &[FindingKind] = &[
     TombstoneMissing,
 ];
 
+/// Follows where a record is missing, or stands outside its transaction.
+const MISSING: &[FindingKind] = &[
+    AcknowledgedAhead,
+    BrokenChain,
+    Divergent,
+    Duplicated,
+    Reordered,
+    Resurrected,
+    TombstoneMissing,
+    Torn,
+];
+
 type Mutation = fn(&mut History<'_>) -> Option<Planted>;
 
 /// Every mutation; one returns `None` if the history has no place for it.
-pub const ALL: [(&str, Mutation); 16] = [
+pub const ALL: [(&str, Mutation); 22] = [
     ("drop", drop_record),
     ("duplicate", duplicate),
     ("swap", swap),
@@ -60,6 +76,12 @@ pub const ALL: [(&str, Mutation); 16] = [
     ("forget a transaction", forget),
     ("commit what rolled back", commit_failed),
     ("alter a stored row", alter_stored),
+    ("drop what the slot is confirmed beyond", drop_for_good),
+    ("drop half of a changed key", drop_half),
+    ("drop an END", drop_end),
+    ("write a BEGIN twice", begin_twice),
+    ("count one change too many", miscount),
+    ("misplace a truncate", misplace_truncate),
 ];
 
 /// One history inside a run.
@@ -91,6 +113,7 @@ impl History<'_> {
             kind,
             relation: row.relation.clone(),
             lsn: row.lsn,
+            xid: None,
             record_offset: row.record_offset,
             consequences,
         }
@@ -119,7 +142,7 @@ fn is_change(row: &ChangeRow) -> bool {
 fn drop_record(history: &mut History<'_>) -> Option<Planted> {
     let index = history.pick(is_change)?;
     let row = history.run.published.remove(index);
-    let mut planted = history.planted(Lost, &row, DISORDER);
+    let mut planted = history.planted(Lost, &row, MISSING);
     planted.record_offset = None;
     Some(planted)
 }
@@ -139,7 +162,9 @@ fn swap(history: &mut History<'_>) -> Option<Planted> {
     let one = history.pick(|row| is_change(row) && row.key.is_some())?;
     let first = history.run.published[one].clone();
     let other = history.pick(|row| {
-        let same = row.key == first.key && row.relation == first.relation;
+        let same = row.key == first.key
+            && row.relation == first.relation
+            && row.partition == first.partition;
         same && is_change(row) && row.record_offset > first.record_offset
     })?;
     let second = history.run.published[other].record_offset;
@@ -167,7 +192,7 @@ fn alter(history: &mut History<'_>) -> Option<Planted> {
     };
     *image = image.map(|hash| hash ^ 1);
     let row = row.clone();
-    Some(history.planted(Divergent, &row, &[]))
+    Some(history.planted(Divergent, &row, &[BrokenChain]))
 }
 
 fn wrong_op(history: &mut History<'_>) -> Option<Planted> {
@@ -179,7 +204,15 @@ fn wrong_op(history: &mut History<'_>) -> Option<Planted> {
         Op::Create
     };
     let row = row.clone();
-    Some(history.planted(Phantom, &row, &[Lost, Resurrected, Divergent]))
+    let follows = &[
+        AcknowledgedAhead,
+        BrokenChain,
+        Divergent,
+        Lost,
+        Resurrected,
+        Torn,
+    ];
+    Some(history.planted(Phantom, &row, follows))
 }
 
 fn resurrect(history: &mut History<'_>) -> Option<Planted> {
@@ -198,7 +231,7 @@ fn resurrect(history: &mut History<'_>) -> Option<Planted> {
         return None;
     }
     let row = history.append(history.run.published[stale].clone());
-    Some(history.planted(Resurrected, &row, &[Duplicated, Divergent]))
+    Some(history.planted(Resurrected, &row, &[BrokenChain, Duplicated, Divergent]))
 }
 
 fn extra_tombstone(history: &mut History<'_>) -> Option<Planted> {
@@ -225,7 +258,16 @@ fn move_partition(history: &mut History<'_>) -> Option<Planted> {
     history.run.published.remove(index);
     let partition = row.partition.map(|partition| (partition + 1) % PARTITIONS);
     let row = history.append(ChangeRow { partition, ..row });
-    Some(history.planted(Repartitioned, &row, DISORDER))
+    let follows = &[
+        BrokenChain,
+        Divergent,
+        Reordered,
+        Resurrected,
+        TombstoneMissing,
+        Duplicated,
+        Undecidable,
+    ];
+    Some(history.planted(Repartitioned, &row, follows))
 }
 
 fn late(history: &mut History<'_>) -> Option<Planted> {
@@ -235,7 +277,7 @@ fn late(history: &mut History<'_>) -> Option<Planted> {
         incarnation: 1,
         ..row
     });
-    Some(history.planted(Interleaved, &row, DISORDER))
+    Some(history.planted(Interleaved, &row, MISSING))
 }
 
 fn snapshot(history: &mut History<'_>) -> Option<Planted> {
@@ -244,7 +286,7 @@ fn snapshot(history: &mut History<'_>) -> Option<Planted> {
         op: Op::Read,
         ..history.run.published[index].clone()
     });
-    Some(history.planted(UnplannedSnapshot, &row, &[Divergent]))
+    Some(history.planted(UnplannedSnapshot, &row, &[BrokenChain, Divergent]))
 }
 
 fn invent(history: &mut History<'_>) -> Option<Planted> {
@@ -256,7 +298,7 @@ fn invent(history: &mut History<'_>) -> Option<Planted> {
         xid: Some(999_999_999),
         ..row
     });
-    Some(history.planted(Phantom, &row, DISORDER))
+    Some(history.planted(Phantom, &row, MISSING))
 }
 
 fn publish_aborted(history: &mut History<'_>) -> Option<Planted> {
@@ -273,9 +315,12 @@ fn publish_aborted(history: &mut History<'_>) -> Option<Planted> {
         lsn: Some(999_999_999),
         after: Some(7),
         outcome: None,
+        tx_id: row.xid.map(|xid| xid.to_string()),
+        tx_order: Some(1),
+        tx_table_order: Some(1),
         ..row
     });
-    Some(history.planted(Aborted, &row, DISORDER))
+    Some(history.planted(Aborted, &row, MISSING))
 }
 
 fn forget(history: &mut History<'_>) -> Option<Planted> {
@@ -287,7 +332,7 @@ fn forget(history: &mut History<'_>) -> Option<Planted> {
     history.run.committed.retain(|other| !of(other));
     // Its tombstones stay, as records that nobody wrote: only the database forgot.
     history.run.published.retain(|other| !of(other));
-    let mut planted = history.planted(DatabaseLost, &row, DISORDER);
+    let mut planted = history.planted(DatabaseLost, &row, MISSING);
     (planted.lsn, planted.record_offset) = (None, None);
     Some(planted)
 }
@@ -318,7 +363,105 @@ fn alter_stored(history: &mut History<'_>) -> Option<Planted> {
         kind: Divergent,
         relation: row.relation.clone(),
         lsn: None,
+        xid: None,
         record_offset: None,
         consequences: &[],
     })
+}
+
+fn drop_for_good(history: &mut History<'_>) -> Option<Planted> {
+    let acknowledged = history.run.evidence.acknowledged.clone();
+    let beyond = |row: &ChangeRow| {
+        let noted = acknowledged
+            .iter()
+            .find(|noted| noted.incarnation == row.incarnation);
+        noted.is_some_and(|noted| row.lsn < Some(noted.confirmed.as_i64() - LSNS / 2))
+    };
+    let index = history.pick(|row| is_change(row) && beyond(row))?;
+    let row = history.run.published.remove(index);
+    let follows = &[
+        BrokenChain,
+        Divergent,
+        Duplicated,
+        Lost,
+        Resurrected,
+        TombstoneMissing,
+        Torn,
+    ];
+    let mut planted = history.planted(AcknowledgedAhead, &row, follows);
+    planted.record_offset = None;
+    Some(planted)
+}
+
+fn drop_half(history: &mut History<'_>) -> Option<Planted> {
+    let index = history.pick(|row| row.half == Half::NewKey)?;
+    let row = history.run.published.remove(index);
+    let other = |other: &&ChangeRow| {
+        other.half == Half::OldKey && other.op == Op::Delete && other.lsn == row.lsn
+    };
+    let left = history.run.published.iter().find(other)?.clone();
+    let follows = &[
+        AcknowledgedAhead,
+        BrokenChain,
+        Divergent,
+        Lost,
+        Resurrected,
+        TombstoneMissing,
+    ];
+    Some(history.planted(Torn, &left, follows))
+}
+
+/// A transaction of the history that has records in Kafka.
+fn some_transaction(history: &mut History<'_>) -> Option<(ChangeRow, usize)> {
+    let index = history.pick(is_change)?;
+    let row = history.run.published[index].clone();
+    let id = format!("{}:", row.xid?);
+    let of =
+        |mark: &TransactionRow| mark.incarnation == row.incarnation && mark.tx_id.starts_with(&id);
+    let begin = history.run.transactions.iter().position(of)?;
+    Some((row, begin))
+}
+
+fn torn(history: &History<'_>, row: &ChangeRow) -> Planted {
+    let mut planted = history.planted(Torn, row, &[]);
+    (planted.relation, planted.lsn, planted.record_offset) = (history.prefix.clone(), None, None);
+    planted.xid = row.xid;
+    planted
+}
+
+fn drop_end(history: &mut History<'_>) -> Option<Planted> {
+    let (row, begin) = some_transaction(history)?;
+    let offset = history.run.transactions[begin + 1].record_offset;
+    let topic = history.run.transactions[begin].topic.clone();
+    let of_end = |mark: &TransactionRow| mark.topic == topic && mark.record_offset == offset;
+    history.run.transactions.retain(|mark| !of_end(mark));
+    Some(torn(history, &row))
+}
+
+fn begin_twice(history: &mut History<'_>) -> Option<Planted> {
+    let (row, begin) = some_transaction(history)?;
+    let mut again = history.run.transactions[begin].clone();
+    again.record_offset += 1;
+    history.run.transactions.push(again);
+    Some(torn(history, &row))
+}
+
+fn miscount(history: &mut History<'_>) -> Option<Planted> {
+    let (row, begin) = some_transaction(history)?;
+    let end = &mut history.run.transactions[begin + 1];
+    end.events = end.events.map(|events| events + 1);
+    Some(torn(history, &row))
+}
+
+fn misplace_truncate(history: &mut History<'_>) -> Option<Planted> {
+    let one = history.pick(|row| row.op == Op::Truncate)?;
+    let truncate = history.run.published[one].clone();
+    let same = |row: &ChangeRow| {
+        row.topic == truncate.topic && row.incarnation == truncate.incarnation && is_change(row)
+    };
+    let behind = |row: &&ChangeRow| same(row) && row.record_offset > truncate.record_offset;
+    let next = history.run.published.iter().filter(behind);
+    let next = next.min_by_key(|row| row.record_offset)?.clone();
+    history.run.published[one].record_offset = next.record_offset.map(|offset| offset + 1);
+    Some(history.planted(Reordered, &next, &[BrokenChain, Divergent]))
 }

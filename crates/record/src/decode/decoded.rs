@@ -1,7 +1,7 @@
 //! What comes out of decoding.
 
 use cutover_clients::registry::RegistryError;
-use cutover_model::ChangeRow;
+use cutover_model::{ChangeRow, TransactionRow};
 
 /// What a topic is for, by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +27,9 @@ pub enum Decoded {
     Tombstone(Box<ChangeRow>),
     /// A logical decoding message.
     Message(Message),
-    /// A heartbeat or a record of transaction metadata.
+    /// A BEGIN or an END of transaction metadata, as rows of its ledger.
+    Transaction(Vec<TransactionRow>),
+    /// A heartbeat.
     Skipped,
     /// Not decoded, and why.
     Undecoded(String),

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 
 use super::fields::{Fields, Shape};
+use super::transaction::Place;
 use super::{Facts, RowPlace};
 
 /// The part of the source block that carries identity.
@@ -41,6 +42,7 @@ pub(super) fn read<'a>(fields: &Fields<'a>) -> Result<(Source<'a>, Facts<'a>), S
         op: Some(op),
         lsn: source.lsn,
         xid: source.xid,
+        transaction: Place::of_envelope(fields),
         before: row(fields, "before")?,
         after: row(fields, "after")?,
     };

@@ -7,6 +7,7 @@ use cutover_model::Op;
 
 use super::fields::Fields;
 use super::modes::ConverterModes;
+use super::transaction::Place;
 use super::{Facts, RowPlace};
 
 /// Takes a flat row apart. The relation is in the payload only if it was asked for.
@@ -33,6 +34,7 @@ pub(super) fn read<'a>(fields: &Fields<'a>, modes: &ConverterModes) -> Result<Fa
         op: op.or(deleted.then_some(Op::Delete)),
         lsn: integer("source_lsn").or_else(|| integer("lsn")),
         xid: integer("source_txId").or_else(|| integer("txId")),
+        transaction: Place::of_flat(fields, &modes.added_prefix),
         before,
         after,
     })

@@ -24,6 +24,7 @@ mod placing;
 mod registry;
 pub mod rewrite;
 mod row;
+mod transaction;
 mod value;
 
 use std::collections::{BTreeMap, HashMap};
@@ -75,6 +76,7 @@ struct Facts<'a> {
     op: Option<Op>,
     lsn: Option<i64>,
     xid: Option<i64>,
+    transaction: Option<transaction::Place>,
     before: RowPlace<'a>,
     after: RowPlace<'a>,
 }
@@ -197,7 +199,8 @@ impl<'a> Decoder<'a> {
             },
         };
         let decoded = match topic.kind {
-            TopicKind::Heartbeats | TopicKind::Transactions => Ok(Decoded::Skipped),
+            TopicKind::Heartbeats => Ok(Decoded::Skipped),
+            TopicKind::Transactions => self.transaction(&mut topic, record, incarnation),
             _ => self.record(&mut topic, record, incarnation),
         };
         self.topics.insert(record.topic.to_owned(), topic);
@@ -219,6 +222,20 @@ impl<'a> Decoder<'a> {
             Frame::None => Ok(framing.unframe(bytes)?),
             Frame::Schema(id, datum) => self.schemas.unframe((part, id), datum, text),
         }
+    }
+
+    fn transaction(
+        &mut self,
+        topic: &mut Topic,
+        record: &Record<'_>,
+        incarnation: i32,
+    ) -> Result<Decoded, Unread> {
+        let value = record.value;
+        let value = value.ok_or_else(|| "no value in the transaction topic".to_owned())?;
+        let mut text = String::new();
+        let half = (Part::Value, value);
+        let unframed = self.unframe(&mut topic.values, half, record, &mut text)?;
+        Ok(transaction::read(&unframed.payload, record, incarnation)?)
     }
 
     fn record(
@@ -331,6 +348,9 @@ impl<'a> Decoder<'a> {
         };
         row.lsn = facts.lsn;
         row.xid = facts.xid;
+        if let Some(place) = &facts.transaction {
+            place.note(&mut row);
+        }
         if matches!(facts.before, RowPlace::Unknown)
             && facts.op == Some(Op::Update)
             && !shape.has_key()

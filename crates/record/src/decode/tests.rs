@@ -598,8 +598,62 @@ fn a_change_that_names_its_transaction_is_the_same_change() {
         let value = value.map(|value| value.replace("\"transaction\":null", block));
         let named = value.as_ref().is_some_and(|value| value.contains(block));
         record.value = value.map(String::into_bytes);
-        assert_eq!(decoder.decode(&record.record(), 0), plain);
+        let mut decoded = decoder.decode(&record.record(), 0);
+        if let Decoded::Change(change) = &mut decoded {
+            let row = &mut change.row;
+            let place = (
+                row.tx_id.take(),
+                row.tx_order.take(),
+                row.tx_table_order.take(),
+            );
+            let told = (Some("807:30277400".to_owned()), Some(1), Some(1));
+            assert_eq!(place, if named { told } else { (None, None, None) });
+        }
+        assert_eq!(decoded, plain);
         changes += usize::from(named && matches!(plain, Decoded::Change(_)));
     }
     assert!(changes > 40, "{changes}");
+}
+
+#[test]
+fn begin_and_end_become_rows_of_the_transactions_ledger() {
+    let (shapes, modes) = (small(&[("id", 20, true)]), ConverterModes::default());
+    let mut decoder = Decoder::new("p", &shapes, &modes);
+    let begin =
+        r#"{"status":"BEGIN","id":"746:1","event_count":null,"data_collections":null,"ts_ms":1}"#;
+    let end = r#"{"status":"END","id":"746:9","event_count":3,"ts_ms":2,"data_collections":
+        [{"data_collection":"public.t","event_count":2},{"data_collection":"public.u","event_count":1}]}"#;
+    let mut rows = Vec::new();
+    for value in [begin, end] {
+        let Decoded::Transaction(found) =
+            decoder.decode(&record("p.transaction", Some("{}"), Some(value)), 1)
+        else {
+            panic!("{value}");
+        };
+        rows.extend(found);
+    }
+    let seen: Vec<_> = rows
+        .iter()
+        .map(|row| {
+            (
+                row.mark.word(),
+                &*row.tx_id,
+                row.relation.as_deref(),
+                row.events,
+            )
+        })
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            ("begin", "746:1", None, None),
+            ("end", "746:9", None, Some(3)),
+            ("count", "746:9", Some("public.t"), Some(2)),
+            ("count", "746:9", Some("public.u"), Some(1)),
+        ]
+    );
+    for strange in [Some("{}"), Some(r#"{"status":"?","id":"1"}"#), None] {
+        let decoded = decoder.decode(&record("p.transaction", Some("{}"), strange), 0);
+        assert!(matches!(decoded, Decoded::Undecoded(_)), "{strange:?}");
+    }
 }

@@ -161,7 +161,7 @@ impl Reading<'_> {
                 });
             }
             let mut writer = ChangeWriter::create(&published, buckets)?;
-            let end = record_topics(&config, &mut writer, &events)?;
+            let end = record_topics(&config, &mut writer, None, &events)?;
             writer.finish()?;
             Ok((end, strange))
         };

@@ -6,6 +6,7 @@
 //! The rule it protects: Debezium ignores an option that it does not know, so an old configuration changes its meaning
 //! in silence; here it is said.
 
+mod deletes;
 mod options;
 mod rules;
 mod snapshots;
@@ -17,6 +18,7 @@ use std::collections::BTreeMap;
 use cutover_model::lint::{LINT_FORMAT, Lint, LintReport, Severity};
 use cutover_model::{ReplicaIdentity, TableShape};
 
+pub use deletes::of_deletes;
 pub use translation::translate;
 
 use crate::predict::DebeziumVersion;

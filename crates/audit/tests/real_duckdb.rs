@@ -1,6 +1,6 @@
 //! A second opinion: DuckDB runs the same SQL files, unchanged, over the same Parquet, all buckets
-//! at once, and names the same events. Runs where `CUTOVER_TEST_DUCKDB` names the program (`pip
-//! install duckdb-cli` has it).
+//! at once, and names the same events. Runs where `CUTOVER_TEST_DUCKDB` names the program; `cargo x
+//! real` fetches it (pip has it as `duckdb-cli`).
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod support;
@@ -11,18 +11,28 @@ use std::process::Command;
 use cutover_audit::checks::ALL;
 use cutover_audit::judge;
 use cutover_ledger::read_findings;
-use cutover_model::RunFolder;
+use cutover_model::evidence::Acknowledged;
+use cutover_model::{Evidence, Lsn, RunFolder};
 use support::Run;
-use support::history::{Dice, live};
+use support::history::{Dice, LSNS, live};
 use support::mutate::{self, History};
 
 /// Several histories, most of them with something wrong in them.
 fn broken_run() -> Run {
     let mut run = Run::new(2);
+    run.evidence.transaction_metadata = true;
+    let noted = |incarnation| Acknowledged {
+        incarnation,
+        slot: "s".into(),
+        confirmed: Lsn((LSNS * 10).cast_unsigned()),
+        ends: vec![],
+    };
+    run.evidence.acknowledged = vec![noted(0), noted(1)];
     for (number, (_, mutation)) in mutate::ALL.iter().enumerate() {
         let number = i64::try_from(number).unwrap();
         for seed in 0..20 {
             let mut one = Run::new(2);
+            one.evidence = run.evidence.clone();
             live(&mut one, number, seed, 40);
             let mut history = History {
                 run: &mut one,
@@ -37,6 +47,7 @@ fn broken_run() -> Run {
                 run.committed.append(&mut one.committed);
                 run.published.append(&mut one.published);
                 run.stored.append(&mut one.stored);
+                run.transactions.append(&mut one.transactions);
                 break;
             }
         }
@@ -52,11 +63,17 @@ fn mark_the_last(run: &mut Run) {
     }
 }
 
-fn script(run: &RunFolder) -> String {
+fn script(run: &RunFolder, evidence: &Evidence) -> String {
     let sources = concat!(env!("CARGO_MANIFEST_DIR"), "/src");
     let ledgers = run.ledgers().display().to_string();
     let mut script = String::from("set threads = 2;\n");
-    for ledger in ["attempted", "committed", "published", "stored"] {
+    for ledger in [
+        "attempted",
+        "committed",
+        "published",
+        "stored",
+        "transactions",
+    ] {
         script.push_str(&format!(
             "create table {ledger} as select * from \
              read_parquet('{ledgers}/{ledger}/*/*.parquet', hive_partitioning = false);\n"
@@ -65,14 +82,19 @@ fn script(run: &RunFolder) -> String {
     script.push_str(&format!(
         "create table evidence as select * from read_json('{ledgers}/evidence.json');\n"
     ));
-    script.push_str(
-        "create table lives as select generate_subscripts(incarnations, 1)::integer - 1 as \
-         incarnation, cast(null as bigint) as kept_before from evidence;\n",
-    );
-    let matches = std::fs::read_to_string(format!("{sources}/prepare/matches.sql")).unwrap();
-    script.push_str(&format!(
-        "create table matches as {matches};\n.mode list\n.headers off\n"
-    ));
+    script
+        .push_str("create table lives (incarnation int, kept_before bigint, confirmed bigint);\n");
+    for life in 0..i32::try_from(evidence.incarnations.len()).unwrap() {
+        let confirmed = evidence.confirmed(life).unwrap().as_i64();
+        script.push_str(&format!(
+            "insert into lives values ({life}, null, {confirmed});\n"
+        ));
+    }
+    for table in ["truncates", "matches"] {
+        let sql = std::fs::read_to_string(format!("{sources}/prepare/{table}.sql")).unwrap();
+        script.push_str(&format!("create table {table} as {sql};\n"));
+    }
+    script.push_str(".mode list\n.headers off\n");
     for check in ALL {
         let name = check.name;
         script.push_str(&format!(
@@ -114,15 +136,16 @@ fn duckdb_comes_to_the_same_findings_by_the_same_sql() {
     };
     let folder = tempfile::tempdir().unwrap();
     let run = RunFolder::at(folder.path());
-    broken_run().write(&run);
+    let broken = broken_run();
+    broken.write(&run);
     let judgement = support::block_on(judge(&run)).unwrap();
     assert!(
-        judgement.counts.findings.len() >= 12,
+        judgement.counts.findings.len() >= 16,
         "{:?}",
         judgement.counts.findings
     );
     let path = folder.path().join("checks.sql");
-    std::fs::write(&path, script(&run)).unwrap();
+    std::fs::write(&path, script(&run, &broken.evidence)).unwrap();
     let theirs = ask(&program, &path);
     let row = |finding: cutover_model::Finding| {
         [
