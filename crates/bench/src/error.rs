@@ -3,6 +3,7 @@
 use cutover_audit::AuditError;
 use cutover_ledger::LedgerError;
 use cutover_model::{Classified, ExitCode, Permanence};
+use cutover_record::RecordError;
 
 /// Errors of a measurement.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +25,12 @@ pub enum BenchError {
     /// The audit ended with an error.
     #[error(transparent)]
     Audit(#[from] AuditError),
+    /// The recorder ended with an error.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// The broker did not do what was asked.
+    #[error("Kafka")]
+    Kafka(#[from] rdkafka::error::KafkaError),
     /// What was measured is not what should have been: the figure would mean nothing.
     #[error("the measurement is void: {0}")]
     Void(String),
@@ -34,6 +41,7 @@ impl Classified for BenchError {
         match self {
             BenchError::Ledger(error) => error.permanence(),
             BenchError::Audit(error) => error.permanence(),
+            BenchError::Record(error) => error.permanence(),
             _ => Permanence::Definite,
         }
     }
@@ -42,6 +50,8 @@ impl Classified for BenchError {
         match self {
             BenchError::Ledger(error) => error.exit_code(),
             BenchError::Audit(error) => error.exit_code(),
+            BenchError::Record(error) => error.exit_code(),
+            BenchError::Kafka(_) => ExitCode::Unreachable,
             BenchError::Folder { .. } => ExitCode::Refused,
             BenchError::Void(_) => ExitCode::Internal,
         }
@@ -51,6 +61,8 @@ impl Classified for BenchError {
         match self {
             BenchError::Ledger(error) => error.remedy(),
             BenchError::Audit(error) => error.remedy(),
+            BenchError::Record(error) => error.remedy(),
+            BenchError::Kafka(_) => Some("check the address given with --kafka".to_owned()),
             BenchError::Folder { .. } => Some("name another folder with --folder".to_owned()),
             BenchError::Void(_) => None,
         }
@@ -60,6 +72,8 @@ impl Classified for BenchError {
         match self {
             BenchError::Ledger(error) => error.code(),
             BenchError::Audit(error) => error.code(),
+            BenchError::Record(error) => error.code(),
+            BenchError::Kafka(_) => "BENCH-KAFKA-001",
             BenchError::Folder { .. } => "BENCH-FOLDER-001",
             BenchError::Void(_) => "BENCH-VOID-001",
         }

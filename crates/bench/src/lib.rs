@@ -4,9 +4,14 @@
 //! say more about the machine than about the program. Nothing here is a test: a busy machine would make it red.
 
 mod audit;
+mod envelopes;
 mod error;
 mod figure;
+mod parse;
+mod topics;
 
 pub use audit::audit;
 pub use error::BenchError;
 pub use figure::{BENCH_FORMAT, Bench, Figure, peak_bytes};
+pub use parse::parse;
+pub use topics::{TopicsBench, topics};

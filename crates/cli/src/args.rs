@@ -266,6 +266,32 @@ mod tests {
 /// What can be measured.
 #[derive(Debug, Subcommand)]
 pub enum Measure {
+    /// Topic to published ledger, beside kcat reading the same topic into nothing.
+    ///
+    /// Starts a broker of the lab, or uses a topic of its own on the given one, about 1 KB of disk per record.
+    Topics {
+        /// Bootstrap servers of a cluster to use; without it, a lab is started for the measurement.
+        #[arg(long, value_name = "HOST:PORT")]
+        kafka: Option<String>,
+        /// Records.
+        #[arg(long, default_value_t = 1_000_000)]
+        events: u64,
+        /// Partitions of the topic.
+        #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(i32).range(1..=1_000))]
+        partitions: i32,
+        /// Where the ledgers are written meanwhile.
+        #[arg(long, default_value = "/var/tmp")]
+        folder: PathBuf,
+        /// The program to compare with.
+        #[arg(long, default_value = "kcat", env = "CUTOVER_KCAT")]
+        kcat: String,
+    },
+    /// Decoding alone, beside serde_json on the same bytes; needs no server.
+    Parse {
+        /// Records of each round.
+        #[arg(long, default_value_t = 200_000)]
+        events: u64,
+    },
     /// All checks over ledgers of a given size, made for the purpose.
     ///
     /// Takes about 60 bytes of disk per row and ledger.

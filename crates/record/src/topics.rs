@@ -13,7 +13,7 @@ use std::time::Duration;
 use cutover_clients::kafka::{Kafka, ReadRange, Record};
 use cutover_ledger::{ChangeWriter, TransactionWriter};
 use cutover_model::evidence::{PartitionEvidence, PayloadEvidence};
-use cutover_model::{ChangeRow, EventKind, EventSink, Lsn, Op, TableShape};
+use cutover_model::{ChangeRow, Classified, EventKind, EventSink, Lsn, Op, TableShape};
 
 pub use crate::decode::{
     Binary, ConverterModes, Decimal, TimePrecision, record_options, registry_option,
@@ -99,12 +99,18 @@ pub fn record_topics(
     if let Some(registries) = Registries::of(&config.modes)? {
         decoder = decoder.with_schemas(Box::new(registries));
     }
+    // What the settings alone show is of no record.
+    let settings = decoder.notes().problems.iter();
+    let noticed = settings.map(|problem| (problem.clone(), None)).collect();
     let mut recorder = Recorder {
         decoder,
         writer,
         transactions,
         events,
-        tally: Tally::default(),
+        tally: Tally {
+            noticed,
+            ..Tally::default()
+        },
     };
     let mut partitions = Vec::with_capacity(config.spans.len());
     for span in &config.spans {
@@ -113,7 +119,16 @@ pub fn record_topics(
     let notes = recorder.decoder.notes().clone();
     let schemas = recorder.decoder.used_schemas().clone();
     let mut tally = recorder.tally;
-    tally.problems.extend(notes.problems);
+    let noticed = std::mem::take(&mut tally.noticed);
+    tally.problems.extend(
+        notes
+            .problems
+            .into_iter()
+            .map(|problem| match noticed.get(&problem) {
+                Some(Some(place)) => format!("{problem} (first: {place})"),
+                _ => problem,
+            }),
+    );
     Ok(TopicsEnd {
         partitions,
         payload: tally.payload(),
@@ -143,6 +158,8 @@ struct Tally {
     undecoded: u64,
     samples: Vec<String>,
     formats: Vec<&'static str>,
+    /// What the decoder noticed, with the first record that shows it.
+    noticed: BTreeMap<String, Option<String>>,
     problems: Vec<String>,
 }
 
@@ -190,16 +207,17 @@ impl Recorder<'_> {
             timeout_idle: IDLE,
         };
         let mut failed = None;
-        let end = kafka.read_range(
-            &range,
-            &mut |record| match self.record(record, &mut lives) {
+        let mut seen = 0;
+        let end = kafka.read_range(&range, &mut |record| {
+            seen += 1;
+            match self.record(record, &mut lives) {
                 Ok(()) => ControlFlow::Continue(()),
                 Err(error) => {
                     failed = Some(error);
                     ControlFlow::Break(())
                 }
-            },
-        )?;
+            }
+        })?;
         if let Some(error) = failed {
             return Err(error);
         }
@@ -218,12 +236,14 @@ impl Recorder<'_> {
             self.events.warning(text.clone());
             self.tally.problems.push(text);
         }
+        let holes = (end.next - end.start).saturating_sub(seen);
+        let whole = holes <= 0 || self.holes_are_transactions(kafka, span, holes);
         Ok(PartitionEvidence {
             topic: span.topic.clone(),
             partition: span.partition,
             start,
             end: span.end,
-            complete: end.reached_end && end.start == start,
+            complete: end.reached_end && end.start == start && whole,
             cuts: lives.into_cuts(span.end),
         })
     }
@@ -239,7 +259,11 @@ impl Recorder<'_> {
                 lag_bytes: None,
             });
         }
+        let known = self.decoder.notes().problems.len();
         let mut decoded = self.decoder.decode(record, lives.current());
+        if self.decoder.notes().problems.len() > known {
+            self.notice(record);
+        }
         lives.settle(record.offset, &mut decoded);
         match decoded {
             Decoded::Change(change) => {
@@ -285,6 +309,34 @@ impl Recorder<'_> {
                 place: place(record),
                 source,
             }),
+        }
+    }
+
+    /// Offsets without record are markers of transactions, or records that compaction has removed: then nobody can
+    /// say that a change was not published.
+    fn holes_are_transactions(&mut self, kafka: &Kafka, span: &PartitionSpan, holes: i64) -> bool {
+        let why = match kafka.compacted(&span.topic) {
+            Ok(false) => return true,
+            Ok(true) => "the topic is compacted: records may have been removed".to_owned(),
+            Err(error) => {
+                let code = error.code();
+                format!("whether compaction has removed them could not be asked ({code}: {error})")
+            }
+        };
+        let place = format!("{}/{}", span.topic, span.partition);
+        let text = format!("{place}: {holes} offsets hold no record, and {why}");
+        self.events.warning(text.clone());
+        self.tally.problems.push(text);
+        false
+    }
+
+    /// A new problem was noticed at this record.
+    fn notice(&mut self, record: &Record<'_>) {
+        for problem in &self.decoder.notes().problems {
+            if !self.tally.noticed.contains_key(problem) {
+                let place = Some(place(record));
+                self.tally.noticed.insert(problem.clone(), place);
+            }
         }
     }
 

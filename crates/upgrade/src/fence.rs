@@ -127,7 +127,7 @@ impl MarkerWatch {
         self.lost = confirmed.as_ref().is_some_and(Slot::is_lost);
         let confirmed = confirmed.and_then(|slot| slot.confirmed_flush);
         self.arrival.confirmed = confirmed >= Some(self.marker.lsn);
-        self.nudge(&cutover.stream.marker_prefix).await?;
+        self.nudge(cutover).await?;
         let text = |lsn: Option<Lsn>| lsn.map_or_else(|| "-".to_owned(), |lsn| lsn.to_string());
         Ok(format!(
             "marker {} {} in Kafka, stored offset {}, slot confirmed to {}",
@@ -213,7 +213,7 @@ impl MarkerWatch {
 
     /// Everything is stored and only the slot does not follow: older connectors can forget to confirm the last
     /// record of an idle stream. Another one, behind the marker, makes them confirm both.
-    async fn nudge(&mut self, prefix: &str) -> Result<(), UpgradeError> {
+    async fn nudge(&mut self, cutover: &Cutover) -> Result<(), UpgradeError> {
         let Arrival {
             offset_stored,
             confirmed,
@@ -221,7 +221,12 @@ impl MarkerWatch {
         } = self.arrival;
         if offset_stored && !confirmed && self.nudged.elapsed() >= NUDGE_AFTER {
             self.nudged = Instant::now();
-            emit_message(&self.client, prefix, "nudge").await?;
+            // Where writes go: the connector may be reading from a standby, which cannot write.
+            let client = connect_admin(cutover.primary()).await?;
+            emit_message(&client, &cutover.stream.marker_prefix, "nudge").await?;
+            if cutover.seen.archive_fed {
+                switch_wal(&client).await?;
+            }
         }
         Ok(())
     }

@@ -67,6 +67,15 @@ pub enum KafkaError {
         #[source]
         source: Box<rdkafka::error::KafkaError>,
     },
+    /// The settings of a topic could not be read.
+    #[error("read the settings of topic '{topic}'")]
+    Settings {
+        /// Topic.
+        topic: String,
+        /// Cause.
+        #[source]
+        source: Box<rdkafka::error::KafkaError>,
+    },
     /// An offset stands in several partitions of the offsets topic.
     #[error(
         "topic '{topic}': the offset of connector '{connector}' stands in partitions {partitions:?}"
@@ -190,6 +199,7 @@ impl Classified for KafkaError {
             KafkaError::Denied { .. } => ExitCode::Denied,
             KafkaError::CutOff { .. }
             | KafkaError::Read { .. }
+            | KafkaError::Settings { .. }
             | KafkaError::Write { .. }
             | KafkaError::NotReadBack { .. } => ExitCode::Unknown,
         }
@@ -208,6 +218,7 @@ impl Classified for KafkaError {
                 "raise the topic's retention for the length of the run and record again"
             }
             KafkaError::Denied { .. } => "grant READ and DESCRIBE on the topic",
+            KafkaError::Settings { .. } => "grant DESCRIBE_CONFIGS on the topic",
             KafkaError::Read { source, .. } | KafkaError::Write { source, .. }
                 if KafkaError::network(source) =>
             {
@@ -237,6 +248,7 @@ impl Classified for KafkaError {
             KafkaError::Silent { .. } => "KAFKA-SILENT-001",
             KafkaError::Denied { .. } => "KAFKA-DENIED-001",
             KafkaError::Read { .. } => "KAFKA-READ-001",
+            KafkaError::Settings { .. } => "KAFKA-SETTINGS-001",
             KafkaError::Scattered { .. } => "KAFKA-SCATTERED-001",
             KafkaError::Write { .. } => "KAFKA-WRITE-001",
             KafkaError::NotReadBack { .. } => "KAFKA-WRITE-002",

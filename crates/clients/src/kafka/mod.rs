@@ -11,6 +11,7 @@ mod offsets;
 mod reader;
 mod record;
 mod repair;
+mod settings;
 
 use std::time::Duration;
 
@@ -25,6 +26,9 @@ pub use repair::{RepairRecord, RepairWriter};
 
 /// How long one question to the broker may take.
 pub(crate) const ASK_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What the library can hold at most. Several records come in answers of 50 MB.
+const LARGEST_ANSWER: &str = "2147483647";
 
 /// One Kafka cluster. Calls block: use it on a thread of its own, or in `spawn_blocking`.
 pub struct Kafka {
@@ -88,6 +92,11 @@ impl Kafka {
         reader::watermarks(&self.asking, topic, partition)
     }
 
+    /// Whether the topic is compacted, so that records may have been removed from the midst of it.
+    pub fn compacted(&self, topic: &str) -> Result<bool, KafkaError> {
+        settings::compacted(&self.bootstrap, topic)
+    }
+
     /// Reads `from..to` of one partition and hands each record to `consume` until it breaks off.
     ///
     /// Offsets without record (compaction, transaction markers, aborted records) are normal. The read ends when
@@ -147,6 +156,8 @@ fn consumer(bootstrap: &str) -> Result<BaseConsumer, KafkaError> {
         .set("fetch.wait.max.ms", "100")
         .set("queued.min.messages", "20000")
         .set("queued.max.messages.kbytes", "32768")
+        // One record comes whole, however large; the default refuses an answer of 100 MB, and asks for it for ever.
+        .set("receive.message.max.bytes", LARGEST_ANSWER)
         .create()
         .map_err(|source| KafkaError::Config {
             source: Box::new(source),

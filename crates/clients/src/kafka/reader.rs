@@ -62,10 +62,29 @@ pub(super) fn watermarks(
             Some(RDKafkaErrorCode::NotLeaderForPartition | RDKafkaErrorCode::LeaderNotAvailable)
         );
         if !leaderless || asked.elapsed() >= ASK_TIMEOUT {
-            return Err(KafkaError::of_partition(topic, partition, source));
+            return Err(why_not(consumer, (topic, partition), source));
         }
         // Nothing is assigned: this only lets the library refresh what it knows of the cluster.
         consumer.poll(POLL);
+    }
+}
+
+/// The library calls a partition unknown that its user may not know of; the topic's own answer tells the two apart.
+fn why_not(consumer: &BaseConsumer, (topic, partition): (&str, i32), source: Cause) -> KafkaError {
+    let error = KafkaError::of_partition(topic, partition, source);
+    if !matches!(error, KafkaError::NoPartition { .. }) {
+        return error;
+    }
+    let metadata = consumer.fetch_metadata(Some(topic), ASK_TIMEOUT);
+    let told = metadata
+        .as_ref()
+        .ok()
+        .and_then(|metadata| metadata.topics().first()?.error());
+    match told.map(RDKafkaErrorCode::from) {
+        Some(code @ RDKafkaErrorCode::TopicAuthorizationFailed) => {
+            KafkaError::of_partition(topic, partition, Cause::MetadataFetch(code))
+        }
+        _ => error,
     }
 }
 
@@ -210,6 +229,16 @@ impl Reader<'_> {
     fn give_up(&mut self) -> Result<bool, KafkaError> {
         if self.at_end && self.trouble.is_none() {
             return Ok(false);
+        }
+        // A topic that was deleted meanwhile looks like a broker that is slow, until it is asked for.
+        let (topic, partition) = (self.range.topic, self.range.partition);
+        if let Err(cause) = self
+            .consumer
+            .fetch_watermarks(topic, partition, ASK_TIMEOUT)
+            && let gone @ KafkaError::NoPartition { .. } =
+                KafkaError::of_partition(topic, partition, cause)
+        {
+            return Err(gone);
         }
         Err(KafkaError::Silent {
             topic: self.range.topic.to_owned(),

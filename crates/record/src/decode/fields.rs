@@ -1,11 +1,14 @@
 //! A JSON object taken apart without copying: names and the exact text of each value.
 //!
-//! Numbers stay text until the column's type is known; a detour over `f64` would round what it compares.
+//! Numbers stay text until the column's type is known; a detour over `f64` would round what it compares. An object
+//! with two members of one name is refused: readers differ in which of the two they take.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
+use serde_json::error::Category;
 use serde_json::value::RawValue;
 
 /// Members of an object in the order they stand there.
@@ -77,9 +80,29 @@ pub(crate) fn string(json: &str) -> Option<Cow<'_, str>> {
         .map(|text| text.0)
 }
 
+/// Up to so many members, looking at all pairs is cheaper than a set.
+const PAIRS_MAX: usize = 48;
+const TWICE: &str = "two members of one name";
+
+fn twice(members: &[(Cow<'_, str>, &RawValue)]) -> bool {
+    if members.len() > PAIRS_MAX {
+        let mut seen = HashSet::with_capacity(members.len());
+        return !members.iter().all(|(name, _)| seen.insert(name.as_ref()));
+    }
+    let before = |place: usize| members[..place].iter();
+    let known = |(place, (name, _)): (usize, &(Cow<'_, str>, _))| {
+        before(place).any(|(other, _)| other == name)
+    };
+    members.iter().enumerate().any(known)
+}
+
 fn no_json(error: &serde_json::Error) -> String {
     // The category and place only: the message could quote row values.
-    format!("no valid JSON (column {})", error.column())
+    let column = error.column();
+    match error.classify() {
+        Category::Data => format!("a JSON object with {TWICE} (ends at column {column})"),
+        _ => format!("no valid JSON (column {column})"),
+    }
 }
 
 #[derive(serde::Deserialize)]
@@ -100,9 +123,36 @@ impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
                 while let Some(Text(name)) = map.next_key()? {
                     members.push((name, map.next_value()?));
                 }
-                Ok(Fields(members))
+                match twice(&members) {
+                    true => Err(A::Error::custom(TWICE)),
+                    false => Ok(Fields(members)),
+                }
             }
         }
         deserializer.deserialize_map(Members)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_stands_twice_is_refused_in_small_objects_and_in_large_ones() {
+        for members in [2, 3, PAIRS_MAX, PAIRS_MAX + 1, 500] {
+            let list = |last: &str| {
+                let mut names: Vec<String> =
+                    (1..members).map(|n| format!("\"c{n}\":{n}")).collect();
+                names.push(format!("\"{last}\":0"));
+                format!("{{{}}}", names.join(","))
+            };
+            assert!(Fields::parse(&list("c0")).is_ok(), "{members}");
+            // The same name, spelt with an escape.
+            for last in ["c1", "\\u00631"] {
+                let why = Fields::parse(&list(last)).err().unwrap();
+                assert!(why.contains(TWICE), "{members}: {why}");
+            }
+        }
+        assert!(Fields::parse("{\"a\":1,").is_err_and(|why| why.starts_with("no valid JSON")));
     }
 }

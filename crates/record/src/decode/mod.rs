@@ -434,11 +434,11 @@ impl<'a> Decoder<'a> {
             Shape::Other(json) => return Ok(Some(reading.bare_key(json)?)),
             Shape::Null => "records have no key although the table has one".to_owned(),
         };
-        let Some(row) = row else {
+        let Some(key) = row.and_then(|row| row.key) else {
             return Err(why.into());
         };
         self.notes.problem(format!("{relation}: {why}"));
-        Ok(row.key)
+        Ok(Some(key))
     }
 
     fn layout(&self, schema: Option<&Schema>, index: usize) -> Rc<Layout> {

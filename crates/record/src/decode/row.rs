@@ -48,6 +48,7 @@ impl Notes {
 pub(crate) struct Row {
     /// Hash of the row; `None` when a comparable column is not there.
     pub(crate) image: Option<i64>,
+    /// `None` for a table without key, and when a key column is not there or cannot be read.
     pub(crate) key: Option<String>,
     pub(crate) revision: Option<i64>,
 }
@@ -64,7 +65,7 @@ pub(crate) struct Reading<'a> {
 
 impl Reading<'_> {
     pub(crate) fn row(&self, fields: &Fields<'_>, notes: &mut Notes) -> Row {
-        let mut whole = true;
+        let (mut whole, mut key_is_there) = (true, true);
         let mut found = 0;
         let mut values = Vec::with_capacity(self.shape.columns.len());
         for place in 0..self.shape.columns.len() {
@@ -72,6 +73,7 @@ impl Reading<'_> {
             found += usize::from(json.is_some());
             let value = self.value(place, json, notes);
             whole &= value.is_some();
+            key_is_there &= value.is_some() || !self.shape.columns[place].key;
             // Out of the hash, which is thrown away below.
             values.push(value.unwrap_or_else(|| Canonical::NotCompared(String::new())));
         }
@@ -81,7 +83,7 @@ impl Reading<'_> {
         let image = canonical::row_image(self.shape, &values);
         Row {
             image: image.hash.filter(|_| whole),
-            key: image.key,
+            key: image.key.filter(|_| key_is_there),
             revision: image.revision,
         }
     }

@@ -51,6 +51,7 @@ const ALLOWED: [(&str, &[&str]); 13] = [
             "cutover-audit",
             "cutover-record",
             "cutover-ledger",
+            "cutover-clients",
             "cutover-model",
         ],
     ),
