@@ -262,7 +262,7 @@ impl Step {
                  have reached it",
             ),
             Step::StopConnector => Some(
-                "state STOPPED, no task, the slot has no reader; the stored offset stands between two events",
+                "state STOPPED, no task, the slot has no reader; no events share the position of the stored offset",
             ),
             Step::RewriteOffset => Some(
                 "Connect shows the new position; it is the slot's; the server's log has reached it",
