@@ -221,9 +221,11 @@ impl Stack {
         &mut self.postgres[last]
     }
 
-    /// A pgBackRest repository of this life. The program comes with a PostgreSQL part that has it.
-    pub async fn repository(&self) -> Result<Repository, LabError> {
-        let part = self.part(Component::Postgres, PGBACKREST_PART).await?;
+    /// A pgBackRest repository of this life. The program comes with a PostgreSQL part that has it: the named one, or
+    /// the one with the newest program.
+    pub async fn repository(&self, part: Option<&str>) -> Result<Repository, LabError> {
+        let version = part.unwrap_or(PGBACKREST_PART);
+        let part = self.part(Component::Postgres, version).await?;
         Repository::create(&self.setup, &part)
     }
 

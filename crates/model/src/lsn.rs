@@ -15,6 +15,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Lsn(pub u64);
 
+/// Records of the log begin at multiples of this many bytes.
+const RECORD_ALIGNMENT: u64 = 8;
+
 impl Lsn {
     /// PostgreSQL's "no position" (`0/0`).
     pub const INVALID: Lsn = Lsn(0);
@@ -28,6 +31,17 @@ impl Lsn {
     /// Reads the signed form back; a negative number is no LSN.
     pub fn from_i64(value: i64) -> Option<Lsn> {
         u64::try_from(value).ok().map(Lsn)
+    }
+
+    /// One byte before: a position inside the record that ends here, so that of no record, and of no change.
+    pub fn just_before(self) -> Lsn {
+        Lsn(self.0.saturating_sub(1))
+    }
+
+    /// Whether no record begins after this position and before `later`, of the same log: records begin at multiples
+    /// of eight (PostgreSQL aligns them to MAXALIGN, which is 8 on every 64-bit machine).
+    pub fn adjoins(self, later: Lsn) -> bool {
+        self <= later && later.0 - self.0 < RECORD_ALIGNMENT
     }
 }
 
@@ -138,6 +152,15 @@ mod tests {
         for text in ["0/0", "0/16B3748", "16/B374D848", "FFFFFFFF/FFFFFFFF"] {
             assert_eq!(text.parse::<Lsn>().unwrap().to_string(), text);
         }
+    }
+
+    #[test]
+    fn no_record_begins_within_a_records_alignment() {
+        let at = Lsn(0x70A_5490);
+        assert!(at.just_before().adjoins(at) && at.adjoins(at));
+        assert!(!Lsn(at.0 - 8).adjoins(at));
+        assert!(!at.adjoins(at.just_before()));
+        assert_eq!(Lsn::INVALID.just_before(), Lsn::INVALID);
     }
 
     #[test]

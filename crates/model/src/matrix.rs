@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::finding::FindingKind;
 use crate::result::ScenarioResult;
 use crate::verdict::Verdict;
 
@@ -74,12 +75,18 @@ pub fn cell_name(scenario: &str, debezium: &str, seed: u64) -> String {
     format!("{scenario}-{}-s{seed}", debezium.replace('.', "-"))
 }
 
-/// What the connector did, in the words of a prediction. From what was found, not from what was expected.
+/// What the connector did, in the words of a prediction. From what was found, not from what was expected. Rows that it
+/// read again because a repair asked for them are part of the plan: that is not what its start did.
 pub fn measured(result: &ScenarioResult) -> &'static str {
     let counts = &result.counts;
+    let unplanned = FindingKind::UnplannedSnapshot.name();
     if result.connector_refused.is_some() {
         "refuses"
-    } else if counts.snapshot > 0 {
+    } else if counts
+        .findings
+        .get(unplanned)
+        .is_some_and(|count| *count > 0)
+    {
         "resnapshots"
     } else if counts.duplicated > 0 {
         "repeats"

@@ -234,7 +234,9 @@ impl Drive<'_> {
 
     /// Drives the runbook. Returns the connector's stored offset from before.
     async fn cut_over(&mut self) -> Result<Option<Lsn>, RehearseError> {
-        self.drive(&self.scenario.upgrade.runbook).await?;
+        let scenario = self.scenario;
+        self.drive(&scenario.upgrade.runbook, &scenario.stack.postgres_new)
+            .await?;
         Ok(self
             .cutover
             .seen
@@ -243,12 +245,12 @@ impl Drive<'_> {
             .and_then(|facts| offset_of(facts.offset.as_ref())))
     }
 
-    async fn drive(&mut self, runbook: &str) -> Result<(), RehearseError> {
+    async fn drive(&mut self, runbook: &str, target: &str) -> Result<(), RehearseError> {
         let (connect, stream) = (&self.cutover.connect, &self.cutover.stream);
         let facts = facts::read(self.cutover.primary(), connect, stream).await?;
         let strategy = strategies::by_name(runbook)
             .ok_or_else(|| RehearseError::Load(format!("no runbook {runbook}")))?;
-        let plan = strategy.plan(&facts, &self.scenario.stack.postgres_new)?;
+        let plan = strategy.plan(&facts, target)?;
         if self.scenario.upgrade.broken_off {
             let driven = (&mut *self.cutover, &mut *self.hands);
             let dropped = broken_off::drive(&plan, driven, self.log, self.seed).await?;
@@ -289,7 +291,10 @@ impl Drive<'_> {
             return Ok(());
         };
         self.log.phase("back");
-        self.drive(runbook).await?;
+        // What was noted of the topics belongs to the switch before.
+        self.hands.noted = None;
+        self.drive(runbook, &self.scenario.stack.postgres_old)
+            .await?;
         self.log.phase("load after the way back");
         // Whatever offset is stored now, the old server's log may have to pass it.
         self.pass_offset(load, Some(Lsn(0))).await?;

@@ -98,7 +98,8 @@ impl Servers {
         }
         let mut spec = PostgresSpec::new("old", DATABASE);
         let repository = if needs.archive {
-            let repository = inside.repository().await?;
+            let tool = needs.plan.pgbackrest_of.as_deref();
+            let repository = inside.repository(tool).await?;
             known_to(&repository.version().await?, version)?;
             spec.settings = repository.server_settings();
             Some(repository)

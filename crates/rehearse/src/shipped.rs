@@ -213,6 +213,10 @@ pub const ALL: &[Shipped] = &[
         include_str!("../../../scenarios/promotion-late-slot.toml"),
     ),
     Shipped::new(
+        "minor-back",
+        include_str!("../../../scenarios/minor-back.toml"),
+    ),
+    Shipped::new(
         "pg-upgrade-back",
         include_str!("../../../scenarios/pg-upgrade-back.toml"),
     ),
@@ -231,6 +235,14 @@ pub const ALL: &[Shipped] = &[
     Shipped::new(
         "promotion-back",
         include_str!("../../../scenarios/promotion-back.toml"),
+    ),
+    Shipped::new(
+        "restore-latest-back",
+        include_str!("../../../scenarios/restore-latest-back.toml"),
+    ),
+    Shipped::new(
+        "base-backup-back",
+        include_str!("../../../scenarios/base-backup-back.toml"),
     ),
     Shipped::new(
         "minor-cp75",

@@ -34,6 +34,8 @@ pub struct ServerPlan {
     pub settings: BTreeMap<String, String>,
     /// Statements of an administrator before the stream begins, each run alone.
     pub sql: Vec<String>,
+    /// The PostgreSQL part whose pgBackRest keeps the archive; the lab's newest without it.
+    pub pgbackrest_of: Option<String>,
 }
 
 /// Something that happens in the middle.

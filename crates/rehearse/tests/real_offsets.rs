@@ -1,4 +1,5 @@
-//! Claims about offsets on a worker that cannot change them (Kafka 3.5, Debezium 2.4), with the real ones.
+//! Claims about offsets, with the real ones: on a worker that cannot change them (Kafka 3.5, Debezium 2.4), and where a
+//! position that somebody has written is that of a change.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
@@ -9,12 +10,12 @@
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use cutover_clients::connect::{Connect, ConnectError};
+use cutover_clients::connect::{Connect, ConnectError, offset_at};
 use cutover_clients::kafka::{Kafka, OffsetKey, OffsetRecord, ReadRange};
 use cutover_clients::pg::facts::current_lsn;
 use cutover_clients::pg::marker::emit_message;
 use cutover_clients::pg::publication::create_publication;
-use cutover_clients::pg::slots::{create_slot, slot};
+use cutover_clients::pg::slots::{create_slot, peek_at, slot};
 use cutover_clients::pg::{Client, PgAddress, connect_admin};
 use cutover_clients::wait::{Poll, until};
 use cutover_lab::services::connect::OFFSETS_TOPIC;
@@ -36,11 +37,12 @@ struct World {
     client: Client,
     kafka: Kafka,
     connect: Connect,
+    version: String,
     _folder: tempfile::TempDir,
 }
 
 impl World {
-    async fn up() -> World {
+    async fn up(kafka: &str, debezium: &str) -> World {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::Builder::new()
             .prefix("offsets-")
@@ -50,8 +52,8 @@ impl World {
         std::fs::set_permissions(folder.path(), open).unwrap();
         let home = Home::locate(None, Some(folder.path().join("state"))).unwrap();
         let mut spec = StackSpec::new("offsets", folder.path().join("logs"));
-        spec.kafka = "3.5.1".into();
-        spec.debezium = "2.4.0".into();
+        spec.kafka = kafka.into();
+        spec.debezium = debezium.into();
         spec.connect.offset_partitions = 25;
         spec.postgres
             .push(("16.14".into(), PostgresSpec::new("main", DATABASE)));
@@ -72,13 +74,14 @@ impl World {
             stack,
             admin,
             client,
+            version: debezium.into(),
             _folder: folder,
         }
     }
 
     async fn deploy(&self, stream: &Stream) {
         let plan = ConnectorPlan::default();
-        let config = config(stream, &self.debezium, plan, "2.4.0", None).unwrap();
+        let config = config(stream, &self.debezium, plan, &self.version, None).unwrap();
         deploy(&self.connect, &self.admin, stream, &config)
             .await
             .unwrap();
@@ -130,6 +133,21 @@ impl World {
         .await;
     }
 
+    /// Commits a row and waits for it. Returns everything in the topic up to it.
+    async fn insert_published(&self, stream: &Stream, id: i64) -> Vec<i64> {
+        self.insert(id).await;
+        wait(&format!("row {id} in the topic"), async || {
+            let seen = self.published(stream);
+            if seen.last() == Some(&id) {
+                Poll::Ready(())
+            } else {
+                Poll::NotYet(format!("{seen:?}"))
+            }
+        })
+        .await;
+        self.published(stream)
+    }
+
     async fn stop(&self, stream: &Stream) {
         self.connect.stop(&stream.connector).await.unwrap();
         wait("a stopped connector", async || {
@@ -155,6 +173,43 @@ impl World {
     fn write(&self, stream: &Stream, value: Option<&Map<String, Value>>) -> OffsetRecord {
         let topic = self.kafka.offsets_topic(OFFSETS_TOPIC);
         topic.write(&key(stream), value).unwrap()
+    }
+
+    /// Writes the offset of the stopped connector, by Connect where it can.
+    async fn rewrite(&self, stream: &Stream, value: &Map<String, Value>) {
+        let partition = json!({ "server": stream.topic_prefix });
+        let asked = self
+            .connect
+            .patch_offset(&stream.connector, &partition, value)
+            .await;
+        match asked {
+            Err(ConnectError::NotSupported { .. }) => {
+                self.write(stream, Some(value));
+            }
+            other => other.unwrap(),
+        }
+    }
+
+    /// One transaction with two rows, committed while the connector is stopped. Returns the position at which exactly
+    /// its second row stands.
+    async fn two_rows(&self, stream: &Stream, ids: [i64; 2]) -> Lsn {
+        let writer = connect_admin(&self.admin).await.unwrap();
+        let insert =
+            |id| format!("insert into public.order_events values ({id}, 'test', now(), {id})");
+        let first = format!("begin; {}", insert(ids[0]));
+        writer.batch_execute(&first).await.unwrap();
+        let row = writer
+            .query_one("select pg_current_wal_insert_lsn()::text", &[])
+            .await
+            .unwrap();
+        let at: Lsn = row.get::<_, String>(0).parse().unwrap();
+        let second = format!("{}; commit", insert(ids[1]));
+        writer.batch_execute(&second).await.unwrap();
+        let here = peek_at(&self.client, &stream.slot, &stream.publication, at)
+            .await
+            .unwrap();
+        assert_eq!(here, b"I", "no row stands at {at}");
+        at
     }
 
     async fn stored(&self, stream: &Stream) -> Option<Lsn> {
@@ -188,7 +243,7 @@ fn offset(position: Lsn) -> Map<String, Value> {
 
 #[tokio::test]
 async fn connector_goes_on_exactly_where_a_record_in_the_offsets_topic_says() {
-    let mut world = World::up().await;
+    let mut world = World::up("3.5.1", "2.4.0").await;
     let stream = stream("offsets");
     world.deploy(&stream).await;
     world.insert(1).await;
@@ -227,6 +282,7 @@ async fn connector_goes_on_exactly_where_a_record_in_the_offsets_topic_says() {
     assert_eq!(world.stored(&stream).await, None);
 
     an_offset_that_never_was_goes_to_the_partition_that_the_worker_chooses(&world).await;
+    a_written_position_that_is_a_changes_own_hides_it(&world).await;
     world.stack.down_and_purge().await.unwrap();
 }
 
@@ -254,6 +310,44 @@ async fn a_row_of_an_open_transaction_comes_after_a_message_under_a_lower_positi
         }
     })
     .await;
+}
+
+/// What docs/anomalies.md has as A-023, and what is written instead.
+async fn a_written_position_that_is_a_changes_own_hides_it(world: &World) {
+    let stream = Stream {
+        slot: "slot_at".into(),
+        ..stream("at")
+    };
+    create_slot(&world.client, &stream.slot, "pgoutput")
+        .await
+        .unwrap();
+    world.deploy(&stream).await;
+    // Its snapshot reads what other streams of this test have written.
+    let other = world.insert_published(&stream, 100).await;
+    let expect = |mine: &[i64]| [other.as_slice(), mine].concat();
+
+    world.stop(&stream).await;
+    let at = world.two_rows(&stream, [101, 102]).await;
+    world.rewrite(&stream, &offset(at)).await;
+    world.connect.resume(&stream.connector).await.unwrap();
+    world.insert(103).await;
+    world.wait_published(&stream, &expect(&[103])).await;
+
+    world.stop(&stream).await;
+    let at = world.two_rows(&stream, [104, 105]).await;
+    world.rewrite(&stream, &offset_at(at)).await;
+    world.connect.resume(&stream.connector).await.unwrap();
+    world.insert(106).await;
+    let whole = expect(&[103, 104, 105, 106]);
+    world.wait_published(&stream, &whole).await;
+    world.stop(&stream).await;
+}
+
+#[tokio::test]
+async fn the_newest_versions_too_take_a_change_at_a_written_position_for_delivered() {
+    let world = World::up("4.3.1", "3.7.0").await;
+    a_written_position_that_is_a_changes_own_hides_it(&world).await;
+    world.stack.down_and_purge().await.unwrap();
 }
 
 /// On the same servers: they take longer to come up than all of this.

@@ -304,6 +304,8 @@ fn row(cell: &MatrixCell) -> String {
 
 #[cfg(test)]
 mod tests {
+    use cutover_model::matrix::measured;
+
     use super::*;
     use crate::samples;
 
@@ -314,6 +316,16 @@ mod tests {
             assert!(text.contains("resumes WRONG: skips"), "{text}");
             assert!(text.contains("1 predictions wrong"), "{text}");
         }
+    }
+
+    #[test]
+    fn rows_that_a_repair_read_again_are_not_what_the_start_did() {
+        let mut result = samples::baseline();
+        result.counts.snapshot = 7;
+        assert_eq!(measured(&result), "skips");
+        let unplanned = cutover_model::FindingKind::UnplannedSnapshot.name();
+        result.counts.findings.insert(unplanned.into(), 7);
+        assert_eq!(measured(&result), "resnapshots");
     }
 
     #[test]

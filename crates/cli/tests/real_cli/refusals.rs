@@ -89,6 +89,22 @@ runbook = "pg-upgrade-clone"
     );
 }
 
+/// pgBackRest 2.45 does not know PostgreSQL 16, and would say so in the middle of making its repository.
+#[test]
+fn a_backup_tool_that_does_not_know_the_server_is_named_before_anything_is_made() {
+    let site = Site::new();
+    let path = scenario(
+        &site,
+        "old-tool",
+        ("16.14", "16.14"),
+        "[server]\npgbackrest_of = \"15\"\n\
+         [upgrade]\nkind = \"old-tool\"\nrunbook = \"restore-proven\"\n",
+    );
+    let said = refused(&site, &path);
+    assert!(said.contains("PRE-BACKUP-001"), "{said}");
+    assert!(said.contains("2.45") && said.contains("16"), "{said}");
+}
+
 #[test]
 fn a_standby_with_less_room_for_transactions_than_its_primary_is_refused() {
     let site = Site::new();

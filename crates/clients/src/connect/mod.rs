@@ -15,7 +15,7 @@ use reqwest::{Method, StatusCode, Url};
 use serde_json::{Map, Value};
 
 pub use error::ConnectError;
-pub use offsets::StoredOffset;
+pub use offsets::{StoredOffset, offset_at};
 pub use status::{Status, TaskStatus};
 
 use crate::wait;

@@ -4,6 +4,8 @@
 //! belong to another incarnation without anybody noticing. Connect validates nothing in a PATCH: a wrong
 //! partition is stored beside the right one and ignored, hence the partition is always one that was read.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use cutover_model::Lsn;
 use reqwest::Method;
 use serde::{Deserialize, Serialize};
@@ -60,6 +62,33 @@ impl StoredOffset {
             .and_then(Value::as_i64)
             .and_then(Lsn::from_i64)
     }
+}
+
+/// The offset with which a connector delivers every transaction that commits at or after `position`, a slot's, and no
+/// other. `lsn_commit` is the position; `lsn` and `lsn_proc` are one byte less.
+///
+/// Debezium takes a change that stands exactly at `lsn` for one that it has delivered, and with it everything that its
+/// transaction wrote before it (`WalPositionLocator`, 2.4 to 3.7). A slot that was made while others wrote begins where
+/// the next record does, and that can be such a change (docs/anomalies.md, A-023). One byte before it no record begins:
+/// nothing is matched, and the first transaction that commits beyond `position` is delivered whole. PostgreSQL moves a
+/// start below the slot's position up to it.
+pub fn offset_at(position: Lsn) -> Map<String, Value> {
+    let before = position.just_before().as_i64();
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now = since.map_or(0, |since| since.as_micros());
+    let mut offset = Map::new();
+    for (name, value) in [
+        ("lsn", before),
+        ("lsn_proc", before),
+        ("lsn_commit", position.as_i64()),
+    ] {
+        offset.insert(name.into(), value.into());
+    }
+    offset.insert(
+        "ts_usec".into(),
+        i64::try_from(now).unwrap_or(i64::MAX).into(),
+    );
+    offset
 }
 
 impl Connect {
@@ -123,6 +152,18 @@ fn stored(entry: &Value) -> Option<StoredOffset> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_offset_at_a_position_is_that_of_no_record_and_has_reached_it() {
+        let stored = StoredOffset {
+            partition: json!({"server": "a"}),
+            offset: offset_at(Lsn(0x70A_5490)),
+        };
+        assert_eq!(stored.lsn(), Some(Lsn(0x70A_548F)));
+        assert_eq!(stored.lsn_proc(), stored.lsn());
+        assert_eq!(stored.reached(), Some(Lsn(0x70A_5490)));
+        assert_eq!(stored.message_type(), None);
+    }
 
     #[test]
     fn positions_are_read_and_a_reset_offset_is_none() {

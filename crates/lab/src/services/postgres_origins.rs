@@ -60,9 +60,17 @@ impl Postgres {
         let binaries = source.binaries().clone();
         let copy = Postgres::create_bare(&source.setup, spec, binaries)?;
         let data = copy.data().display().to_string();
-        let mut args: Vec<String> = ["-X", "stream", "-c", "fast", "--no-sync", "-D"]
-            .map(str::to_owned)
-            .into();
+        // Nobody verifies this copy later: without a manifest no file is read for its checksum.
+        let how = [
+            "-X",
+            "stream",
+            "-c",
+            "fast",
+            "--no-sync",
+            "--no-manifest",
+            "-D",
+        ];
+        let mut args: Vec<String> = how.map(str::to_owned).into();
         args.push(data);
         if let Copy::Standby { slot } = kind {
             // The database's name goes into primary_conninfo (from 17 on): copying slots needs it.

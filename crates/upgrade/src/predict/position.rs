@@ -32,7 +32,8 @@ pub(super) fn decide(case: &Case) -> Draft {
     if stream.reach() > stream.end {
         return stream.ahead();
     }
-    if stream.offset.start() < begin && !stream.inside_later_transaction() {
+    let behind = stream.offset.start() < begin && !stream.at_the_slot();
+    if behind && !stream.inside_later_transaction() {
         return stream.below_the_slot();
     }
     stream.inside()
@@ -88,6 +89,11 @@ struct Stream<'a> {
 impl Stream<'_> {
     fn range(&self) -> String {
         self.case.behaviour.range()
+    }
+
+    /// The offset was written for the slot's position: right at it, or right before, where no record begins.
+    fn at_the_slot(&self) -> bool {
+        self.offset.start().adjoins(self.begin)
     }
 
     /// The position that the log must have passed before anything is delivered: the one asked for, and the COMMIT
@@ -248,7 +254,13 @@ impl Stream<'_> {
     /// The offset lies between the slot's position and the end of the log.
     fn inside(&self) -> Draft {
         let (start, begin, end) = (self.offset.start(), self.begin, self.end);
-        let fits = if start < begin {
+        // At the slot's own position nothing lies between, whoever's number it is.
+        let rewritten = self.at_the_slot();
+        let fits = if rewritten {
+            format!(
+                "the offset {start} is where the slot begins ({begin}): the stream goes on there (all versions)"
+            )
+        } else if start < begin {
             format!(
                 "the offset {start} is a change of a transaction that commits after the slot's {begin}: the server \
                  sends the transaction again from its beginning (all versions)"
@@ -259,8 +271,6 @@ impl Stream<'_> {
                  on at the offset (all versions), and a slot that is behind repeats nothing"
             )
         };
-        // At the slot's own position nothing lies between, whoever's number it is.
-        let rewritten = start == begin;
         let foreign = match (self.case.facts.kinship(), self.case.facts.server.fork_lsn) {
             (Kinship::OtherSystem, _) => !rewritten,
             (Kinship::OtherTimeline, Some(fork)) => start > fork && !rewritten,
@@ -272,7 +282,13 @@ impl Stream<'_> {
         if let Some(draft) = restart::decide(self.case, self.offset) {
             return draft.because(fits);
         }
-        let draft = goes_on(self.case, start).because(fits);
+        let mut draft = goes_on(self.case, start).because(fits);
+        if start == begin && self.offset.message_type.is_none() {
+            draft = draft.because(format!(
+                "not proven: that no change begins exactly at {begin}; one that does is taken for delivered, with \
+                 all that its transaction wrote before. An offset one byte less rules that out"
+            ));
+        }
         match (self.case.facts.kinship(), self.case.facts.server.fork_lsn) {
             (Kinship::OtherTimeline, None) if !rewritten => draft.because(
                 "not proven: the timelines may have parted before the offset (server.fork_lsn is not given); then what \

@@ -35,15 +35,16 @@ impl Case<'_> {
         format!("PUT /connectors/{}/resume", self.connector())
     }
 
-    /// The call that rewrites the offset to a position. Debezium's numbers are decimal.
+    /// The call that rewrites the offset to a position: right before it, so that no change is taken for a delivered one
+    /// (see `steps::offset`). Debezium's numbers are decimal.
     pub(super) fn rewrite(&self, to: Lsn) -> String {
-        let number = to.0;
+        let (before, commit) = (to.just_before().0, to.0);
         let partition =
             serde_json::json!({ "server": self.option("topic.prefix").unwrap_or("TOPIC.PREFIX") });
         format!(
             "rewrite the offset to {to}, with Kafka Connect 3.6 or newer: PATCH /connectors/{}/offsets \
-             {{\"offsets\":[{{\"partition\":{partition},\"offset\":{{\"lsn\":{number},\"lsn_proc\":{number},\
-             \"lsn_commit\":{number},\"ts_usec\":MICROSECONDS_NOW}}}}]}}; older workers need the same map as a record \
+             {{\"offsets\":[{{\"partition\":{partition},\"offset\":{{\"lsn\":{before},\"lsn_proc\":{before},\
+             \"lsn_commit\":{commit},\"ts_usec\":MICROSECONDS_NOW}}}}]}}; older workers need the same map as a record \
              in the offsets topic",
             self.connector()
         )

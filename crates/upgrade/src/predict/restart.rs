@@ -20,6 +20,10 @@ pub(super) fn decide(case: &Case, offset: &OffsetFacts) -> Option<Draft> {
     if around.committed_here == 0 {
         return again(offset, around);
     }
+    let one_position = offset.lsn_commit == Some(offset.lsn);
+    if one_position && offset.message_type.is_none() && offset.events_processed.is_none() {
+        return written_by_hand(offset, around);
+    }
     if around.committed_here == 1 {
         return None;
     }
@@ -44,6 +48,27 @@ fn again(offset: &OffsetFacts, around: &AroundFacts) -> Option<Draft> {
             offset.lsn
         ))
     })
+}
+
+/// Somebody wrote the offset, and events stand at that very position: they are taken for delivered.
+fn written_by_hand(offset: &OffsetFacts, around: &AroundFacts) -> Option<Draft> {
+    let missing = around.committed_here.saturating_sub(around.delivered_here);
+    // Where a transaction begins, BEGIN is recognised and nothing of it is passed over.
+    if missing == 0 || around.begins_here {
+        return None;
+    }
+    Some(
+        Draft::skips_for_good()
+            .because(format!(
+                "{missing} events that are not in Kafka stand exactly at the written offset {}: they are taken for \
+                 delivered, and with them what their transaction wrote before (all versions)",
+                offset.lsn
+            ))
+            .remedy(vec![format!(
+                "before it starts: write lsn and lsn_proc one byte less ({})",
+                offset.lsn.just_before()
+            )]),
+    )
 }
 
 /// The position after a COMMIT is taken for that of a change.
@@ -136,7 +161,7 @@ fn deliver_again(offset: &OffsetFacts) -> String {
     format!(
         "before it starts: write lsn and lsn_proc = {}, lsn_commit = {} (one byte before the last COMMIT, and that), \
          without messageType and lsn_events_processed: the transaction is delivered again from its beginning",
-        commit.0.saturating_sub(1),
+        commit.just_before().0,
         commit.0
     )
 }

@@ -404,6 +404,33 @@ fn a_mode_that_the_version_does_not_know_is_refused_and_a_word_nobody_knows_is_a
 }
 
 #[test]
+fn an_offset_right_before_the_slot_resumes_and_one_exactly_at_it_is_not_proven() {
+    let mut facts = facts("3.7.0", "no_data");
+    let begin = facts.slot.as_ref().and_then(SlotFacts::begin).unwrap();
+    let written = |at: Lsn| OffsetFacts {
+        lsn: at,
+        lsn_proc: Some(at),
+        ..offset("0/1", &begin.to_string(), None)
+    };
+    facts.offset = Some(written(begin.just_before()));
+    let before = told(&facts);
+    assert_eq!(before.outcome, Resumes, "{before:?}");
+    assert!(!before.because.join(" ").contains("begins exactly at"), "{before:?}");
+    facts.offset = Some(written(begin));
+    let at = told(&facts);
+    assert_eq!(at.outcome, Resumes, "{at:?}");
+    assert!(at.because.join(" ").contains("begins exactly at"), "{at:?}");
+    facts.around = Some(AroundFacts {
+        committed_here: 1,
+        delivered_here: 0,
+        begins_here: false,
+        false_match: 0,
+        delivered_beyond: 0,
+    });
+    assert_eq!(told(&facts).outcome, Skips);
+}
+
+#[test]
 fn a_version_outside_the_table_is_named_with_the_range() {
     use cutover_model::Classified;
     let error = predict(&facts("3.9.0", "initial")).unwrap_err();
@@ -419,7 +446,9 @@ fn remedies_name_connector_and_slot_and_count_in_decimal() {
     let text = told(&facts).remedy.join("\n");
     assert!(text.contains("PUT /connectors/orders/stop"), "{text}");
     assert!(
-        text.contains(r#"{"partition":{"server":"cdc"},"offset":{"lsn":8192,"#),
+        text.contains(
+            r#"{"partition":{"server":"cdc"},"offset":{"lsn":8191,"lsn_proc":8191,"lsn_commit":8192,"#
+        ),
         "{text}"
     );
     set(&mut facts, "offset.mismatch.strategy", "trust_offset");

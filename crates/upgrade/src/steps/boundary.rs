@@ -1,7 +1,8 @@
 //! A connector that is stopped while the application works can stand inside events that belong together: rows of one
 //! COPY that share a position, the delete and the tombstone of one row, the two halves of a changed key. The stored
 //! offset names a position, not a record, so from there no version of Debezium goes on exactly (docs/anomalies.md,
-//! it loses the rest or repeats a part.
+//! it loses the rest or repeats a part. A message has the position behind its record, where the next
+//! record begins: if that is a change, it is taken for delivered, as one at a written offset is.
 //!
 //! Stands behind the stop of the connector, in proven runbooks. What stands at the offset is looked up in the
 //! connector's own slot, which nobody reads now; looking moves nothing. Going on from inside and stopping again was
@@ -16,6 +17,9 @@ use cutover_model::Lsn;
 use super::connector;
 use crate::cutover::Cutover;
 use crate::error::UpgradeError;
+
+/// What Debezium calls changes of rows and tables (`messageType` of an offset).
+const ROWS: [&str; 4] = ["INSERT", "UPDATE", "DELETE", "TRUNCATE"];
 
 /// Proves that the connector is stopped, and not inside events that share a position.
 pub(super) async fn stand_between(cutover: &Cutover) -> Result<String, UpgradeError> {
@@ -46,14 +50,20 @@ async fn look(cutover: &Cutover, client: &Client) -> Result<Place, UpgradeError>
         return Ok(Place::Between);
     };
     let here = peek_at(client, &stream.slot, &stream.publication, lsn).await?;
-    Ok(place(lsn, &here))
+    let row = offset.as_ref().and_then(StoredOffset::message_type);
+    let row = row.is_some_and(|kind| ROWS.contains(&kind));
+    Ok(place(lsn, row, &here))
 }
 
-/// `here`: the kinds of the changes at the position, as pgoutput names them.
-fn place(lsn: Lsn, here: &[u8]) -> Place {
+/// `row`: the offset is that of a change, not of a message or a COMMIT. `here`: the kinds of the changes at the
+/// position, as pgoutput names them.
+fn place(lsn: Lsn, row: bool, here: &[u8]) -> Place {
     match here {
-        // None: behind a COMMIT or at a message.
-        [] | [_] => Place::Between,
+        [] => Place::Between,
+        [_] if row => Place::Between,
+        [_] => Place::Inside(format!(
+            "behind a message or a COMMIT at {lsn}, where a change begins that would be taken for delivered"
+        )),
         all => Place::Inside(format!("at {lsn}, which {} changes share", all.len())),
     }
 }
@@ -64,8 +74,14 @@ mod tests {
 
     #[test]
     fn only_changes_that_share_a_position_are_no_place_to_go_on_from() {
-        let between = |here: &[u8]| matches!(place(Lsn(1), here), Place::Between);
+        let between = |here: &[u8]| matches!(place(Lsn(1), true, here), Place::Between);
         assert!(between(b"") && between(b"I") && between(b"U") && between(b"D"));
         assert!(!between(b"II") && !between(b"IU"));
+    }
+
+    #[test]
+    fn a_change_where_a_message_ends_is_not_the_message() {
+        assert!(matches!(place(Lsn(1), false, b""), Place::Between));
+        assert!(matches!(place(Lsn(1), false, b"I"), Place::Inside(_)));
     }
 }

@@ -2,15 +2,14 @@
 //! must be rewritten: a position ahead of the new log makes the connector skip in silence, one behind the new
 //! slot makes it refuse (docs/anomalies.md, A-004 and A-005).
 //!
-//! The map `{lsn, lsn_proc, lsn_commit, ts_usec}` with the slot's confirmed position in all three places was
-//! measured to resume exactly, in both directions, with Debezium 2.4.0, 3.6.3 and 3.7.0. Connect changes offsets
+//! What is stored for a position says `cutover_clients::connect::offset_at`. Connect changes offsets
 //! from Kafka 3.6 on; an older worker answers 405, and then the record is written into its offsets topic, which
 //! it takes up when the connector is resumed (measured with 3.5.1). Either way the connector must be STOPPED, and
 //! Debezium validates nothing of it: so it is read back, by GET, which both have.
 
 use std::sync::Arc;
 
-use cutover_clients::connect::{ConnectError, StoredOffset};
+use cutover_clients::connect::{ConnectError, StoredOffset, offset_at};
 use cutover_clients::kafka::OffsetKey;
 use cutover_clients::pg::connect_admin;
 use cutover_clients::pg::facts::{current_lsn, server_facts};
@@ -71,15 +70,7 @@ pub(super) async fn store_position(
     position: Lsn,
 ) -> Result<String, UpgradeError> {
     let (_, partition) = stored(cutover)?;
-    let mut offset: Map<String, Value> = Map::new();
-    for name in ["lsn", "lsn_proc", "lsn_commit"] {
-        offset.insert(name.into(), position.as_i64().into());
-    }
-    offset.insert(
-        "ts_usec".into(),
-        jiff::Timestamp::now().as_microsecond().into(),
-    );
-    store(cutover, &partition, Some(&offset)).await
+    store(cutover, &partition, Some(&offset_at(position))).await
 }
 
 /// Stores an offset, or removes it (`None`), by Connect where it can, else by its offsets topic. Says which way.
@@ -125,15 +116,16 @@ pub(super) async fn store(
 pub(super) async fn prove(cutover: &Cutover) -> Result<String, UpgradeError> {
     let position = slot_position(cutover).await?;
     let stored = cutover.connect.offsets(&cutover.stream.connector).await?;
-    let stored = stored.as_ref().and_then(StoredOffset::lsn);
+    let lsn = stored.as_ref().and_then(StoredOffset::lsn);
+    let commit = stored.as_ref().and_then(StoredOffset::lsn_commit);
     let client = connect_admin(cutover.target()).await?;
     let end = current_lsn(&client).await?;
-    if stored == Some(position) && position <= end {
+    if lsn == Some(position.just_before()) && commit == Some(position) && position <= end {
         return Ok(format!(
-            "stored offset and slot at {position}, the server's log at {end}"
+            "the stored offset is right before the slot's {position}, the server's log at {end}"
         ));
     }
-    let stored = stored.map_or_else(|| "none".into(), |lsn| lsn.to_string());
+    let stored = lsn.map_or_else(|| "none".into(), |lsn| lsn.to_string());
     Err(UpgradeError::Disproved(format!(
         "stored offset {stored}, slot at {position}, the server's log at {end}"
     )))

@@ -10,7 +10,7 @@ use cutover_clients::kafka::OffsetKey;
 use cutover_clients::pg::connect_admin;
 use cutover_clients::pg::facts::server_facts;
 use cutover_clients::pg::slots::slot;
-use cutover_model::{Lsn, PredictedOutcome, Prediction};
+use cutover_model::{PredictedOutcome, Prediction};
 
 use super::predict::{offset_in_topic, told};
 use crate::cutover::{Cutover, Deployed};
@@ -70,7 +70,7 @@ pub(super) async fn rewind(cutover: &Cutover) -> Result<String, UpgradeError> {
             "the stored offset names no COMMIT: the first transaction is still under way".into(),
         ));
     };
-    let before = Lsn(commit.0.saturating_sub(1));
+    let before = commit.just_before();
     let mut offset = stored.offset;
     for told in ["messageType", "lsn_events_processed"] {
         offset.remove(told);

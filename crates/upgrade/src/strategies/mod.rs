@@ -45,6 +45,7 @@ pub const ALL: &[Strategy] = &[
     crash::PROVEN,
     crash::RUNNING,
     minor::PROVEN,
+    minor::BACK,
     minor::PAUSED,
     pg_upgrade::PROVEN,
     pg_upgrade::LINK,
@@ -112,6 +113,8 @@ impl Strategy {
             )
         }) {
             newer_major(from, to)?;
+        } else if self.name == minor::BACK.name {
+            one_major(from, to)?;
         } else {
             same_major(from, to)?;
         }
@@ -170,13 +173,19 @@ fn major(version: &str) -> u32 {
     text.parse().unwrap_or(0)
 }
 
+/// The same major version.
+fn one_major(from: &str, target: &str) -> Result<(), String> {
+    if major(from) == major(target) {
+        return Ok(());
+    }
+    Err(format!(
+        "{from} → {target} is another major version: a data directory cannot be opened by it"
+    ))
+}
+
 /// The same major version, and not an older minor one.
 fn same_major(from: &str, target: &str) -> Result<(), String> {
-    if major(from) != major(target) {
-        return Err(format!(
-            "{from} → {target} is another major version: a data directory cannot be opened by it"
-        ));
-    }
+    one_major(from, target)?;
     let minor = |version: &str| -> u32 {
         let text = version.split('.').nth(1);
         text.and_then(|text| text.parse().ok()).unwrap_or(u32::MAX)
@@ -247,6 +256,13 @@ mod tests {
         assert!(why("pg-upgrade-proven", "16.2", "16.14").contains("one major version"));
         assert!(why("minor-proven", "16.14", "16.2").contains("downgrade"));
         assert!(why("minor-proven", "16.14", "18.4").contains("another major"));
+        assert!(why("minor-back", "18.4", "16.14").contains("another major"));
+        assert!(
+            by_name("minor-back")
+                .unwrap()
+                .suits("16.14", "16.2")
+                .is_ok()
+        );
         assert!(why("promotion-failover-slot", "16.14", "16.14").contains("failover slots"));
         assert!(why("promotion-proven", "15", "15").contains("on a standby"));
         assert!(why("restore-repaired", "15", "15").contains("on a standby"));

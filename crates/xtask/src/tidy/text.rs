@@ -43,6 +43,9 @@ const REGISTRIES: [&str; 14] = [
     concat!("ghcr", ".io/"),
 ];
 
+/// Lines that a merge leaves where two sides did not agree.
+const MERGE_MARKS: [&str; 2] = [concat!("<<<<", "<<< "), concat!(">>>>", ">>> ")];
+
 /// What is wrong with the lines of a file.
 pub fn complaints(file: &SourceFile) -> Vec<String> {
     let written = WRITTEN.contains(&file.extension()) || WRITTEN_NAMES.contains(&file.name());
@@ -56,6 +59,9 @@ pub fn complaints(file: &SourceFile) -> Vec<String> {
         }
         if line.ends_with([' ', '\r']) {
             complaints.push(file.at(number, "white space at the end of the line"));
+        }
+        if MERGE_MARKS.iter().any(|mark| line.starts_with(mark)) {
+            complaints.push(file.at(number, "left over from a merge"));
         }
         complaints.extend(
             UNFINISHED
@@ -108,6 +114,8 @@ mod tests {
         assert_eq!(found("a.toml", "x"), 1);
         assert_eq!(found("a.sql", concat!("-- TO", "DO later\n")), 1);
         assert_eq!(found("a.rs", concat!("#[ig", "nore]\n")), 1);
+        assert_eq!(found("a.md", concat!("<<<<", "<<< ours\n")), 1);
+        assert_eq!(found("a.md", "a <<<<<<< b\n"), 0);
         assert_eq!(
             found(".ci/run", concat!("curl https://pypi", ".org/x\n")),
             1
