@@ -1,4 +1,4 @@
-//! A driver that is killed at every step, and others that go on in its place.
+//! A driver that is killed at every step, and others that go on in its place, or take back what it had done.
 //!
 //! What a kill leaves is the world and the journal: so the driver is dropped at some instant, everything that it knew
 //! is thrown away, and a new one reads the journal and goes on. What acts on the infrastructure is not the driver: an
@@ -18,7 +18,7 @@ use cutover_upgrade::journal::{Entry, Journal};
 use cutover_upgrade::predict::{AroundFacts, OffsetFacts};
 use cutover_upgrade::preflight::{NewSide, Way};
 use cutover_upgrade::steps::{Feed, RestoreTarget, Transfer};
-use cutover_upgrade::{Cutover, Hands, Plan, Side, UpgradeError};
+use cutover_upgrade::{Cutover, Hands, Plan, Side, Stream, UpgradeError};
 use rand::{RngExt, SeedableRng};
 use tokio::sync::watch;
 
@@ -66,6 +66,43 @@ fn reached(newest: Option<(u32, Entry)>, instant: &Instant) -> bool {
     number > instant.number || (number == instant.number && (entry == instant.entry || later))
 }
 
+/// A driver that has just come and knows nothing.
+fn forget(cutover: &mut Cutover, stream: &Stream) {
+    cutover.stream = stream.clone();
+    (cutover.new, cutover.side) = (None, None);
+    (cutover.primary, cutover.reader) = (Side::Old, Side::Old);
+    cutover.seen = Seen::default();
+}
+
+/// One driver, from where the journal ends, until the instant at which it is dropped. `None` if it was.
+async fn drive_until(
+    plan: &Plan,
+    instant: Option<&Instant>,
+    (cutover, hands): (&mut Cutover, &mut LabHands),
+    log: &EventLog,
+    anew: bool,
+) -> Result<Option<()>, RehearseError> {
+    let journal = Journal::open(&hands.run.journal())?;
+    let newest = journal.follow();
+    let mut engine = Engine::new(journal, log.sink());
+    let busy = watch::channel(false).0;
+    let watched = busy.subscribe();
+    let mut breakable = Breakable { hands, busy };
+    let driven = async {
+        if anew {
+            engine.run(plan, cutover, &mut breakable).await
+        } else {
+            engine.resume(plan, cutover, &mut breakable).await
+        }
+    };
+    let ended = tokio::select! {
+        biased;
+        () = killed(instant, newest, watched) => None,
+        ended = driven => Some(ended),
+    };
+    Ok(ended.transpose()?)
+}
+
 /// Drives a plan with one driver after the other. Returns how many were dropped.
 pub async fn drive(
     plan: &Plan,
@@ -78,30 +115,64 @@ pub async fn drive(
     let mut instants = instants(plan, seed).into_iter();
     loop {
         let instant = instants.next();
-        cutover.stream = stream.clone();
-        (cutover.new, cutover.side) = (None, None);
-        (cutover.primary, cutover.reader) = (Side::Old, Side::Old);
-        cutover.seen = Seen::default();
-        let journal = Journal::open(&hands.run.journal())?;
-        let newest = journal.follow();
-        let mut engine = Engine::new(journal, log.sink());
-        let busy = watch::channel(false).0;
-        let watched = busy.subscribe();
-        let mut breakable = Breakable {
-            hands: &mut *hands,
-            busy,
-        };
-        let ended = tokio::select! {
-            biased;
-            () = killed(instant.as_ref(), newest, watched) => None,
-            ended = engine.resume(plan, cutover, &mut breakable) => Some(ended),
-        };
-        match ended {
-            Some(Ok(())) => return Ok(dropped),
-            Some(Err(error)) => return Err(error.into()),
+        forget(cutover, &stream);
+        let driven = (&mut *cutover, &mut *hands);
+        match drive_until(plan, instant.as_ref(), driven, log, false).await? {
+            Some(()) => return Ok(dropped),
             None => dropped += 1,
         }
     }
+}
+
+/// Drops a driver in each step before the point of no return, lets another take the plan back, and begins it anew; at
+/// last drives it to its end. Returns how many were taken back.
+pub async fn drive_aborting(
+    plan: &Plan,
+    (cutover, hands): (&mut Cutover, &mut LabHands),
+    log: &EventLog,
+    seed: u64,
+) -> Result<u32, RehearseError> {
+    let stream = cutover.stream.clone();
+    let last = plan.steps.iter().position(|step| step.point_of_no_return());
+    let steps = u32::try_from(last.unwrap_or(plan.steps.len())).unwrap_or(u32::MAX);
+    let mut aborted = 0;
+    let chosen = |(place, instant): (usize, Instant)| {
+        // Another of the three kinds in each step.
+        let turn = place % 3 == usize::try_from(instant.number).unwrap_or(0) % 3;
+        (turn && instant.number <= steps).then_some(instant)
+    };
+    let instants = instants(plan, seed).into_iter().enumerate();
+    for instant in instants.filter_map(chosen) {
+        forget(cutover, &stream);
+        let driven = (&mut *cutover, &mut *hands);
+        if drive_until(plan, Some(&instant), driven, log, true)
+            .await?
+            .is_some()
+        {
+            return Ok(aborted);
+        }
+        forget(cutover, &stream);
+        let mut engine = Engine::new(Journal::open(&hands.run.journal())?, log.sink());
+        let stopped = match engine.abort(plan, cutover, hands).await {
+            Ok(stopped) => stopped,
+            // It had come to the point of no return: from there only going on is left.
+            Err(UpgradeError::Refused(reason)) => {
+                log.sink().note(format!("not taken back: {reason}"));
+                forget(cutover, &stream);
+                drive_until(plan, None, (cutover, hands), log, false).await?;
+                return Ok(aborted);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        if !stopped.not_undone.is_empty() {
+            let left = stopped.not_undone.join(", ");
+            return Err(RehearseError::Load(format!("not taken back: {left}")));
+        }
+        aborted += 1;
+    }
+    forget(cutover, &stream);
+    drive_until(plan, None, (cutover, hands), log, true).await?;
+    Ok(aborted)
 }
 
 /// Comes back at the instant, once nobody acts on the infrastructure.
@@ -348,6 +419,13 @@ impl Hands for Breakable<'_> {
     async fn close_incarnation(&mut self) -> Result<String, UpgradeError> {
         self.enter();
         let done = self.hands.close_incarnation().await;
+        self.leave().await;
+        done
+    }
+
+    async fn resume_incarnation(&mut self) -> Result<(), UpgradeError> {
+        self.enter();
+        let done = self.hands.resume_incarnation().await;
         self.leave().await;
         done
     }

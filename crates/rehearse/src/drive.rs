@@ -256,6 +256,11 @@ impl Drive<'_> {
             let dropped = broken_off::drive(&plan, driven, self.log, self.seed).await?;
             let note = format!("{dropped} drivers were dropped, and others went on in their place");
             self.log.sink().note(note);
+        } else if self.scenario.upgrade.aborted {
+            let driven = (&mut *self.cutover, &mut *self.hands);
+            let aborted = broken_off::drive_aborting(&plan, driven, self.log, self.seed).await?;
+            let note = format!("{aborted} drivers were dropped, and others took back what they had done");
+            self.log.sink().note(note);
         } else {
             let journal = Journal::open(&self.hands.run.journal())?;
             let mut engine = Engine::new(journal, self.log.sink());

@@ -375,8 +375,7 @@ impl Hands for LabHands {
     }
 
     async fn discard_new(&mut self) -> Result<String, UpgradeError> {
-        let gone = self.servers.discard_new().await;
-        gone.map_err(|error| UpgradeError::hands("remove the new server", error))
+        self.discard_new_life().await
     }
 
     async fn return_to_old(&mut self) -> Result<String, UpgradeError> {
@@ -451,6 +450,10 @@ impl Hands for LabHands {
         let lsn = emit_message(&client, &self.stream.marker_prefix, &token).await?;
         let closed = self.witnesses.close(&Marker { token, lsn }).await;
         closed.map_err(|error| UpgradeError::hands("read the witness out", error))
+    }
+
+    async fn resume_incarnation(&mut self) -> Result<(), UpgradeError> {
+        self.resume_old_life().await
     }
 
     async fn open_incarnation(&mut self) -> Result<String, UpgradeError> {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use cutover_clients::pg::facts::server_facts;
 use cutover_clients::pg::settings::setting;
+use cutover_clients::pg::slots::drop_slot;
 use cutover_clients::pg::{PgAddress, connect_admin};
 use cutover_clients::wait::{Poll, until};
 use cutover_lab::services::pgbackrest::{ARCHIVES_NOTHING, Repository};
@@ -283,10 +284,16 @@ impl Servers {
 
     /// Stops the new server and removes it.
     pub async fn discard_new(&mut self) -> Result<String, RehearseError> {
-        self.new = None;
+        (self.new, self.filled) = (None, false);
         let mut stack = self.stack.lock().await;
         self.roster.remove("postgres-new");
         stack.remove_postgres("new").await?;
+        drop(stack);
+        if self.is_running(Side::Old).await? {
+            // What a standby read from would keep the old server's log for ever.
+            let old = connect_admin(&self.admin_address(Side::Old)?).await?;
+            drop_slot(&old, STANDBY_SLOT).await?;
+        }
         Ok("the new server is gone".into())
     }
 }

@@ -104,6 +104,10 @@ pub struct UpgradePlan {
     /// The driver is dropped at every step, and another goes on in its place (I16).
     #[serde(default)]
     pub broken_off: bool,
+    /// The driver is dropped at every step before the point of no return, and another takes the plan back; then the plan
+    /// is driven to its end (I16).
+    #[serde(default)]
+    pub aborted: bool,
     /// Runbook of the way back, driven after the new server has been written to.
     #[serde(default)]
     pub back: Option<String>,
@@ -244,6 +248,9 @@ fn check(scenario: &Scenario) -> Result<(), String> {
     let debezium = &scenario.stack.debezium;
     if let Some(reason) = scenario.connector.contradiction(debezium) {
         return Err(reason);
+    }
+    if scenario.upgrade.aborted && scenario.upgrade.broken_off {
+        return Err("upgrade.aborted and upgrade.broken_off are two ways to lose drivers: choose one".into());
     }
     if scenario.upgrade.reread && !scenario.upgrade.close_gap {
         return Err("upgrade.reread is for a gap that is closed: set upgrade.close_gap".into());

@@ -47,7 +47,7 @@ pub struct Servers {
     pub(super) repository: Option<Repository>,
     pub(super) archive_onward: bool,
     /// The new server has its tables.
-    filled: bool,
+    pub(super) filled: bool,
 }
 
 /// What a plan asks of the old server besides running.

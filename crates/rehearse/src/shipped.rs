@@ -261,6 +261,10 @@ pub const ALL: &[Shipped] = &[
         include_str!("../../../scenarios/minor-broken-off.toml"),
     ),
     Shipped::new(
+        "minor-aborted",
+        include_str!("../../../scenarios/minor-aborted.toml"),
+    ),
+    Shipped::new(
         "pg-upgrade-broken-off",
         include_str!("../../../scenarios/pg-upgrade-broken-off.toml"),
     ),

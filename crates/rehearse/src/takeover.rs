@@ -8,6 +8,7 @@ use cutover_clients::pg::slots::slot;
 use cutover_clients::wait::{Poll, until};
 use cutover_upgrade::{Hands, Side, UpgradeError};
 
+use crate::error::RehearseError;
 use crate::lab_hands::LabHands;
 use crate::recording::{Cut, acknowledged, topic_ends};
 
@@ -47,6 +48,31 @@ impl LabHands {
                 "the witness is in place; what the old server committed from {fork} on is not here"
             ),
         })
+    }
+
+    /// The new server goes, and so do its witness and what was noted of its records: nothing that counts was written.
+    pub(super) async fn discard_new_life(&mut self) -> Result<String, UpgradeError> {
+        let act = |error| UpgradeError::hands("remove the new server", error);
+        self.forget_new_life().await.map_err(act)?;
+        self.servers.discard_new().await.map_err(act)
+    }
+
+    async fn forget_new_life(&mut self) -> Result<(), RehearseError> {
+        self.witnesses.forget(Side::New).await?;
+        let newest = self.witnesses.newest();
+        self.cuts.retain(|(life, _)| *life <= newest);
+        Ok(())
+    }
+
+    /// The old server's witness, read to its end already, goes on. Nobody could write in between.
+    pub(super) async fn resume_old_life(&mut self) -> Result<(), UpgradeError> {
+        // What was noted of the topics belongs to the plan that is taken back.
+        (self.noted, self.cut_is_open) = (None, false);
+        // The new server itself may be removed later than writes are allowed again.
+        let act = |error| UpgradeError::hands("watch the old server again", error);
+        self.forget_new_life().await.map_err(act)?;
+        let again = self.witnesses.reopen(Side::Old, &self.shapes).await;
+        again.map_err(act)
     }
 
     /// A crash leaves nobody time to read the old server's log to its end. The machine may be lost in the field;

@@ -36,6 +36,8 @@ pub struct Watched {
     kept_before: Option<Lsn>,
     forked_at: Option<Lsn>,
     tallies: Option<Vec<Tally>>,
+    /// What the witness before this one has counted of the same life: it was read to its end, and then it went on.
+    earlier: Option<Option<Vec<Tally>>>,
 }
 
 /// All witnesses of a run; they share one ledger.
@@ -105,8 +107,51 @@ impl Witnesses {
             kept_before: None,
             forked_at: self.fork.take(),
             tallies: None,
+            earlier: None,
         });
         Ok((incarnation, shapes))
+    }
+
+    /// Goes on watching the newest life, of this side, where its witness was stopped. Nothing may have been committed in
+    /// between. Nothing to do if it is watched.
+    pub async fn reopen(&mut self, side: Side, shapes: &[TableShape]) -> Result<(), RehearseError> {
+        let incarnation = self.newest();
+        let (publication, marker_prefix) = (self.publication.clone(), self.marker_prefix.clone());
+        let (Some(watched), Some(writer)) = (self.watched.last_mut(), self.writer.clone()) else {
+            return Ok(());
+        };
+        if watched.side != side || watched.witness.is_some() {
+            return Ok(());
+        }
+        let client = connect_admin(&watched.address).await?;
+        create_slot(&client, WITNESS_SLOT, "pgoutput").await?;
+        let config = WitnessConfig {
+            address: watched.address.clone(),
+            slot: WITNESS_SLOT.into(),
+            publication,
+            incarnation,
+            shapes: shapes.to_vec(),
+            marker_prefix,
+        };
+        watched.earlier = Some(watched.tallies.take());
+        watched.witness = Some(Witness::start(config, writer)?);
+        Ok(())
+    }
+
+    /// A life to which nothing was written ends as if it had never been.
+    pub async fn forget(&mut self, side: Side) -> Result<(), RehearseError> {
+        if self.watched.len() < 2 || !self.watches(side) {
+            return Ok(());
+        }
+        let newest = self.watched.pop();
+        if let Some(witness) = newest.and_then(|watched| watched.witness) {
+            stop(witness).await?;
+        }
+        self.fork = None;
+        if let Some(before) = self.watched.last_mut() {
+            before.kept_before = None;
+        }
+        Ok(())
     }
 
     /// Waits until the first witness that still reads has passed a marker, stops it and drops its slot.
@@ -134,10 +179,17 @@ impl Witnesses {
                 .map_or(Poll::NotYet(state), Poll::Ready))
         })
         .await;
-        watched.tallies = witness.tallies();
+        let earlier = watched.earlier.take();
+        let complete_before = earlier.is_none() || watched.complete;
+        watched.tallies = match earlier {
+            None => witness.tallies(),
+            Some(before) => before
+                .zip(witness.tallies())
+                .map(|(before, now)| [before, now].concat()),
+        };
         let end = stop(witness).await?;
         watched.through = end.through;
-        watched.complete = seen.is_ok();
+        watched.complete = seen.is_ok() && complete_before;
         if end.out_of_scope > 0 {
             let count = end.out_of_scope;
             self.problems.push(format!(

@@ -78,6 +78,50 @@ impl Engine {
         self.go_on(plan, from, (cutover, hands)).await
     }
 
+    /// Takes back a plan whose driver is gone, by what its journal says: everything up to the step that was under way,
+    /// in reverse. Tells what is true then.
+    ///
+    /// # Errors
+    /// Refused if the plan has failed or was taken back already, and if a point of no return was passed or may have
+    /// been: from there only [`Engine::resume`] leads on, and a runbook of its own leads back.
+    pub async fn abort<H: Hands>(
+        &mut self,
+        plan: &Plan,
+        cutover: &mut Cutover,
+        hands: &mut H,
+    ) -> Result<Stopped, UpgradeError> {
+        cutover.seen.proven = plan.class == RunbookClass::Proven;
+        let Some(standing) = self.journal.standing()? else {
+            return Ok(Stopped::default());
+        };
+        let reached = |(number, _): &(u32, &Step)| *number <= standing.number;
+        let numbered = plan.steps.iter().zip(1..).map(|(step, number)| (number, step));
+        let done: Vec<(u32, &Step)> = numbered.take_while(reached).collect();
+        let Some((number, step)) = done.last().copied() else {
+            return Ok(Stopped::default());
+        };
+        if standing.entry.ends_plan() {
+            return Err(UpgradeError::Refused(format!(
+                "the plan failed at step {number} and was taken back already"
+            )));
+        }
+        if let Some((number, step)) = done.iter().find(|(_, step)| step.point_of_no_return()) {
+            return Err(UpgradeError::Refused(format!(
+                "step {number} ({}) cannot be taken back and may have been done: resume the plan",
+                step.name()
+            )));
+        }
+        if let Some(state) = standing.state {
+            state.restore(cutover, hands).await?;
+        }
+        self.note(number, step, Entry::Failed, "its driver is gone");
+        let stopped = self.take_back((&done, number), cutover, hands).await;
+        for line in standing::lines(cutover, &stopped).await {
+            self.events.note(line);
+        }
+        Ok(stopped)
+    }
+
     /// From step `from` on; with `applied`, that step only lacks its proof.
     async fn go_on<H: Hands>(
         &mut self,

@@ -120,6 +120,9 @@ pub trait Hands {
     /// No change of the captured database can be committed on the old side any more: whoever watches it
     /// independently reads it to the end now.
     async fn close_incarnation(&mut self) -> Result<String, UpgradeError>;
+    /// Writes on the old side will go on after all: whoever watched it to its end must be in place again when this
+    /// returns.
+    async fn resume_incarnation(&mut self) -> Result<(), UpgradeError>;
     /// The new side exists and nothing that counts has been written to it: whoever watches it
     /// independently must be in place when this returns.
     async fn open_incarnation(&mut self) -> Result<String, UpgradeError>;

@@ -37,6 +37,13 @@ pub enum Entry {
     UndoFailed,
 }
 
+impl Entry {
+    /// Whether the plan is over: it failed, or is being taken back.
+    pub fn ends_plan(self) -> bool {
+        matches!(self, Entry::Failed | Entry::Undone | Entry::UndoFailed)
+    }
+}
+
 /// One line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct JournalLine {
@@ -72,11 +79,12 @@ pub struct Standing {
 /// was taken back counts like any other: whoever goes on must look at it.
 pub fn standing(lines: &[JournalLine]) -> Option<Standing> {
     let first = |line: &JournalLine| line.number == 1 && line.entry == Entry::Intent;
-    // A step that is applied once more after a break begins anew, the first one too: its plan is the same.
+    // A step that is applied once more after a break begins anew, the first one too: its plan is the same. One that was
+    // taken back has ended.
     let broken = |place: usize| {
         lines
             .get(place.wrapping_sub(1))
-            .is_some_and(|line| line.number == 1)
+            .is_some_and(|line| line.number == 1 && !line.entry.ends_plan())
     };
     let mut starts = (0..lines.len()).filter(|place| first(&lines[*place]) && !broken(*place));
     let plan = &lines[starts.next_back().unwrap_or(0)..];

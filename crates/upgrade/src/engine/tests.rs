@@ -111,6 +111,9 @@ impl Hands for Notes {
     async fn close_incarnation(&mut self) -> Result<String, UpgradeError> {
         self.call("close".into())
     }
+    async fn resume_incarnation(&mut self) -> Result<(), UpgradeError> {
+        self.call("resume".into()).map(drop)
+    }
     async fn open_incarnation(&mut self) -> Result<String, UpgradeError> {
         self.call("open".into())
     }
@@ -266,6 +269,54 @@ async fn another_driver_goes_on_with_the_step_whose_result_is_missing() {
     engine.note(3, &Step::BackUp, Entry::Failed, "");
     let again = engine.resume(&plan, &mut cutover(), &mut notes).await;
     assert!(matches!(again, Err(UpgradeError::Refused(_))));
+}
+
+/// Two steps done and a third under way, then the driver is gone; another one aborts.
+async fn abort(steps: Vec<Step>) -> (Notes, Result<Stopped, UpgradeError>, Vec<Entry>) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal.jsonl");
+    let mut journal = Journal::open(&path).unwrap();
+    for (step, number) in steps.iter().zip(1..) {
+        let name = step.name();
+        journal.write(number, name, Entry::Intent, "").unwrap();
+        if number < 3 {
+            journal.write(number, name, Entry::Applied, "").unwrap();
+        }
+    }
+    let plan = Plan::new("test", "test", RunbookClass::Baseline, steps);
+    let mut engine = Engine::new(Journal::open(&path).unwrap(), EventSink::none());
+    let mut notes = Notes {
+        calls: Vec::new(),
+        fails: "",
+    };
+    let ended = engine.abort(&plan, &mut cutover(), &mut notes).await;
+    if ended.is_ok() {
+        let again = engine.abort(&plan, &mut cutover(), &mut notes).await;
+        assert!(matches!(again, Err(UpgradeError::Refused(_))));
+    }
+    let lines = journal::read(&path).unwrap();
+    let entries = lines.iter().map(|line| line.entry).collect();
+    (notes, ended, entries)
+}
+
+#[tokio::test]
+async fn another_driver_takes_back_what_the_journal_says_was_done() {
+    let (notes, ended, entries) = abort(swap()).await;
+    assert_eq!(ended.unwrap().step, "dump-database");
+    assert_eq!(notes.calls, ["stop", "swap 16.2", "start"]);
+    assert_eq!(
+        entries[entries.len() - 3..],
+        [Entry::Failed, Entry::Undone, Entry::Undone]
+    );
+}
+
+#[tokio::test]
+async fn what_may_have_passed_a_point_of_no_return_is_not_taken_back() {
+    let steps = vec![Step::StopServer, Step::DumpDatabase, Step::Promote];
+    let (notes, ended, _) = abort(steps).await;
+    let error = ended.unwrap_err().to_string();
+    assert!(error.contains("step 3 (promote)"), "{error}");
+    assert!(notes.calls.is_empty(), "{:?}", notes.calls);
 }
 
 #[tokio::test]

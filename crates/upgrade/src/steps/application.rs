@@ -73,7 +73,13 @@ pub(super) async fn release(cutover: &Cutover) -> Result<String, UpgradeError> {
     Ok(format!("database {} accepts writes", address.database))
 }
 
-pub(super) async fn release_old(cutover: &Cutover) -> Result<String, UpgradeError> {
+/// Lets the application write on the old server again. Whoever watched it to its end goes on before that.
+pub(super) async fn undo<H: Hands>(
+    cutover: &mut Cutover,
+    hands: &mut H,
+) -> Result<String, UpgradeError> {
+    hands.resume_incarnation().await?;
+    cutover.seen.refused = false;
     let client = connect_admin(&cutover.old).await?;
     release_writes(&client, &cutover.old.database, &cutover.stream.writer_role).await?;
     Ok(format!("database {} accepts writes", cutover.old.database))

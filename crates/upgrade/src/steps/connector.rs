@@ -335,6 +335,18 @@ pub(super) async fn prove_repointed(cutover: &Cutover) -> Result<String, Upgrade
     )))
 }
 
+/// Connect refuses a configuration whose server does not answer, and the old one may be stopped: it is started first.
+pub(super) async fn take_config_back<H: Hands>(
+    cutover: &mut Cutover,
+    hands: &mut H,
+) -> Result<String, UpgradeError> {
+    let old = cutover.seen.gap.is_none() && cutover.seen.connector_config.is_some();
+    if old && connect_admin(&cutover.old).await.is_err() {
+        hands.start_server(Side::Old).await?;
+    }
+    restore_config(cutover).await
+}
+
 pub(super) async fn restore_config(cutover: &mut Cutover) -> Result<String, UpgradeError> {
     let Some(config) = &cutover.seen.connector_config else {
         return Ok("the configuration was not changed".into());

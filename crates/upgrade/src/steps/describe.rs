@@ -303,6 +303,9 @@ impl Step {
                 ..
             } => Some("stop the new server; the old cluster is as it was"),
             Step::CreateStandby { .. } => Some("remove the standby"),
+            Step::CreateServer { .. } | Step::RestoreBackup { .. } | Step::OpenBaseBackup => {
+                Some("remove the new server")
+            }
             Step::SlotOnStandby => Some("drop its guard on the old server"),
             Step::Subscribe => Some("drop the subscription and its slot"),
             Step::RepointConnector => Some("write the old connector configuration back"),

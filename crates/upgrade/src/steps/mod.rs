@@ -462,31 +462,24 @@ impl Step {
         hands: &mut H,
     ) -> Result<String, UpgradeError> {
         match self {
-            Step::FreezeWrites | Step::StopApplication => {
-                cutover.seen.refused = false;
-                application::release_old(cutover).await
-            }
+            Step::FreezeWrites | Step::StopApplication => application::undo(cutover, hands).await,
             Step::QuietServer => cluster::unquiet(cutover).await,
             Step::StopConnector => connector::take_up_again(cutover, hands).await,
             Step::PauseConnector => connector::resume(cutover).await,
             Step::StopServer => server::start(cutover, hands).await,
             Step::SwapBinaries { .. } => server::swap_back(cutover, hands).await,
-            Step::PrepareCluster { .. } | Step::UpgradeCluster { .. } => {
-                cutover.new = None;
-                cutover.primary = Side::Old;
-                hands.discard_new().await
-            }
-            Step::CreateStandby { .. } => {
-                let discarded = hands.discard_new().await?;
-                cutover.new = None;
-                Ok(discarded)
-            }
+            Step::PrepareCluster { .. }
+            | Step::UpgradeCluster { .. }
+            | Step::CreateServer { .. }
+            | Step::RestoreBackup { .. }
+            | Step::OpenBaseBackup
+            | Step::CreateStandby { .. } => server::discard(cutover, hands).await,
             Step::SlotOnStandby => standby::drop_guard(cutover).await,
             Step::CreateSideServer => repair::discard(cutover, hands).await,
             Step::PointToSide => repair::point_back(cutover).await,
             Step::DeliverGap => repair::stop_delivering(cutover).await,
             Step::Subscribe => logical::cancel(cutover).await,
-            Step::RepointConnector => connector::restore_config(cutover).await,
+            Step::RepointConnector => connector::take_config_back(cutover, hands).await,
             Step::RewriteOffset => offset::restore(cutover).await,
             Step::ResumeConnector => slot_copy::put_back(cutover).await,
             _ => Ok("nothing to take back".into()),

@@ -151,6 +151,17 @@ pub(super) async fn create<H: Hands>(
     Ok(format!("PostgreSQL {version} on port {port}"))
 }
 
+/// Nothing that counts was written to the new server.
+pub(super) async fn discard<H: Hands>(
+    cutover: &mut Cutover,
+    hands: &mut H,
+) -> Result<String, UpgradeError> {
+    let gone = hands.discard_new().await?;
+    cutover.new = None;
+    (cutover.primary, cutover.reader) = (Side::Old, Side::Old);
+    Ok(gone)
+}
+
 pub(super) async fn restore<H: Hands>(
     cutover: &mut Cutover,
     hands: &mut H,
