@@ -20,7 +20,7 @@ mod rules;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
-use cutover_model::evidence::{Acknowledged, TableEvidence};
+use cutover_model::evidence::{Acknowledged, SequenceEvidence, TableEvidence};
 use cutover_model::{ChangeRow, Lsn};
 use damage::{Damage, forget_old_rows};
 use named::Named;
@@ -48,6 +48,16 @@ fn frame(dice: &mut Dice) -> Run {
     evidence.snapshot_allowed = dice.chance(25);
     evidence.attempted = dice.chance(60);
     evidence.transaction_metadata = dice.chance(60);
+    for number in 0..dice.below(6) {
+        let value = |dice: &mut Dice| dice.chance(80).then(|| dice.below(8));
+        evidence.sequences.push(SequenceEvidence {
+            name: format!("sequence {number}"),
+            incarnation: 1,
+            descending: dice.chance(30),
+            used: value(dice),
+            next: value(dice),
+        });
+    }
     for incarnation in 0..2 {
         let at =
             |from: i64, dice: &mut Dice| Lsn(((from + dice.below(6_000)) * APART).cast_unsigned());
@@ -117,6 +127,7 @@ fn expected(run: &Run) -> Vec<Named> {
         tables.entry(&row.relation).or_default().stored.push(row);
     }
     let mut all = account::torn(run);
+    all.extend(account::reused(run));
     for table in tables.values_mut() {
         table.sort();
         all.extend(Judged::of(&run.evidence, table).every_rule());

@@ -1,7 +1,9 @@
-//! The guarantee about transactions (I10): the connector's account against the records, and changed keys.
+//! The guarantees about what is no single change: transactions (I10), the connector's account against the records, and
+//! changed keys; sequences (I13).
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use cutover_model::evidence::SequenceEvidence;
 use cutover_model::{ChangeRow, FindingKind, Half, Op, TransactionMark, TransactionRow};
 
 use super::named::{self, Event, Named};
@@ -124,5 +126,34 @@ fn halves(run: &Run) -> Vec<Named> {
     let alone = rows.iter().filter(alone);
     alone
         .map(|row| named::record(FindingKind::Torn, row))
+        .collect()
+}
+
+/// What a sequence gives out next is beyond all that it gave out before.
+pub fn reused(run: &Run) -> Vec<Named> {
+    let again = |one: &&SequenceEvidence| {
+        let Some(used) = one.used else { return false };
+        let beyond = |next: i64| {
+            if one.descending {
+                next < used
+            } else {
+                next > used
+            }
+        };
+        !one.next.is_some_and(beyond)
+    };
+    let again = run.evidence.sequences.iter().filter(again);
+    again
+        .map(|one| Named {
+            relation: one.name.clone(),
+            kind: FindingKind::KeyReuse,
+            event: Event::Change {
+                incarnation: Some(one.incarnation),
+                key: None,
+                op: None,
+                lsn: None,
+                xid: None,
+            },
+        })
         .collect()
 }
