@@ -1,8 +1,8 @@
 //! Every decoder against bytes that nobody meant it to read: captured records and messages, changed at random places.
 //! None may panic, hold more memory than its input warrants, take long, or answer differently the second time.
 //!
-//! `CUTOVER_TEST_FUZZ` says how many inputs each decoder gets (15,000 by default); a number printed with a failure, given
-//! as `CUTOVER_TEST_FUZZ_SEED`, begins with that input.
+//! `CUTOVER_TEST_FUZZ` says how many inputs each decoder gets (10,000 by default); a number printed with a failure,
+//! given as `CUTOVER_TEST_FUZZ_SEED`, begins with that input.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
@@ -35,8 +35,8 @@ use serde_json::json;
 #[global_allocator]
 static ALLOCATOR: Counted = Counted;
 
-/// What any decoder may hold, whatever it is given, and what it may hold per byte of that. Names of an Avro schema stand
-/// in the text that is made of a datum, so the first is not small.
+/// What any decoder may hold, whatever it is given, and what it may hold per byte of that. Names of an Avro schema
+/// stand in the text that is made of a datum, so the first is not small.
 const HELD_ANYWAY: usize = 24 << 20;
 const HELD_PER_BYTE: usize = 128;
 /// Far more than the slowest input takes in a build without optimisation on a busy machine.
@@ -55,7 +55,7 @@ fn fuzz<T: PartialEq + Debug>(
     assert!(!corpus.is_empty(), "{what}: no corpus");
     let started = Instant::now();
     let first = number("CUTOVER_TEST_FUZZ_SEED").unwrap_or(0);
-    let inputs = number("CUTOVER_TEST_FUZZ").unwrap_or(15_000);
+    let inputs = number("CUTOVER_TEST_FUZZ").unwrap_or(10_000);
     let (mut most, mut slowest) = (0, Duration::ZERO);
     for seed in first..first + inputs {
         let mut dice = Dice::new(seed);

@@ -59,7 +59,7 @@ impl<'a> Judged<'a> {
         rows.filter(|(row, _)| row.compensation.is_none()).collect()
     }
 
-    /// Records of keys, by key and partition, in the order of the log, a repair's among them; with or without tombstones.
+    /// Records of keys, by key and partition, in the order of the log, a repair's among them; tombstones if asked for.
     fn lines(&self, tombstones: bool) -> Vec<Vec<&'a ChangeRow>> {
         let mut lines: BTreeMap<(&str, Home<'_>), Vec<&ChangeRow>> = BTreeMap::new();
         for row in self.table.published.iter().copied() {

@@ -5,8 +5,8 @@
 //! incarnations, the second one beginning at lower LSNs than
 //! the first ended; pairs of transactions whose LSNs interleave and which commit in either order;
 //! key updates, COPY with one LSN for all rows, rolled-back transactions and savepoints, unresolved
-//! outcomes; with transaction metadata and a sequence. Several histories share a run under names and ranges of their own, so that one
-//! judgement covers many.
+//! outcomes; with transaction metadata and a sequence. Several histories share a run under names and
+//! ranges of their own, so that one judgement covers many.
 
 use std::collections::{BTreeMap, HashMap};
 

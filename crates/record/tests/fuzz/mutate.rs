@@ -97,8 +97,8 @@ const VALUES: &[&str] = &[
     "{\"id\":1,\"id\":2}",
 ];
 
-/// One to eight changes; `other` is spliced in now and then. A third of the inputs stay what they are but for values, so
-/// that they get past the first look.
+/// One to eight changes; `other` is spliced in now and then. A third of the inputs stay what they are but for values,
+/// so that they get past the first look.
 pub fn mutated(original: &[u8], other: &[u8], dice: &mut Dice) -> Vec<u8> {
     let mut bytes = original.to_vec();
     let gently = dice.below(3) == 0;
