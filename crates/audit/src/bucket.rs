@@ -7,7 +7,9 @@ use std::path::PathBuf;
 use cutover_ledger::Survey;
 use cutover_model::run_folder::LedgerKind;
 use cutover_model::{Evidence, Lsn};
-use datafusion::arrow::array::{ArrayRef, AsArray, BooleanArray, Int32Array, Int64Array};
+use datafusion::arrow::array::{
+    ArrayRef, AsArray, BooleanArray, Int32Array, Int64Array, StringArray,
+};
 use datafusion::arrow::compute::filter_record_batch;
 use datafusion::arrow::datatypes::{DataType, Field, Int64Type, Schema};
 use datafusion::arrow::record_batch::RecordBatch;
@@ -148,7 +150,7 @@ fn mask(batch: &RecordBatch, keys: &HashSet<(String, i64)>) -> BooleanArray {
     (0..batch.num_rows()).map(|row| Some(wanted(row))).collect()
 }
 
-/// A session that sees all buckets of the published ledger, `transactions` and `evidence`.
+/// A session that sees all buckets of the published ledger, `transactions`, `sequences` and `evidence`.
 pub(crate) async fn whole(
     engine: &Engine,
     limits: Limits,
@@ -176,6 +178,7 @@ pub(crate) async fn whole(
         hold(&session, "transactions", rows, small).await?;
     }
     register_evidence(&session, evidence)?;
+    register_sequences(&session, evidence)?;
     Ok(session)
 }
 
@@ -293,6 +296,30 @@ fn register_lives(session: &SessionContext, evidence: &Evidence) -> Result<()> {
     let batch = RecordBatch::try_from_iter_with_nullable(columns)?;
     let schema = batch.schema();
     register(session, "lives", &schema, vec![batch])
+}
+
+/// Table `sequences`: what each had given out, and what comes next, where one life followed another.
+fn register_sequences(session: &SessionContext, evidence: &Evidence) -> Result<()> {
+    let all = || evidence.sequences.iter();
+    let names: StringArray = all().map(|one| Some(one.name.as_str())).collect();
+    let lives: Int32Array = all().map(|one| Some(one.incarnation)).collect();
+    let descending: BooleanArray = all().map(|one| Some(one.descending)).collect();
+    let columns: [(&str, ArrayRef); 5] = [
+        ("name", Arc::new(names)),
+        ("incarnation", Arc::new(lives)),
+        ("descending", Arc::new(descending)),
+        (
+            "used",
+            Arc::new(all().map(|one| one.used).collect::<Int64Array>()),
+        ),
+        (
+            "next",
+            Arc::new(all().map(|one| one.next).collect::<Int64Array>()),
+        ),
+    ];
+    let batch = RecordBatch::try_from_iter(columns)?;
+    let schema = batch.schema();
+    register(session, "sequences", &schema, vec![batch])
 }
 
 /// The columns of a ledger of which a bucket has no file.

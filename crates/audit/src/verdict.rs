@@ -239,9 +239,12 @@ impl Grounds<'_> {
         (without > 0).then(|| format!("{without} records do not say which transaction they are of"))
     }
 
-    /// Whether a check belongs to the run at all: without a workload of ours nothing was attempted.
+    /// Whether a check belongs to the run at all: without a workload of ours nothing was attempted, and where nobody
+    /// looked at sequences there is nothing to say of them.
     pub fn applies(&self, check: &Check) -> bool {
-        self.evidence.attempted || !check.reads.contains(&LedgerKind::Attempted)
+        let attempted = self.evidence.attempted || !check.reads.contains(&LedgerKind::Attempted);
+        let sequences = !check.sequences || !self.evidence.sequences.is_empty();
+        attempted && sequences
     }
 
     /// Why a check cannot run; `None` if it can.
@@ -276,6 +279,7 @@ impl Grounds<'_> {
             return Some(reason.clone());
         }
         if check.whole
+            && reads_records
             && let Some(reason) = self.transaction_obstacle()
         {
             return Some(reason);

@@ -626,3 +626,40 @@ fn a_repair_in_a_later_incarnation_is_not_interleaved_and_resurrects_nothing() {
     let (_, findings) = run.judge();
     assert_eq!((before, findings), (vec![], vec![]));
 }
+
+#[test]
+fn what_follows_a_repairs_delete_follows_no_delete_of_the_database() {
+    let mut run = clean();
+    repair(&mut run, 32, Op::Delete, None);
+    repair(&mut run, 33, Op::Tombstone, None);
+    let stale = ChangeRow {
+        record_offset: Some(35),
+        ..at(&mut run, 20).clone()
+    };
+    run.published.push(stale);
+    let (_, findings) = run.judge();
+    // The insert that comes next finds the copy's row, which is no chain.
+    let expected = [
+        ("i3_once", FindingKind::Duplicated),
+        ("i6_chain", FindingKind::BrokenChain),
+    ];
+    assert_eq!(kinds(&findings), expected);
+}
+
+#[test]
+fn i8_convicts_a_key_in_several_partitions_only_if_no_last_record_is_its_row() {
+    let mut run = clean();
+    // The first record of key 1 stands elsewhere, at a higher offset than all others of the key.
+    let first = at(&mut run, 10);
+    (first.partition, first.record_offset) = (Some(3), Some(990));
+    let of_state = |run: &Run| {
+        let (_, findings) = run.judge();
+        let of = findings
+            .into_iter()
+            .filter(|finding| finding.check == "i8_state");
+        of.map(|finding| finding.record_offset).collect::<Vec<_>>()
+    };
+    assert_eq!(of_state(&run), []);
+    run.stored[0].image = Some(99);
+    assert_eq!(of_state(&run), [Some(990)]);
+}

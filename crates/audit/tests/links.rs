@@ -4,7 +4,7 @@
 
 mod support;
 
-use cutover_model::evidence::Acknowledged;
+use cutover_model::evidence::{Acknowledged, SequenceEvidence};
 use cutover_model::{ChangeRow, FindingKind, Half, Lsn, Op, TransactionMark, Verdict};
 use support::{Run, change, key, kinds};
 
@@ -372,4 +372,69 @@ fn i14_calls_a_truncate_among_several_partitions_undecidable_and_the_run_unknown
         assert_eq!(check.verdict, Verdict::Unknown, "{name}");
         assert!(check.reason.as_ref().unwrap().contains("I14"));
     }
+}
+
+fn sequence(name: &str, used: Option<i64>, next: Option<i64>) -> SequenceEvidence {
+    SequenceEvidence {
+        name: format!("public.{name}"),
+        incarnation: 1,
+        descending: name.starts_with("down"),
+        used,
+        next,
+    }
+}
+
+#[test]
+fn i13_names_sequences_that_would_give_values_out_again() {
+    let mut run = clean();
+    run.evidence.sequences = vec![
+        sequence("orders_id_seq", Some(41), Some(42)),
+        sequence("unused", None, Some(1)),
+        sequence("unused_and_gone", None, None),
+        sequence("down", Some(-7), Some(-8)),
+    ];
+    let (judgement, findings) = run.judge();
+    assert_eq!((judgement.verdict, findings), (Verdict::Pass, vec![]));
+    let listed = |check: &cutover_model::result::CheckResult| check.check == "i13_sequences";
+    assert!(judgement.checks.iter().any(listed));
+
+    run.evidence.sequences.extend([
+        sequence("from_the_start", Some(41), Some(1)),
+        sequence("the_same_again", Some(41), Some(41)),
+        sequence("down_again", Some(-7), Some(-1)),
+        sequence("gone", Some(3), None),
+    ]);
+    let (judgement, findings) = run.judge();
+    assert_eq!(judgement.verdict, Verdict::Fail);
+    let mut named: Vec<&str> = findings
+        .iter()
+        .filter(|finding| finding.kind == FindingKind::KeyReuse)
+        .map(|finding| finding.relation.as_str())
+        .collect();
+    named.sort_unstable();
+    assert_eq!(
+        named,
+        [
+            "public.down_again",
+            "public.from_the_start",
+            "public.gone",
+            "public.the_same_again"
+        ]
+    );
+    assert_eq!(findings.len(), named.len());
+}
+
+#[test]
+fn i13_is_no_check_of_a_run_in_which_nobody_looked_at_sequences() {
+    let (judgement, _) = clean().judge();
+    let listed = |check: &cutover_model::result::CheckResult| check.check == "i13_sequences";
+    assert!(!judgement.checks.iter().any(listed));
+}
+
+#[test]
+fn i13_does_not_depend_on_the_account_of_transactions() {
+    let mut run = accounted();
+    at(&mut run, 20).tx_order = None;
+    run.evidence.sequences = vec![sequence("orders_id_seq", Some(41), Some(1))];
+    assert_eq!(of(&run, "i13_sequences"), [(FindingKind::KeyReuse, None)]);
 }

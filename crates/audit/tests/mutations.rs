@@ -68,6 +68,7 @@ fn append(run: &mut Run, mut one: Run) {
     run.published.append(&mut one.published);
     run.stored.append(&mut one.stored);
     run.transactions.append(&mut one.transactions);
+    run.evidence.sequences.append(&mut one.evidence.sequences);
 }
 
 /// Tries mutation after mutation, from a seeded one on, until one finds its place.

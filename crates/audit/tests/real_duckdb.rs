@@ -11,7 +11,7 @@ use std::process::Command;
 use cutover_audit::checks::ALL;
 use cutover_audit::judge;
 use cutover_ledger::read_findings;
-use cutover_model::evidence::Acknowledged;
+use cutover_model::evidence::{Acknowledged, SequenceEvidence};
 use cutover_model::{Evidence, Lsn, RunFolder};
 use support::Run;
 use support::history::{Dice, LSNS, live};
@@ -28,6 +28,15 @@ fn broken_run() -> Run {
         ends: vec![],
     };
     run.evidence.acknowledged = vec![noted(0), noted(1)];
+    run.evidence.sequences = [("up", false, 1), ("down", true, 9)]
+        .map(|(name, descending, next)| SequenceEvidence {
+            name: name.into(),
+            incarnation: 1,
+            descending,
+            used: Some(7),
+            next: Some(next),
+        })
+        .into();
     for (number, (_, mutation)) in mutate::ALL.iter().enumerate() {
         let number = i64::try_from(number).unwrap();
         for seed in 0..20 {
@@ -90,6 +99,16 @@ fn script(run: &RunFolder, evidence: &Evidence) -> String {
             "insert into lives values ({life}, null, {confirmed});\n"
         ));
     }
+    script.push_str(
+        "create table sequences (name varchar, incarnation int, descending boolean, used bigint, next bigint);\n",
+    );
+    for one in &evidence.sequences {
+        let (used, next) = (one.used.unwrap(), one.next.unwrap());
+        script.push_str(&format!(
+            "insert into sequences values ('{}', {}, {}, {used}, {next});\n",
+            one.name, one.incarnation, one.descending
+        ));
+    }
     for table in ["truncates", "matches"] {
         let sql = std::fs::read_to_string(format!("{sources}/prepare/{table}.sql")).unwrap();
         script.push_str(&format!("create table {table} as {sql};\n"));
@@ -140,7 +159,7 @@ fn duckdb_comes_to_the_same_findings_by_the_same_sql() {
     broken.write(&run);
     let judgement = support::block_on(judge(&run)).unwrap();
     assert!(
-        judgement.counts.findings.len() >= 16,
+        judgement.counts.findings.len() >= 17,
         "{:?}",
         judgement.counts.findings
     );

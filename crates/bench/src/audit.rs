@@ -202,6 +202,7 @@ fn evidence(buckets: u16) -> Evidence {
         attempted: false,
         transaction_metadata: false,
         acknowledged: Vec::new(),
+        sequences: Vec::new(),
         connector_ended: None,
         stream: None,
         problems: Vec::new(),

@@ -8,8 +8,8 @@ use cutover_ledger::{
     write_manifest,
 };
 use cutover_model::evidence::{
-    EVIDENCE_FORMAT, Fence, IncarnationEvidence, PartitionEvidence, PayloadEvidence, TableEvidence,
-    WitnessEvidence,
+    EVIDENCE_FORMAT, Fence, IncarnationEvidence, PartitionEvidence, PayloadEvidence,
+    SequenceEvidence, TableEvidence, WitnessEvidence,
 };
 use cutover_model::plan::{Runbook, RunbookClass, RunbookStep};
 use cutover_model::result::{Phase, Stack};
@@ -75,6 +75,13 @@ fn evidence() -> Evidence {
         attempted: true,
         transaction_metadata: false,
         acknowledged: Vec::new(),
+        sequences: vec![SequenceEvidence {
+            name: "public.orders_id_seq".into(),
+            incarnation: 1,
+            descending: false,
+            used: Some(7),
+            next: None,
+        }],
         connector_ended: None,
         stream: None,
         problems: vec!["p".into()],

@@ -48,6 +48,9 @@ pub struct Evidence {
     /// How far the connector's slot was confirmed, beside what the topics held: at each cut and at the fence.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub acknowledged: Vec<Acknowledged>,
+    /// What the sequences had given out where one life followed another; empty if nobody looked, or if there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sequences: Vec<SequenceEvidence>,
     /// Why the connector had ended when the fence was written, as its task said: what is missing then does not
     /// come by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -177,6 +180,23 @@ pub struct Acknowledged {
     pub confirmed: Lsn,
     /// End offsets noted after it: (topic, partition, end).
     pub ends: Vec<(String, i32, i64)>,
+}
+
+/// One sequence where one life followed another. Only native sequences are known; what an application counts itself is
+/// not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SequenceEvidence {
+    /// `schema.sequence`.
+    pub name: String,
+    /// Index of the incarnation that goes on with it.
+    pub incarnation: i32,
+    /// It counts downwards.
+    pub descending: bool,
+    /// The value that the incarnation before gave out last, read at its end; `None` if it gave out none.
+    pub used: Option<i64>,
+    /// The value that is given out next, read before anybody writes; `None` if the sequence is not there.
+    pub next: Option<i64>,
 }
 
 /// What was read of one partition: offsets `start..end`, all of them or not.

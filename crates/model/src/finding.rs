@@ -36,6 +36,8 @@ pub enum FindingKind {
     Torn,
     /// I11: lost, and the slot is confirmed beyond it: it will not be sent again.
     AcknowledgedAhead,
+    /// I13: a sequence that gives out again what was given out before.
+    KeyReuse,
     /// Attempted against committed: acknowledged by the server, never seen by the witness.
     DatabaseLost,
     /// Attempted against committed: rolled back, yet seen by the witness.
@@ -46,7 +48,7 @@ pub enum FindingKind {
 
 impl FindingKind {
     /// Every kind, in the order that reports list them.
-    pub const ALL: [FindingKind; 17] = [
+    pub const ALL: [FindingKind; 18] = [
         FindingKind::Lost,
         FindingKind::AcknowledgedAhead,
         FindingKind::Duplicated,
@@ -61,6 +63,7 @@ impl FindingKind {
         FindingKind::Resurrected,
         FindingKind::TombstoneMissing,
         FindingKind::UnplannedSnapshot,
+        FindingKind::KeyReuse,
         FindingKind::DatabaseLost,
         FindingKind::DatabaseInvented,
         FindingKind::Undecidable,
@@ -83,6 +86,7 @@ impl FindingKind {
             FindingKind::UnplannedSnapshot => "unplanned-snapshot",
             FindingKind::Torn => "torn",
             FindingKind::AcknowledgedAhead => "acknowledged-ahead",
+            FindingKind::KeyReuse => "key-reuse",
             FindingKind::DatabaseLost => "database-lost",
             FindingKind::DatabaseInvented => "database-invented",
             FindingKind::Undecidable => "undecidable",

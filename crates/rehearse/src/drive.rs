@@ -443,6 +443,7 @@ impl Drive<'_> {
             cuts: self.hands.cuts(),
             fence: Some(fence),
             acknowledged,
+            sequences: self.hands.sequences.carried(),
             connector_ended: self.connector_ended(),
             reread: false,
             problems: [self.hands.problems(), self.hands.witnesses.problems()].concat(),

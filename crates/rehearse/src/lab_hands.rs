@@ -67,6 +67,7 @@ pub struct LabHands {
     pub(super) cut_is_open: bool,
     pub(super) shapes: Vec<TableShape>,
     pub(super) acknowledged: Vec<Acknowledged>,
+    pub(super) sequences: crate::sequences::Sequences,
     problems: Vec<String>,
     pub(super) load: Option<LoadWatch>,
     /// What the scenario has in store, as far as it has not happened yet.
@@ -128,6 +129,7 @@ impl LabHands {
             cut_is_open: false,
             shapes: Vec::new(),
             acknowledged: Vec::new(),
+            sequences: Default::default(),
             problems: Vec::new(),
             load: None,
             troubles: Vec::new(),
@@ -298,6 +300,7 @@ impl Hands for LabHands {
             address.map_err(|error| UpgradeError::hands("move the application", error))?;
         let port = address.port;
         let incarnation = self.witnesses.newest();
+        self.note_sequences(side).await?;
         self.target.send_replace(Some(Target {
             address,
             incarnation,
@@ -446,6 +449,7 @@ impl Hands for LabHands {
             )),
             Err(WaitError::Failed(error)) => return Err(error),
         }
+        self.sequences.ends(life, &client).await?;
         let token = format!("close-{:016x}", rand::random::<u64>());
         let lsn = emit_message(&client, &self.stream.marker_prefix, &token).await?;
         let closed = self.witnesses.close(&Marker { token, lsn }).await;

@@ -21,6 +21,7 @@ pub mod roster;
 pub mod runner;
 pub mod scenario;
 pub mod scene;
+mod sequences;
 pub mod servers;
 mod shipped;
 pub mod stage;

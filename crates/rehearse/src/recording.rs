@@ -14,7 +14,7 @@ use cutover_clients::pg::{PgAddress, connect_admin};
 use cutover_ledger::{ChangeWriter, StoredWriter, TransactionWriter, write_evidence};
 use cutover_model::evidence::{
     Acknowledged, Deletes, EVIDENCE_FORMAT, Evidence, Fence, IncarnationEvidence,
-    PartitionEvidence, PayloadEvidence, StreamEvidence, TableEvidence, forks,
+    PartitionEvidence, PayloadEvidence, SequenceEvidence, StreamEvidence, TableEvidence, forks,
 };
 use cutover_model::run_folder::LedgerKind;
 use cutover_model::{EventSink, RunFolder, TableShape};
@@ -61,6 +61,8 @@ pub struct Recording<'a> {
     pub fence: Option<Fence>,
     /// How far the connector's slots were confirmed.
     pub acknowledged: Vec<Acknowledged>,
+    /// What the sequences had given out where one life followed another.
+    pub sequences: Vec<SequenceEvidence>,
     /// Why the connector had ended before the fence.
     pub connector_ended: Option<String>,
     /// Keys were read again on purpose, after everything else had come.
@@ -199,6 +201,7 @@ impl Recording<'_> {
             attempted: true,
             transaction_metadata,
             acknowledged: self.acknowledged,
+            sequences: self.sequences,
             connector_ended: self.connector_ended,
             stream: Some(StreamEvidence {
                 topic_prefix: self.stream.topic_prefix.clone(),
@@ -238,6 +241,7 @@ pub fn broken_off(
         attempted: true,
         transaction_metadata: false,
         acknowledged: Vec::new(),
+        sequences: Vec::new(),
         connector_ended: None,
         stream: None,
         problems,

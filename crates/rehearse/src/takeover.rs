@@ -172,6 +172,17 @@ impl LabHands {
         Ok(())
     }
 
+    /// Notes where the sequences of the newest life begin, before the application writes to it.
+    pub(super) async fn note_sequences(&mut self, side: Side) -> Result<(), UpgradeError> {
+        let life = self.witnesses.newest();
+        let address = self.servers.admin_address(side);
+        let address =
+            address.map_err(|error| UpgradeError::hands("look at the sequences", error))?;
+        self.sequences
+            .begins(life, &connect_admin(&address).await?)
+            .await
+    }
+
     /// The life whose records end at the cut that is being noted.
     pub(super) fn ending_life(&self) -> i32 {
         self.witnesses.newest() - i32::from(self.cut_is_open)

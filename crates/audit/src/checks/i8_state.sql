@@ -2,7 +2,9 @@
 -- Finds: divergent.
 --
 -- Method: of a key, the last record decides: c, u, r leave its new image, d and a tombstone leave
---   nothing; that must be the stored row. Last is by incarnation, then by offset. Of a table
+--   nothing; that must be the stored row. Last is by incarnation, then by offset. Of a key in
+--   several partitions nobody knows which of the last records is the last one, so all of them must
+--   be another row than the stored one; the one at the highest offset is named. Of a table
 --   without key, images are counted: c, u, r add the new one, u, d take the old one away; the
 --   counts must be those of the stored rows. Images are compared only where both sides know them,
 --   else revisions are.
@@ -31,18 +33,18 @@ counting_rows as (
   left join undecided u on u.relation = s.relation
   where u.relation is null
 ),
-last_records as (
+line_ends as (
   select
     p.*,
     row_number() over (
-      partition by relation, key_hash
-      order by incarnation desc, record_offset desc, topic, "partition"
-    ) as nth
+      partition by relation, key_hash, topic, "partition" order by record_offset desc
+    ) as nth,
+    max(incarnation) over (partition by relation, key_hash) as last_life
   from counting p
   where key is not null and op in ('c', 'u', 'd', 'r', 'x')
 ),
 folded as (
-  select * from last_records where nth = 1
+  select * from line_ends where nth = 1 and incarnation = last_life
 ),
 keyed_rows as (
   select * from counting_rows where key is not null
@@ -81,27 +83,44 @@ images as (
     coalesce(s.copies, 0) as stored_copies
   from folded_images f
   full outer join stored_images s on s.relation = f.relation and s.image = f.image
+),
+compared as (
+  select
+    coalesce(f.incarnation, s.incarnation) as incarnation,
+    coalesce(f.relation, s.relation) as relation, coalesce(f.key, s.key) as key,
+    coalesce(f.key_hash, s.key_hash) as key_hash, f.op,
+    coalesce(s.revision, f.revision) as revision, f.lsn, f.xid,
+    f.topic, f."partition", f.record_offset, s.image as stored_image,
+    case
+      when f.relation is null then 'stored, but the topic has no record of this key'
+      when s.relation is null and f.op not in ('d', 'x')
+        then 'the topic ends with ' || f.op || ', but no such row is stored'
+      when s.relation is null then null
+      when f.op in ('d', 'x') then 'the topic ends with ' || f.op || ', but the row is stored'
+      when f.after <> s.image then 'the last record has another image than the stored row'
+      when f.revision <> s.revision then 'the last record has revision '
+        || cast(f.revision as varchar) || ', the stored row ' || cast(s.revision as varchar)
+    end as flaw
+  from folded f
+  full outer join keyed_rows s on s.relation = f.relation and s.key_hash = f.key_hash
+),
+weighed as (
+  select
+    c.*,
+    sum(case when flaw is null then 1 else 0 end) over (
+      partition by relation, key_hash, stored_image
+    ) as fitting,
+    row_number() over (
+      partition by relation, key_hash, stored_image
+      order by record_offset desc, topic, "partition"
+    ) as nth
+  from compared c
 )
 select
-  'divergent' as kind, coalesce(f.incarnation, s.incarnation) as incarnation,
-  coalesce(f.relation, s.relation) as relation, coalesce(f.key, s.key) as key, f.op,
-  coalesce(s.revision, f.revision) as revision, f.lsn, f.xid,
-  f.topic, f."partition", f.record_offset,
-  case
-    when f.relation is null then 'stored, but the topic has no record of this key'
-    when s.relation is null then 'the topic ends with ' || f.op || ', but no such row is stored'
-    when f.op in ('d', 'x') then 'the topic ends with ' || f.op || ', but the row is stored'
-    when f.after <> s.image then 'the last record has another image than the stored row'
-    else 'the last record has revision ' || cast(f.revision as varchar) || ', the stored row '
-      || cast(s.revision as varchar)
-  end as detail
-from folded f
-full outer join keyed_rows s on s.relation = f.relation and s.key_hash = f.key_hash
-where (f.relation is null)
-  or (s.relation is null and f.op not in ('d', 'x'))
-  or (s.relation is not null and f.op in ('d', 'x'))
-  or (s.relation is not null and f.op not in ('d', 'x')
-    and (f.after <> s.image or f.revision <> s.revision))
+  'divergent' as kind, incarnation, relation, key, op, revision, lsn, xid,
+  topic, "partition", record_offset, flaw as detail
+from weighed
+where fitting = 0 and nth = 1
 union all
 select
   'divergent' as kind, cast(null as integer) as incarnation, i.relation,

@@ -5,7 +5,7 @@
 //! of each), `matches` (`prepare/matches.sql`), `truncates` (`prepare/truncates.sql`, of all
 //! buckets), `evidence` and `lives` (from `evidence.json`), and stays in the subset that DuckDB runs
 //! unchanged over the same files. A check that is `whole` runs once, over all buckets of `published`
-//! and over `transactions`.
+//! and over `transactions` and `sequences` (the latter from `evidence.json`).
 
 use cutover_model::FindingKind;
 use cutover_model::run_folder::LedgerKind;
@@ -40,6 +40,8 @@ pub struct Check {
     pub truncates: bool,
     /// It looks at what lies in several buckets, and runs once over all of them.
     pub whole: bool,
+    /// It reads `sequences`, and runs only where somebody looked at them.
+    pub sequences: bool,
     /// What it asks of the witness.
     pub witness: WitnessNeed,
     /// Kinds that say something is *not* in the topics: certain only if the topics were read to the
@@ -69,6 +71,7 @@ const IDENTITY: Check = Check {
     folds: false,
     truncates: false,
     whole: false,
+    sequences: false,
     witness: WitnessNeed::Partial,
     absence: &[],
     asks: &[],
@@ -83,7 +86,7 @@ const RECORDS: Check = Check {
 };
 
 /// Every check, in the order that reports list them.
-pub const ALL: [Check; 13] = [
+pub const ALL: [Check; 14] = [
     Check {
         name: "i1_complete",
         guarantee: "I1 complete",
@@ -175,6 +178,15 @@ pub const ALL: [Check; 13] = [
             "lost changes are of a life in which nobody noted how far the slot was confirmed",
         )],
         ..IDENTITY
+    },
+    Check {
+        name: "i13_sequences",
+        guarantee: "I13 sequences",
+        sql: include_str!("i13_sequences.sql"),
+        reads: &[],
+        whole: true,
+        sequences: true,
+        ..RECORDS
     },
     Check {
         name: "i14_truncate",

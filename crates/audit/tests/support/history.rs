@@ -5,11 +5,12 @@
 //! incarnations, the second one beginning at lower LSNs than
 //! the first ended; pairs of transactions whose LSNs interleave and which commit in either order;
 //! key updates, COPY with one LSN for all rows, rolled-back transactions and savepoints, unresolved
-//! outcomes; with transaction metadata. Several histories share a run under names and ranges of their own, so that one
-//! judgement covers many.
+//! outcomes; with transaction metadata and a sequence. Several histories share a run under names and
+//! ranges of their own, so that one judgement covers many.
 
 use std::collections::{BTreeMap, HashMap};
 
+use cutover_model::evidence::SequenceEvidence;
 use cutover_model::{ChangeRow, Half, Op, Outcome, TransactionMark, TransactionRow};
 
 use super::{Run, change, key, tombstone};
@@ -379,6 +380,15 @@ impl Life<'_> {
     }
 
     fn store(&mut self) {
+        // A sequence that the new server goes on with.
+        let used = self.dice.below(1_000) + 1;
+        self.run.evidence.sequences.push(SequenceEvidence {
+            name: format!("{}.orders_id_seq", self.name),
+            incarnation: 1,
+            descending: false,
+            used: Some(used),
+            next: Some(used + 1 + self.dice.below(50)),
+        });
         for ((table, id), image) in std::mem::take(&mut self.rows) {
             let relation = format!("{}.{table}", self.name);
             self.run.store(&relation, Some(&key(id)), image);

@@ -97,6 +97,7 @@ pub fn evidence(incarnations: u32, buckets: u16) -> Evidence {
         attempted: true,
         transaction_metadata: false,
         acknowledged: Vec::new(),
+        sequences: Vec::new(),
         connector_ended: None,
         stream: None,
         problems: vec![],

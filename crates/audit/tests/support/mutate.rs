@@ -1,5 +1,6 @@
 //! Planting exactly one wrong thing in a clean history, and saying which finding must name it.
 
+use cutover_model::evidence::SequenceEvidence;
 use cutover_model::{ChangeRow, Finding, FindingKind, Half, Op, Outcome, TransactionRow};
 
 use super::Run;
@@ -30,8 +31,8 @@ impl Planted {
 
 use FindingKind::{
     Aborted, AcknowledgedAhead, BrokenChain, DatabaseInvented, DatabaseLost, Divergent, Duplicated,
-    Interleaved, Lost, Phantom, Reordered, Repartitioned, Resurrected, TombstoneMissing, Torn,
-    Undecidable, UnplannedSnapshot,
+    Interleaved, KeyReuse, Lost, Phantom, Reordered, Repartitioned, Resurrected, TombstoneMissing,
+    Torn, Undecidable, UnplannedSnapshot,
 };
 
 /// Follows wherever a record is doubled or in the wrong place.
@@ -59,7 +60,7 @@ const MISSING: &[FindingKind] = &[
 type Mutation = fn(&mut History<'_>) -> Option<Planted>;
 
 /// Every mutation; one returns `None` if the history has no place for it.
-pub const ALL: [(&str, Mutation); 22] = [
+pub const ALL: [(&str, Mutation); 26] = [
     ("drop", drop_record),
     ("duplicate", duplicate),
     ("swap", swap),
@@ -82,6 +83,10 @@ pub const ALL: [(&str, Mutation); 22] = [
     ("write a BEGIN twice", begin_twice),
     ("count one change too many", miscount),
     ("misplace a truncate", misplace_truncate),
+    ("alter the old image", alter_old),
+    ("early record of the new incarnation", early),
+    ("tear a transaction", tear),
+    ("leave a sequence behind", leave_sequence),
 ];
 
 /// One history inside a run.
@@ -464,4 +469,68 @@ fn misplace_truncate(history: &mut History<'_>) -> Option<Planted> {
     let next = next.min_by_key(|row| row.record_offset)?.clone();
     history.run.published[one].record_offset = next.record_offset.map(|offset| offset + 1);
     Some(history.planted(Reordered, &next, &[BrokenChain, Divergent]))
+}
+
+fn alter_old(history: &mut History<'_>) -> Option<Planted> {
+    let index = history.pick(|row| row.op == Op::Update && row.key.is_some())?;
+    let row = &mut history.run.published[index];
+    row.before = row.before.map(|hash| hash ^ 1);
+    let row = row.clone();
+    Some(history.planted(Divergent, &row, &[BrokenChain]))
+}
+
+/// Follows where a record stands in the life before its own.
+const STRAYED: &[FindingKind] = &[
+    AcknowledgedAhead,
+    BrokenChain,
+    Divergent,
+    Duplicated,
+    Lost,
+    Reordered,
+    Resurrected,
+    TombstoneMissing,
+    Torn,
+];
+
+fn early(history: &mut History<'_>) -> Option<Planted> {
+    let index = history.pick(|row| is_change(row) && row.incarnation == 1)?;
+    let row = history.run.published[index].clone();
+    let old = |other: &&ChangeRow| {
+        other.incarnation == 0 && (&other.topic, other.partition) == (&row.topic, row.partition)
+    };
+    let old = history.run.published.iter().filter(old);
+    let last = old.filter_map(|old| old.record_offset).max()?;
+    let strayed = &mut history.run.published[index];
+    (strayed.incarnation, strayed.record_offset) = (0, Some(last + 1));
+    let row = strayed.clone();
+    Some(history.planted(Phantom, &row, STRAYED))
+}
+
+/// Of a transaction, only its first change arrives.
+fn tear(history: &mut History<'_>) -> Option<Planted> {
+    let index = history.pick(|row| is_change(row) && row.tx_order == Some(2))?;
+    let row = history.run.published[index].clone();
+    let behind = |other: &ChangeRow| {
+        (other.incarnation, other.xid) == (row.incarnation, row.xid) && other.tx_order > Some(1)
+    };
+    history.run.published.retain(|other| !behind(other));
+    let mut planted = torn(history, &row);
+    planted.consequences = STRAYED;
+    Some(planted)
+}
+
+fn leave_sequence(history: &mut History<'_>) -> Option<Planted> {
+    let prefix = history.prefix.clone();
+    let of = |one: &&mut SequenceEvidence| one.name.starts_with(&prefix);
+    let sequence = history.run.evidence.sequences.iter_mut().find(of)?;
+    sequence.next = Some(1);
+    Some(Planted {
+        what: "",
+        kind: KeyReuse,
+        relation: sequence.name.clone(),
+        lsn: None,
+        xid: None,
+        record_offset: None,
+        consequences: &[],
+    })
 }

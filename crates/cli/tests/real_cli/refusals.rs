@@ -196,6 +196,43 @@ runbook = "blue-green-proven"
     site.assert_nothing_left();
 }
 
+/// The same behind the back of the step that proves it: then the audit names it, from what was read on both sides. The
+/// sequence that nobody touched is carried over and not named.
+#[test]
+fn a_sequence_put_back_after_its_proof_is_named_by_the_audit() {
+    let site = Site::new();
+    let rest = r#"
+[server]
+sql = [
+  "CREATE SEQUENCE public.numbers", "SELECT setval('public.numbers', 41234)",
+  "CREATE SEQUENCE public.untouched", "SELECT setval('public.untouched', 7)",
+]
+[[trouble]]
+after = "filter-origin"
+on = "new"
+sql = ["SELECT setval('public.numbers', 41233)"]
+[upgrade]
+kind = "sequence-late"
+runbook = "blue-green-proven"
+"#;
+    let path = scenario(&site, "sequence-late", ("17.9", "18.4"), rest);
+    let output = site.run(&["rehearse", &path, "--output", "json"]);
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(4), "{said}");
+    let result: RunResult = serde_json::from_slice(&output.stdout).unwrap();
+    let scenario = &result.scenarios[0];
+    let named: Vec<(String, &str)> = scenario
+        .findings
+        .iter()
+        .map(|finding| (finding.kind.to_string(), finding.relation.as_str()))
+        .collect();
+    assert_eq!(named, [("key-reuse".to_owned(), "public.numbers")]);
+    let folder = std::path::Path::new(&scenario.run_dir);
+    let evidence = std::fs::read_to_string(folder.join("ledger/evidence.json")).unwrap();
+    assert!(evidence.contains("public.untouched"), "{evidence}");
+    site.assert_nothing_left();
+}
+
 /// Four ways in which a slot is taken away under way: three proven runbooks deliver everything all
 /// the same, the baseline loses what it is known to lose.
 #[test]

@@ -180,6 +180,42 @@ pub async fn sequences(client: &Client) -> Result<Vec<Sequence>, PgError> {
         .collect())
 }
 
+/// Of every sequence of the database: schema, name, and the value that it gives out next.
+///
+/// # Errors
+/// A statement failed.
+pub async fn next_values(client: &Client) -> Result<Vec<(String, String, i64)>, PgError> {
+    let rows = client
+        .query(
+            "SELECT schemaname::text, sequencename::text, last_value, increment_by
+             FROM pg_sequences ORDER BY 1, 2",
+            &[],
+        )
+        .await
+        .map_err(PgError::sql("reading the sequences"))?;
+    let mut all = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let (schema, name): (String, String) = (row.get(0), row.get(1));
+        let (last, increment): (Option<i64>, i64) = (row.get(2), row.get(3));
+        let next = match last {
+            Some(last) => last.saturating_add(increment),
+            // Not used since it was made or set: the sequence itself knows what it begins with.
+            None => first_value(client, &schema, &name).await?,
+        };
+        all.push((schema, name, next));
+    }
+    Ok(all)
+}
+
+async fn first_value(client: &Client, schema: &str, name: &str) -> Result<i64, PgError> {
+    let name = format!("{}.{}", quote_identifier(schema), quote_identifier(name));
+    let row = client
+        .query_one(&format!("SELECT last_value FROM {name}"), &[])
+        .await
+        .map_err(PgError::sql(format!("reading sequence {name}")))?;
+    Ok(row.get(0))
+}
+
 /// Lets a sequence go on after `value`.
 ///
 /// # Errors

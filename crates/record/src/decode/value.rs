@@ -19,6 +19,9 @@ const BASE64_URL: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LENI
 
 /// PostgreSQL allows 16,383 digits after the point; Debezium's largest scale is that of a negative one.
 const SCALE_MAX: i64 = 20_000;
+/// 131,072 digits before the point and 16,383 behind it need fewer bytes. Digits of a number are made in a time that
+/// grows with the square of its length, so a longer one, which no column can hold, is not even tried.
+const DECIMAL_BYTES_MAX: usize = 64 * 1024;
 /// 5874897-12-31 and 4714-11-24 BC: what lies outside is Debezium's stand-in for an infinite date.
 const DAYS: std::ops::RangeInclusive<i64> = -2_440_588..=2_145_031_948;
 /// 4714-11-24 BC and 294276-12-31 in milliseconds, likewise for timestamps.
@@ -123,7 +126,8 @@ fn decimal_struct(json: &str) -> Result<String, Trouble> {
 
 /// Big-endian two's complement, scaled by a power of ten.
 fn unscaled(bytes: &[u8], scale: i64) -> Result<String, Trouble> {
-    if !(-SCALE_MAX..=SCALE_MAX).contains(&scale) || bytes.is_empty() {
+    let possible = (1..=DECIMAL_BYTES_MAX).contains(&bytes.len());
+    if !(-SCALE_MAX..=SCALE_MAX).contains(&scale) || !possible {
         return Err(Trouble::Bad("no decimal"));
     }
     let digits = match small(bytes) {
