@@ -112,7 +112,7 @@ fn extension(name: &str) -> Kind<'static> {
     match name {
         "citext" | "ltree" => Kind::Text,
         "hstore" => Kind::Hstore,
-        "geometry" | "geography" => Kind::Foreign("published as a structure of well-known binary"),
+        "geometry" | "geography" => Kind::Foreign("published as a structure that is not read"),
         "vector" | "halfvec" | "sparsevec" => Kind::Foreign("published as a list of numbers"),
         "isbn" => Kind::Foreign("not known of how it is published"),
         _ => Kind::Printed,
@@ -146,7 +146,7 @@ fn built_in(type_oid: u32) -> Kind<'static> {
         oid::VARBIT => Kind::VaryingBits,
         oid::POINT => Kind::Point,
         oid::LSEG | oid::PATH | oid::BOX | oid::POLYGON | oid::LINE | oid::CIRCLE => {
-            Kind::Foreign("published as a structure of well-known binary")
+            Kind::Foreign("published as a structure that is not read")
         }
         oid::INT2VECTOR | oid::OIDVECTOR => Kind::Foreign("published as an empty array"),
         _ => Kind::Printed,
