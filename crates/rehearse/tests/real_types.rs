@@ -44,40 +44,6 @@ const DATABASE: &str = "testdb";
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../record/tests/fixtures");
 const MARKERS: &str = "cutover-types";
 
-/// Types of our own.
-const TYPES: &str = "create extension hstore; create extension ltree; create extension citext;
-    create type mood as enum ('ok', 'not ok', 'it''s \"x\", y');
-    create type comp as (a int, b text);
-    create type floatrange as range (subtype = float8);
-    create domain dom_int as int; create domain dom_num as numeric(10,2); create domain dom_text as text;
-    create domain dom_mood as mood; create domain dom_tz as timestamptz;
-    create domain dom_dom as dom_int check (value > 0); create domain dom_arr as int[]";
-
-/// A table of large values under the default replica identity; each is moved out of the row.
-const LARGE: &str = "create table large (id bigint primary key, x int, t text, vc varchar, ct citext, js json,
-    jb jsonb, xm xml, by bytea, n numeric, vb bit varying, hs hstore, tsv tsvector, mr int4multirange, dt dom_text,
-    da dom_arr, a_t text[], a_vc varchar[], a_ct citext[], a_i2 smallint[], a_i4 int[], a_i8 bigint[], a_o oid[],
-    a_b boolean[], a_d date[], a_u uuid[], a_by bytea[], a_n numeric[], a_tz timestamptz[], a_ts timestamp[],
-    a_f8 float8[], a_en mood[], a_jb jsonb[], a_in inet[], a_r4 int4range[])
-        with (toast_tuple_target = 128);
-    do $$ declare name text; begin
-      for name in select attname from pg_attribute where attrelid = 'large'::regclass and attlen = -1
-      loop execute format('alter table large alter %I set storage external', name); end loop;
-    end $$";
-const LARGE_ROW: &str = "insert into large select 1, 1, repeat('x', 300), repeat('y', 300), repeat('z', 300),
-    json_agg(g), jsonb_agg(g), xmlparse(content '<a>' || repeat('y', 300) || '</a>'), decode(repeat('00ff', 200), 'hex'),
-    ('1' || repeat('7', 900))::numeric, repeat('10', 1200)::varbit, hstore(array_agg(g::text), array_agg(g::text)),
-    string_agg('w' || g, ' ')::tsvector,
-    (select ('{' || string_agg(format('[%s,%s]', 3 * k, 3 * k + 1), ',') || '}')::int4multirange
-     from generate_series(1, 60) k),
-    repeat('q', 300), array_agg(g), array_agg('t' || g), array_agg('t' || g), array_agg('t' || g),
-    array_agg(g), array_agg(g), array_agg(g), array_agg(g), array_agg(true), array_agg('2024-01-01'::date + g),
-    array_agg(md5(g::text)::uuid), array_agg(decode(md5(g::text), 'hex')), array_agg(g),
-    array_agg('2024-01-01 00:00:00+00'::timestamptz + g * interval '1 day'),
-    array_agg('2024-01-01'::timestamp + g * interval '1 day'), array_agg(g), array_agg('ok'::mood), array_agg(to_jsonb(g)),
-    array_agg('10.0.0.1'::inet + g), array_agg(int4range(g, g + 1))
-  from generate_series(1, 60) g";
-
 /// A column of every type, with its values.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -221,9 +187,10 @@ impl World {
         self.client.batch_execute(text).await.unwrap();
     }
 
-    /// `plain` and `awkward`, both with every column, and `large`.
+    /// `plain` and `awkward`, both with every column, and `large` with its row.
     async fn tables(&self) -> Vec<Relation> {
-        self.sql(TYPES).await;
+        let types = std::fs::read_to_string(format!("{FIXTURES}/types.sql")).unwrap();
+        self.sql(&types).await;
         let mut relations = Vec::new();
         for table in ["plain", "awkward"] {
             let columns: Vec<String> = columns()
@@ -240,7 +207,6 @@ impl World {
             .await;
             relations.push(Relation::new("public", table));
         }
-        self.sql(LARGE).await;
         relations.push(Relation::new("public", "large"));
         relations
     }
@@ -438,7 +404,6 @@ async fn every_type_is_read_alike_from_log_table_and_topics_or_its_column_is_nam
         .await
         .unwrap();
     world.rows(1000).await;
-    world.sql(LARGE_ROW).await;
     let mut all = Vec::new();
     for form in &FORMS {
         all.push(world.watch(form, &relations).await);

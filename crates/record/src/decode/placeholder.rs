@@ -1,7 +1,7 @@
 //! What Debezium publishes in the place of a large value that an update left alone and the log does not repeat
 //! (`unavailable.value.placeholder`): a text, or something made of it that fits the column's type.
 //!
-//! The rule it protects: a placeholder is no value. It says that the topic does not have the value, not that it changed.
+//! The rule it protects: a placeholder is no value. The topic does not have the value; that is no change of it.
 
 use super::encoding::Encoding;
 use super::modes::{ConverterModes, PLACEHOLDER};

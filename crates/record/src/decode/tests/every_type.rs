@@ -1,5 +1,5 @@
-//! A column of every type in seven combinations of handling modes: records captured from Debezium 3.7.0 on PostgreSQL 17
-//! against what PostgreSQL prints of the same rows (`tests/fixtures/types*`, written by `real_types`).
+//! A column of every type in seven combinations of handling modes: records captured from Debezium 3.7.0 on
+//! PostgreSQL 17 against what PostgreSQL prints of the same rows (`tests/fixtures/types*`, written by `real_types`).
 //!
 //! The table in `docs/types.md` is what these tests find.
 
