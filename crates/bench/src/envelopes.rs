@@ -21,6 +21,7 @@ pub(crate) fn shape() -> TableShape {
         type_oid,
         type_modifier: -1,
         key: name == "id",
+        ..Column::default()
     };
     TableShape {
         relation: Relation::new("public", "orders"),

@@ -70,8 +70,75 @@ pub enum ReplicaIdentity {
     Nothing,
 }
 
-/// One column as the catalogue describes it.
+/// What a type is made of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TypeForm {
+    /// A type with an input function of its own, built in or of an extension.
+    Base,
+    /// One of a list of words.
+    Enum,
+    /// Fields of several types.
+    Composite,
+    /// Another type with conditions on it.
+    Domain(Box<ValueType>),
+    /// Values of one other type.
+    Array(Box<ValueType>),
+    /// A range of values of another type.
+    Range(Box<ValueType>),
+    /// Several such ranges.
+    Multirange,
+}
+
+/// A type that its oid alone does not explain: each database gives its own oids to the types of extensions, to enums,
+/// domains, and what is made of them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ValueType {
+    /// `pg_type.oid`.
+    pub oid: u32,
+    /// Modifier of the values, where the type itself has one: that of a domain's base; -1 otherwise.
+    pub modifier: i32,
+    /// `pg_type.typname`.
+    pub name: String,
+    /// What it is made of.
+    pub form: TypeForm,
+}
+
+impl ValueType {
+    /// The same type, though each database may have its own oid for it.
+    pub fn is_like(&self, other: &ValueType) -> bool {
+        use TypeForm as Form;
+        let forms = match (&self.form, &other.form) {
+            (Form::Domain(one), Form::Domain(two))
+            | (Form::Array(one), Form::Array(two))
+            | (Form::Range(one), Form::Range(two)) => one.is_like(two),
+            (one, two) => one == two,
+        };
+        forms && self.name == other.name && self.modifier == other.modifier
+    }
+}
+
+/// Whether a column's content is compared. Settled before the first row is read, so that all ledgers agree.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Content {
+    /// Nobody asked what the connector is told to publish: only types that every setting shows whole are compared.
+    #[default]
+    Unsettled,
+    /// The connector's settings show it whole.
+    Compared,
+    /// They do not, and why.
+    LeftOut(String),
+}
+
+impl Content {
+    fn is_unsettled(&self) -> bool {
+        *self == Content::Unsettled
+    }
+}
+
+/// One column as the catalogue describes it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Column {
     /// `pg_attribute.attname`.
     pub name: String,
@@ -81,6 +148,28 @@ pub struct Column {
     pub type_modifier: i32,
     /// Part of the primary key (the message key in Kafka).
     pub key: bool,
+    /// The server computes it; the log need not have it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub generated: bool,
+    /// The type, where its oid alone does not explain it; `None` for a built-in scalar type.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made_of: Option<Box<ValueType>>,
+    /// Whether its content is compared.
+    #[serde(default, skip_serializing_if = "Content::is_unsettled")]
+    pub content: Content,
+}
+
+impl Column {
+    /// Described alike, though each database may have its own oid for the type.
+    pub fn is_like(&self, other: &Column) -> bool {
+        let types = match (&self.made_of, &other.made_of) {
+            (Some(one), Some(two)) => one.is_like(two),
+            (None, None) => self.type_oid == other.type_oid,
+            _ => false,
+        };
+        let rest = |column: &Column| (column.type_modifier, column.key, column.generated);
+        types && self.name == other.name && rest(self) == rest(other)
+    }
 }
 
 /// A captured table.
@@ -88,7 +177,7 @@ pub struct Column {
 pub struct TableShape {
     /// Which table.
     pub relation: Relation,
-    /// Columns in attribute order, dropped and generated ones left out.
+    /// Columns in attribute order, dropped ones left out.
     pub columns: Vec<Column>,
     /// What the server writes of old rows.
     pub replica_identity: ReplicaIdentity,
@@ -99,11 +188,56 @@ impl TableShape {
     pub fn has_key(&self) -> bool {
         self.columns.iter().any(|column| column.key)
     }
+
+    /// Described alike, though the two may stand in different databases.
+    pub fn is_like(&self, other: &TableShape) -> bool {
+        let columns = self.columns.iter().zip(&other.columns);
+        self.relation == other.relation
+            && self.replica_identity == other.replica_identity
+            && self.columns.len() == other.columns.len()
+            && { columns }.all(|(one, two)| one.is_like(two))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn array_of_enum(oid: u32, word: &str) -> Column {
+        let of = |oid, name: &str, form| ValueType {
+            oid,
+            modifier: -1,
+            name: name.into(),
+            form,
+        };
+        let element = Box::new(of(oid, word, TypeForm::Enum));
+        Column {
+            name: "c".into(),
+            type_oid: oid + 1,
+            made_of: Some(Box::new(of(
+                oid + 1,
+                &format!("_{word}"),
+                TypeForm::Array(element),
+            ))),
+            ..Column::default()
+        }
+    }
+
+    #[test]
+    fn a_type_is_known_again_in_a_database_that_numbers_it_otherwise() {
+        let mood = array_of_enum(16_400, "mood");
+        assert!(mood.is_like(&array_of_enum(17_000, "mood")));
+        assert!(!mood.is_like(&array_of_enum(16_400, "colour")));
+        assert!(!mood.is_like(&Column {
+            made_of: None,
+            ..mood.clone()
+        }));
+        let plain = |type_oid| Column {
+            type_oid,
+            ..Column::default()
+        };
+        assert!(plain(20).is_like(&plain(20)) && !plain(20).is_like(&plain(23)));
+    }
 
     #[test]
     fn hostile_names_stay_inside_their_quotes() {

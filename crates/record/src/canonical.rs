@@ -5,34 +5,19 @@
 //! that is not understood is `NotCompared` with the reason, never guessed: a row image that silently left out
 //! a column would call two different rows equal.
 
-use cutover_model::canonical::{Canonical, RowHasher, key_hash, key_text, keyless_hash};
-use cutover_model::{Column, TableShape};
+mod calendar;
+mod kind;
+mod literal;
+pub mod oid;
 
-/// Type oids that have a canonical form.
-pub mod oid {
-    #![expect(missing_docs, reason = "the names are PostgreSQL's own")]
-    pub const BOOL: u32 = 16;
-    pub const BYTEA: u32 = 17;
-    pub const CHAR: u32 = 18;
-    pub const NAME: u32 = 19;
-    pub const INT8: u32 = 20;
-    pub const INT2: u32 = 21;
-    pub const INT4: u32 = 23;
-    pub const TEXT: u32 = 25;
-    pub const OID: u32 = 26;
-    pub const JSON: u32 = 114;
-    pub const FLOAT4: u32 = 700;
-    pub const FLOAT8: u32 = 701;
-    pub const BPCHAR: u32 = 1042;
-    pub const VARCHAR: u32 = 1043;
-    pub const DATE: u32 = 1082;
-    pub const TIME: u32 = 1083;
-    pub const TIMESTAMP: u32 = 1114;
-    pub const TIMESTAMPTZ: u32 = 1184;
-    pub const NUMERIC: u32 = 1700;
-    pub const UUID: u32 = 2950;
-    pub const JSONB: u32 = 3802;
-}
+use cutover_model::canonical::{Canonical, RowHasher, key_hash, key_text, keyless_hash};
+use cutover_model::{Column, Content, TableShape};
+
+use calendar::{days, infinite, time_micros, timestamp_micros, zoned_micros};
+
+pub(crate) use calendar::Interval;
+pub(crate) use kind::{Kind, Typed};
+pub(crate) use literal::pairs_text;
 
 /// A row as the ledgers see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,70 +32,156 @@ pub struct RowImage {
     pub revision: Option<i64>,
 }
 
+/// What no converter carries of an array.
+pub(crate) const BOUNDS: &str = "where an array begins is not published, only its elements";
+
 /// The canonical form of a value in PostgreSQL's own text form.
 pub fn from_text(column: &Column, text: &str) -> Canonical {
-    let canonical = match column.type_oid {
-        oid::BOOL => Some(text)
-            .filter(|text| matches!(*text, "t" | "f"))
-            .map(str::to_owned),
-        oid::INT2 | oid::INT4 | oid::INT8 | oid::OID => {
-            text.parse::<i64>().ok().map(|number| number.to_string())
+    if let Some(why) = left_out(column) {
+        return Canonical::NotCompared(why);
+    }
+    match of_type(&Typed::of(column), text) {
+        Some(text) => Canonical::Text(text),
+        None => {
+            let type_oid = column.type_oid;
+            Canonical::NotCompared(format!("a value of type {type_oid} not understood"))
         }
-        oid::NUMERIC => decimal(text),
-        oid::FLOAT4 => text.parse::<f32>().ok().map(|number| number.to_string()),
-        oid::FLOAT8 => text.parse::<f64>().ok().map(|number| number.to_string()),
-        oid::TEXT | oid::VARCHAR | oid::BPCHAR | oid::NAME | oid::CHAR => Some(text.to_owned()),
-        oid::JSON | oid::JSONB => Some(text.to_owned()),
-        oid::UUID => Some(text.to_ascii_lowercase()),
-        oid::BYTEA => text.strip_prefix("\\x").map(str::to_ascii_lowercase),
-        oid::DATE => infinite(text).or_else(|| days(text).map(|days| days.to_string())),
-        oid::TIME => time_micros(text).map(|micros| micros.to_string()),
-        oid::TIMESTAMP => infinite(text).or_else(|| timestamp_micros(text)),
-        oid::TIMESTAMPTZ => infinite(text).or_else(|| {
-            // The session's zone is UTC; any other offset means that the settings were not taken.
-            let (utc, era) = match text.strip_suffix(" BC") {
-                Some(rest) => (rest.strip_suffix("+00")?, " BC"),
-                None => (text.strip_suffix("+00")?, ""),
-            };
-            timestamp_micros(&format!("{utc}{era}"))
-        }),
-        other => return Canonical::NotCompared(not_compared_type(other)),
+    }
+}
+
+/// The canonical form of a built-in type's value in PostgreSQL's own text form.
+pub(crate) fn of_built_in(type_oid: u32, text: &str) -> Option<String> {
+    of_type(&Typed::built_in(type_oid), text)
+}
+
+/// Whether a value holds something that its canonical form leaves out.
+pub(crate) fn says_more(column: &Column, text: &str) -> Option<&'static str> {
+    let array = text.starts_with('[') && left_out(column).is_none();
+    let array = array && matches!(Typed::of(column).kind(), Kind::Array(_));
+    array.then_some(BOUNDS)
+}
+
+fn of_type(typed: &Typed<'_>, text: &str) -> Option<String> {
+    match typed.kind() {
+        Kind::Bool => matches!(text, "t" | "f").then(|| text.to_owned()),
+        Kind::Integer => text.parse::<i64>().ok().map(|number| number.to_string()),
+        Kind::Numeric => decimal(text),
+        Kind::Money => money(text),
+        Kind::Float4 => text.parse::<f32>().ok().map(|number| number.to_string()),
+        Kind::Float8 => text.parse::<f64>().ok().map(|number| number.to_string()),
+        Kind::Text | Kind::Printed => Some(text.to_owned()),
+        Kind::Uuid => Some(text.to_ascii_lowercase()),
+        Kind::Bytes => text.strip_prefix("\\x").map(str::to_ascii_lowercase),
+        Kind::Date => infinite(text).or_else(|| days(text).map(|days| days.to_string())),
+        Kind::Time => time_micros(text).map(|micros| micros.to_string()),
+        Kind::Stamp => infinite(text).or_else(|| timestamp_micros(text)),
+        // The session's zone is UTC; any other offset means that the settings were not taken.
+        Kind::ZonedStamp => {
+            let utc = text.strip_suffix(" BC").unwrap_or(text).ends_with("+00");
+            infinite(text).or_else(|| utc.then(|| zoned_micros(text)).flatten())
+        }
+        Kind::Interval => {
+            infinite(text).or_else(|| Interval::parse(text).map(|interval| interval.to_string()))
+        }
+        Kind::Bits => {
+            let bits = text.bytes().all(|bit| matches!(bit, b'0' | b'1'));
+            bits.then(|| text.to_owned())
+        }
+        Kind::Point => point(text),
+        Kind::Hstore => literal::hstore(text).map(|pairs| pairs_text(&pairs)),
+        Kind::ZonedRange => zoned_range(text),
+        Kind::Array(element) => {
+            let array = literal::array(text, &|text| match element.is_domain() {
+                // Its text is published as it is printed.
+                true => Some(text.to_owned()),
+                false => of_type(&element, text),
+            })?;
+            Some(array.elements.to_string())
+        }
+        Kind::ZonedTime | Kind::VaryingBits | Kind::Foreign(_) => None,
+    }
+}
+
+/// A range of instants in any zone.
+pub(crate) fn zoned_range(text: &str) -> Option<String> {
+    let bound = |text: &str| infinite(text).or_else(|| zoned_micros(text));
+    literal::range(text, &bound)
+}
+
+/// `(x,y)`.
+fn point(text: &str) -> Option<String> {
+    let (x, y) = text.strip_prefix('(')?.strip_suffix(')')?.split_once(',')?;
+    Some(point_text(x.parse().ok()?, y.parse().ok()?))
+}
+
+/// The one text of a point.
+pub(crate) fn point_text(x: f64, y: f64) -> String {
+    format!("({x},{y})")
+}
+
+/// `-$1,234.56`, as printed with `lc_monetary` `C`.
+fn money(text: &str) -> Option<String> {
+    let (sign, amount) = match text.strip_prefix('-') {
+        Some(amount) => ("-", amount),
+        None => ("", text),
     };
-    canonical.map_or_else(
-        || {
-            Canonical::NotCompared(format!(
-                "a value of type {} not understood",
-                column.type_oid
+    decimal(&format!(
+        "{sign}{}",
+        amount.strip_prefix('$')?.replace(',', "")
+    ))
+}
+
+/// A null, which says nothing where the content is left out: some types are published as null whatever they hold.
+pub(crate) fn null(column: &Column) -> Canonical {
+    match (&column.content, left_out(column)) {
+        (Content::LeftOut(_), Some(why)) => Canonical::NotCompared(why),
+        (_, Some(why)) if column.generated => Canonical::NotCompared(why),
+        _ => Canonical::Null,
+    }
+}
+
+/// Why a column's content is in no ledger; `None` if it is compared.
+pub(crate) fn left_out(column: &Column) -> Option<String> {
+    match &column.content {
+        _ if column.generated => Some("the server computes it".to_owned()),
+        Content::Compared => None,
+        Content::LeftOut(why) => Some(why.clone()),
+        Content::Unsettled if shown_by_all(column.type_oid) => None,
+        Content::Unsettled => {
+            let type_oid = column.type_oid;
+            Some(format!(
+                "type {type_oid}, and nobody asked how it is published"
             ))
-        },
-        Canonical::Text,
-    )
+        }
+    }
 }
 
-/// Why values of a type are not compared.
-pub fn not_compared_type(type_oid: u32) -> String {
-    format!("type {type_oid} has no canonical form yet")
-}
-
-/// Whether values of the type can be compared at all.
-pub fn comparable(type_oid: u32) -> bool {
-    type_oid == oid::OID
-        || matches!(
-            type_oid,
-            oid::BOOL | oid::BYTEA | oid::CHAR | oid::NAME | oid::INT8 | oid::INT2 | oid::INT4
-        )
-        || matches!(
-            type_oid,
-            oid::TEXT | oid::BPCHAR | oid::VARCHAR | oid::JSON | oid::JSONB
-        )
-        || matches!(
-            type_oid,
-            oid::FLOAT4 | oid::FLOAT8 | oid::NUMERIC | oid::UUID
-        )
-        || matches!(
-            type_oid,
-            oid::DATE | oid::TIME | oid::TIMESTAMP | oid::TIMESTAMPTZ
-        )
+/// Types that are compared although nobody looked at the connector's settings.
+pub(crate) fn shown_by_all(type_oid: u32) -> bool {
+    const TYPES: [u32; 21] = [
+        oid::BOOL,
+        oid::BYTEA,
+        oid::CHAR,
+        oid::NAME,
+        oid::INT8,
+        oid::INT2,
+        oid::INT4,
+        oid::TEXT,
+        oid::OID,
+        oid::JSON,
+        oid::FLOAT4,
+        oid::FLOAT8,
+        oid::BPCHAR,
+        oid::VARCHAR,
+        oid::DATE,
+        oid::TIME,
+        oid::TIMESTAMP,
+        oid::TIMESTAMPTZ,
+        oid::NUMERIC,
+        oid::UUID,
+        oid::JSONB,
+    ];
+    TYPES.contains(&type_oid)
 }
 
 /// Puts a row together from its values in the shape's column order.
@@ -187,70 +258,6 @@ pub fn decimal(text: &str) -> Option<String> {
     })
 }
 
-fn infinite(text: &str) -> Option<String> {
-    matches!(text, "infinity" | "-infinity").then(|| text.to_owned())
-}
-
-/// Days since 1970-01-01 of `YYYY-MM-DD` with an optional ` BC`.
-fn days(text: &str) -> Option<i64> {
-    let (date, before_christ) = match text.strip_suffix(" BC") {
-        Some(date) => (date, true),
-        None => (text, false),
-    };
-    let mut parts = date.splitn(3, '-').map(number);
-    let (year, month, day) = (parts.next()??, parts.next()??, parts.next()??);
-    if !(1..=12).contains(&month) || !(1..=31).contains(&day) || year > 10_000_000 {
-        return None;
-    }
-    // Year 1 BC is the astronomical year 0.
-    let year = if before_christ { 1 - year } else { year };
-    Some(days_from_civil(year, month, day))
-}
-
-/// Proleptic Gregorian calendar, as PostgreSQL counts. The year is made to begin in March, so that the leap day
-/// is its last; a 400-year era always has 146,097 days.
-fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let year_of_era = year.rem_euclid(400);
-    let month_from_march = (month + 9) % 12;
-    let day_of_year = (153 * month_from_march + 2) / 5 + day - 1;
-    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    // 719,468 days lie between 0000-03-01 and 1970-01-01.
-    era * 146_097 + day_of_era - 719_468
-}
-
-/// µs of the day of `HH:MM:SS[.ffffff]`; 24:00:00 is a time to PostgreSQL.
-fn time_micros(text: &str) -> Option<i64> {
-    let mut parts = text.splitn(3, ':');
-    let (hours, minutes) = (number(parts.next()?)?, number(parts.next()?)?);
-    let rest = parts.next()?;
-    let (seconds, fraction) = rest.split_once('.').unwrap_or((rest, "0"));
-    if fraction.is_empty() || fraction.len() > 6 || hours > 24 || minutes > 59 {
-        return None;
-    }
-    let seconds = number(seconds).filter(|seconds| *seconds <= 60)?;
-    let micros = number(&format!("{fraction:0<6}"))?;
-    Some(((hours * 60 + minutes) * 60 + seconds) * 1_000_000 + micros)
-}
-
-/// µs since 1970 of `YYYY-MM-DD HH:MM:SS[.ffffff]` with an optional ` BC`.
-fn timestamp_micros(text: &str) -> Option<String> {
-    let (stamp, era) = match text.strip_suffix(" BC") {
-        Some(stamp) => (stamp, " BC"),
-        None => (text, ""),
-    };
-    let (date, time) = stamp.split_once(' ')?;
-    let days = days(&format!("{date}{era}"))?;
-    let micros = i128::from(days) * 86_400_000_000 + i128::from(time_micros(time)?);
-    Some(micros.to_string())
-}
-
-fn number(text: &str) -> Option<i64> {
-    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    digits.then(|| text.parse().ok()).flatten()
-}
-
 #[cfg(test)]
 mod tests {
     use cutover_model::{Relation, ReplicaIdentity};
@@ -263,6 +270,7 @@ mod tests {
             type_oid,
             type_modifier: -1,
             key,
+            ..Column::default()
         }
     }
 
@@ -328,8 +336,54 @@ mod tests {
         for (type_oid, text, wanted) in table {
             let got = canonical(type_oid, text);
             assert_eq!(got, Canonical::Text(wanted.into()), "{type_oid} {text}");
-            assert!(comparable(type_oid), "{type_oid}");
+            assert!(shown_by_all(type_oid), "{type_oid}");
         }
+    }
+
+    #[test]
+    fn types_that_a_setting_may_hide_have_a_text_once_they_are_settled() {
+        let table = [
+            (oid::INTERVAL, "1 mon -1 days", "1 mons -1 days 0 us"),
+            (oid::INTERVAL, "infinity", "infinity"),
+            (oid::MONEY, "-$1,234.50", "-1234.5"),
+            (oid::BIT, "0101", "0101"),
+            (oid::POINT, "(1e+300,-0.10)", &format!("({},-0.1)", 1e300)),
+            (
+                oid::TSTZRANGE,
+                "[\"1970-01-01 00:00:01+00\",infinity)",
+                "[1000000,infinity)",
+            ),
+            (oid::INET, "10.0.0.1", "10.0.0.1"),
+        ];
+        for (type_oid, text, wanted) in table {
+            let mut column = column("c", type_oid, false);
+            assert!(left_out(&column).is_some(), "{type_oid}");
+            column.content = Content::Compared;
+            let wanted = Canonical::Text(wanted.into());
+            assert_eq!(from_text(&column, text), wanted, "{type_oid} {text}");
+        }
+        let bad = [
+            (oid::MONEY, "12,34 €"),
+            (oid::BIT, "012"),
+            (oid::POINT, "1,2"),
+        ];
+        for (type_oid, text) in bad {
+            let mut column = column("c", type_oid, false);
+            column.content = Content::Compared;
+            let got = from_text(&column, text);
+            assert!(
+                matches!(got, Canonical::NotCompared(_)),
+                "{type_oid} {text}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_null_says_nothing_where_the_content_is_left_out() {
+        let mut column = column("c", oid::INTERVAL, false);
+        assert_eq!(null(&column), Canonical::Null);
+        column.content = Content::LeftOut("why".into());
+        assert_eq!(null(&column), Canonical::NotCompared("why".into()));
     }
 
     #[test]

@@ -8,9 +8,12 @@ pub mod canonical;
 mod cuts;
 pub mod decode;
 mod error;
+mod notes;
+mod printed;
 mod schemas;
 pub mod tables;
 pub mod topics;
 pub mod witness;
 
 pub use error::RecordError;
+pub use notes::Notes;

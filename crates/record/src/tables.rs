@@ -7,15 +7,24 @@ use std::pin::pin;
 use bytes::{Buf, BytesMut};
 use cutover_clients::pg::{self, PgAddress, PgError};
 use cutover_ledger::StoredWriter;
-use cutover_model::canonical::Canonical;
 use cutover_model::table::quote_identifier;
 use cutover_model::{StoredRow, TableShape};
 use futures_util::TryStreamExt;
 
-use crate::RecordError;
-use crate::canonical::{from_text, row_image};
+use crate::canonical::{null, row_image};
+use crate::notes::Notes;
+use crate::{RecordError, printed};
 
-/// Writes every row of these tables, all from one snapshot; gives their number.
+/// What was recorded.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TablesEnd {
+    /// Number of rows.
+    pub rows: u64,
+    /// What was noticed.
+    pub notes: Notes,
+}
+
+/// Writes every row of these tables, all from one snapshot.
 ///
 /// # Errors
 /// The server, the ledger, or a row that does not fit its table's shape.
@@ -24,7 +33,7 @@ pub async fn record_tables(
     shapes: &[TableShape],
     incarnation: i32,
     writer: &mut StoredWriter,
-) -> Result<u64, RecordError> {
+) -> Result<TablesEnd, RecordError> {
     let client = pg::connect(address, "cutover-tables").await?;
     let failed = |what: &str| {
         let what = what.to_owned();
@@ -34,7 +43,7 @@ pub async fn record_tables(
         .batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         .await
         .map_err(failed("opening a snapshot of the tables"))?;
-    let mut rows = 0;
+    let mut recorded = TablesEnd::default();
     for shape in shapes {
         let what = format!("reading table {}", shape.relation);
         let stream = client
@@ -48,8 +57,8 @@ pub async fn record_tables(
             while let Some(end) = pending.iter().position(|byte| *byte == b'\n') {
                 let line = pending.split_to(end);
                 pending.advance(1);
-                writer.append(&stored_row(shape, incarnation, &line)?)?;
-                rows += 1;
+                writer.append(&stored_row(shape, incarnation, &line, &mut recorded.notes)?)?;
+                recorded.rows += 1;
             }
         }
     }
@@ -57,7 +66,7 @@ pub async fn record_tables(
         .batch_execute("COMMIT")
         .await
         .map_err(failed("closing the snapshot of the tables"))?;
-    Ok(rows)
+    Ok(recorded)
 }
 
 fn copy_command(shape: &TableShape) -> String {
@@ -73,7 +82,12 @@ fn copy_command(shape: &TableShape) -> String {
     )
 }
 
-fn stored_row(shape: &TableShape, incarnation: i32, line: &[u8]) -> Result<StoredRow, RecordError> {
+fn stored_row(
+    shape: &TableShape,
+    incarnation: i32,
+    line: &[u8],
+    notes: &mut Notes,
+) -> Result<StoredRow, RecordError> {
     let broken =
         |what: &str| RecordError::Shape(format!("a row of table {} {what}", shape.relation));
     let mut values = Vec::with_capacity(shape.columns.len());
@@ -84,11 +98,8 @@ fn stored_row(shape: &TableShape, incarnation: i32, line: &[u8]) -> Result<Store
                 .next()
                 .ok_or_else(|| broken("has more values than columns"))?;
             values.push(match field {
-                b"\\N" => Canonical::Null,
-                field => match String::from_utf8(unescape(field)) {
-                    Ok(text) => from_text(column, &text),
-                    Err(_) => Canonical::NotCompared("text that is not UTF-8".to_owned()),
-                },
+                b"\\N" => null(column),
+                field => printed::value(shape, column, &unescape(field), notes),
             });
         }
     }
@@ -96,12 +107,13 @@ fn stored_row(shape: &TableShape, incarnation: i32, line: &[u8]) -> Result<Store
         return Err(broken("has fewer values than columns"));
     }
     let image = row_image(shape, &values);
+    let whole = printed::whole(shape, &values, notes);
     Ok(StoredRow {
         incarnation,
         relation: shape.relation.to_string(),
         key: image.key,
         key_hash: image.key_hash,
-        image: image.hash,
+        image: image.hash.filter(|_| whole),
         revision: image.revision,
     })
 }
@@ -153,11 +165,12 @@ mod tests {
                 type_oid: 25,
                 type_modifier: -1,
                 key: false,
+                ..Column::default()
             }],
             replica_identity: ReplicaIdentity::Full,
         };
-        let row = |line: &[u8]| stored_row(&shape, 0, line).unwrap();
+        let row = |line: &[u8]| stored_row(&shape, 0, line, &mut Notes::default()).unwrap();
         assert_ne!(row(b"\\N").image, row(b"\\\\N").image);
-        assert!(stored_row(&shape, 0, b"a\tb").is_err());
+        assert!(stored_row(&shape, 0, b"a\tb", &mut Notes::default()).is_err());
     }
 }

@@ -16,7 +16,7 @@ use cutover_model::evidence::{PartitionEvidence, PayloadEvidence};
 use cutover_model::{ChangeRow, Classified, EventKind, EventSink, Lsn, Op, TableShape};
 
 pub use crate::decode::{
-    Binary, ConverterModes, Decimal, TimePrecision, record_options, registry_option,
+    Binary, ConverterModes, Decimal, TimePrecision, record_options, registry_option, settle,
 };
 
 use crate::RecordError;

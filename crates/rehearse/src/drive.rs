@@ -14,6 +14,7 @@ use cutover_clients::wait::{Poll, until};
 use cutover_model::event::EventKind;
 use cutover_model::evidence::Fence;
 use cutover_model::{Lsn, Prediction, TableShape};
+use cutover_record::topics::ConverterModes;
 use cutover_upgrade::engine::Engine;
 use cutover_upgrade::fence::MarkerWatch;
 use cutover_upgrade::journal::{self, Entry, Journal};
@@ -133,7 +134,6 @@ impl Drive<'_> {
         let stream = self.cutover.stream.clone();
         let client = connect_admin(&self.cutover.old).await?;
         create_publication(&client, &stream.publication, &stream.tables).await?;
-        let shapes = self.hands.watch_old(&self.cutover.old).await?;
         let plan = self.scenario.connector;
         // A shipped configuration may let the connector alter its publication, which only an owner can.
         let address = match plan.config {
@@ -152,6 +152,9 @@ impl Drive<'_> {
         if self.scenario.upgrade.reread {
             connector::hear_signals(&mut config, &stream, &self.hands.bootstrap);
         }
+        let modes = ConverterModes::from_connector_config(&config);
+        self.hands.witnesses.expect(modes);
+        let shapes = self.hands.watch_old(&self.cutover.old).await?;
         connector::deploy(&self.cutover.connect, &self.cutover.old, &stream, &config).await?;
         let mut watch = MarkerWatch::send(self.cutover).await?;
         let seen = watch
@@ -446,6 +449,7 @@ impl Drive<'_> {
             sequences: self.hands.sequences.carried(),
             connector_ended: self.connector_ended(),
             reread: false,
+            notes: self.hands.witnesses.notes(),
             problems: [self.hands.problems(), self.hands.witnesses.problems()].concat(),
         };
         if self.scenario.upgrade.close_gap {

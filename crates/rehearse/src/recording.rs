@@ -18,6 +18,8 @@ use cutover_model::evidence::{
 };
 use cutover_model::run_folder::LedgerKind;
 use cutover_model::{EventSink, RunFolder, TableShape};
+use cutover_record::Notes;
+use cutover_record::tables::record_tables;
 use cutover_record::topics::{
     ConverterModes, PartitionSpan, TopicsConfig, TopicsEnd, record_options, record_topics,
 };
@@ -67,6 +69,8 @@ pub struct Recording<'a> {
     pub connector_ended: Option<String>,
     /// Keys were read again on purpose, after everything else had come.
     pub reread: bool,
+    /// Content that was not compared so far.
+    pub notes: Notes,
     /// What went wrong.
     pub problems: Vec<String>,
 }
@@ -76,7 +80,8 @@ impl Recording<'_> {
     pub async fn finish(mut self, events: &EventSink) -> Result<u64, RehearseError> {
         let (run, spans) = (self.run.clone(), self.spans().await?);
         let topics = self.topics(spans, events).await?;
-        self.stored().await?;
+        let stored = self.stored().await?;
+        self.notes.add(stored);
         let snapshot = topics.snapshot;
         write_evidence(&run, &self.evidence(topics))?;
         Ok(snapshot)
@@ -150,24 +155,26 @@ impl Recording<'_> {
         of_deletes(&record_options(&self.connector), version)
     }
 
-    async fn stored(&self) -> Result<(), RehearseError> {
+    async fn stored(&self) -> Result<Notes, RehearseError> {
         let folder = self.run.ledger(LedgerKind::Stored);
         let mut writer = StoredWriter::create(&folder, self.buckets)?;
         let incarnation = i32::try_from(self.incarnations.len()).unwrap_or(1) - 1;
         let (server, shapes) = (&self.server, &self.shapes);
-        cutover_record::tables::record_tables(server, shapes, incarnation, &mut writer).await?;
+        let end = record_tables(server, shapes, incarnation, &mut writer).await?;
         writer.finish()?;
-        Ok(())
+        Ok(end.notes)
     }
 
     fn evidence(self, topics: TopicsEnd) -> Evidence {
+        let mut notes = Notes::of_shapes(&self.shapes);
+        notes.add(self.notes.clone());
+        let of_topics = topics.not_compared.into_iter();
+        notes.add(of_topics.collect());
         let not_compared = |relation: &str| {
-            let columns = topics
-                .not_compared
-                .iter()
-                .filter(|(table, _, _)| table == relation);
+            let columns = notes.not_compared.iter();
+            let columns = columns.filter(|((table, _), _)| table == relation);
             columns
-                .map(|(_, column, reason)| (column.clone(), reason.clone()))
+                .map(|((_, column), reason)| (column.clone(), reason.clone()))
                 .collect()
         };
         let tables: Vec<TableEvidence> = self

@@ -12,6 +12,8 @@ use cutover_ledger::ChangeWriter;
 use cutover_model::evidence::{IncarnationEvidence, WitnessEvidence};
 use cutover_model::run_folder::LedgerKind;
 use cutover_model::{Lsn, Relation, RunFolder, TableShape};
+use cutover_record::Notes;
+use cutover_record::topics::{ConverterModes, settle};
 use cutover_record::witness::{Place, Tally, Witness, WitnessConfig};
 use cutover_upgrade::Side;
 use cutover_upgrade::fence::Marker;
@@ -48,6 +50,9 @@ pub struct Witnesses {
     watched: Vec<Watched>,
     /// Where the server that is watched next leaves the log of the life before it.
     fork: Option<Lsn>,
+    /// What the connector is told to publish, which settles what is compared.
+    modes: ConverterModes,
+    notes: Notes,
     problems: Vec<String>,
 }
 
@@ -66,8 +71,15 @@ impl Witnesses {
             writer: Some(Arc::new(Mutex::new(writer))),
             watched: Vec::new(),
             fork: None,
+            modes: ConverterModes::default(),
+            notes: Notes::default(),
             problems: Vec::new(),
         })
+    }
+
+    /// Says how the connector is told to publish values. Before the first server is watched.
+    pub fn expect(&mut self, modes: ConverterModes) {
+        self.modes = modes;
     }
 
     /// Begins to watch a server. When this returns, whatever is committed there will be seen.
@@ -79,7 +91,8 @@ impl Witnesses {
     ) -> Result<(i32, Vec<TableShape>), RehearseError> {
         let client = connect_admin(address).await?;
         let facts = server_facts(&client).await?;
-        let shapes = table_shapes(&client, tables).await?;
+        let mut shapes = table_shapes(&client, tables).await?;
+        settle(&mut shapes, &self.modes);
         let from = create_slot(&client, WITNESS_SLOT, "pgoutput").await?;
         let incarnation = i32::try_from(self.watched.len()).unwrap_or(i32::MAX);
         let config = WitnessConfig {
@@ -189,6 +202,7 @@ impl Witnesses {
         };
         let end = stop(witness).await?;
         watched.through = end.through;
+        self.notes.add(end.notes);
         watched.complete = seen.is_ok() && complete_before;
         if end.out_of_scope > 0 {
             let count = end.out_of_scope;
@@ -364,6 +378,11 @@ impl Witnesses {
         live.filter_map(|witness| witness.status().error).next()
     }
 
+    /// Content that the witnesses did not compare.
+    pub fn notes(&self) -> Notes {
+        self.notes.clone()
+    }
+
     /// What the witnesses could not record, in plain words.
     pub fn problems(&self) -> Vec<String> {
         self.problems.clone()
@@ -400,7 +419,9 @@ impl Witnesses {
     pub async fn finish(&mut self) -> Result<(), RehearseError> {
         for watched in &mut self.watched {
             if let Some(witness) = watched.witness.take() {
-                watched.through = stop(witness).await?.through;
+                let end = stop(witness).await?;
+                watched.through = end.through;
+                self.notes.add(end.notes);
             }
         }
         let Some(writer) = self.writer.take() else {

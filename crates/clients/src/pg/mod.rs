@@ -5,6 +5,7 @@
 //! Every session fixes `TimeZone`, `DateStyle` and friends, because the text of a value depends on them.
 
 pub mod address;
+mod composition;
 mod cursor;
 mod error;
 pub mod facts;
@@ -32,12 +33,13 @@ pub use address::{PgAddress, PgHost};
 pub use error::PgError;
 
 /// Settings that the text form of values depends on; the same for SQL and replication sessions.
-pub const SESSION_SETTINGS: [(&str, &str); 5] = [
+pub const SESSION_SETTINGS: [(&str, &str); 6] = [
     ("TimeZone", "UTC"),
     ("DateStyle", "ISO"),
     ("IntervalStyle", "postgres"),
     ("bytea_output", "hex"),
     ("extra_float_digits", "1"),
+    ("lc_monetary", "C"),
 ];
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

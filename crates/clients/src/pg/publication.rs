@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use cutover_model::table::quote_identifier;
-use cutover_model::{Column, Relation, ReplicaIdentity, TableShape};
+use cutover_model::{Column, Content, Relation, ReplicaIdentity, TableShape};
 use tokio_postgres::Client;
 
-use super::PgError;
+use super::{PgError, composition};
 
 /// Tables of a publication in name order (partitions and schemas resolved by the server); `None` if there is no
 /// such publication.
@@ -113,12 +113,11 @@ pub async fn has_subscribed_tables(client: &Client, publication: &str) -> Result
 const SHAPES: &str = "
 SELECT n.nspname::text, c.relname::text, c.relreplident::text, a.attname::text, a.atttypid,
        a.atttypmod,
-       coalesce(a.attnum = ANY (i.indkey::int2[]), false)
+       coalesce(a.attnum = ANY (i.indkey::int2[]), false), a.attgenerated <> ''
 FROM unnest($1::text[], $2::text[]) AS wanted (nsp, rel)
 JOIN pg_namespace n ON n.nspname = wanted.nsp
 JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = wanted.rel
 LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-                        AND a.attgenerated = ''
 LEFT JOIN pg_index i ON i.indrelid = c.oid AND i.indisprimary
 WHERE c.relkind IN ('r', 'p')
 ORDER BY c.oid, a.attnum";
@@ -137,6 +136,7 @@ pub async fn table_shapes(
         .query(SHAPES, &[&schemas, &names])
         .await
         .map_err(PgError::sql("reading the shapes of captured tables"))?;
+    let types = composition::of_columns(client, &rows).await?;
     let mut shapes: HashMap<Relation, TableShape> = HashMap::new();
     for row in &rows {
         let relation = Relation::new(row.get::<_, String>(0), row.get::<_, String>(1));
@@ -155,10 +155,13 @@ pub async fn table_shapes(
             });
         if let Some(name) = row.get::<_, Option<String>>(3) {
             shape.columns.push(Column {
+                made_of: composition::made_of(&types, row.get(4)),
                 name,
                 type_oid: row.get(4),
                 type_modifier: row.get(5),
                 key: row.get(6),
+                generated: row.get(7),
+                content: Content::Unsettled,
             });
         }
     }

@@ -119,10 +119,18 @@ impl AvroSchema {
             Kind::Union(_) => "union",
             Kind::Record(_) => "struct",
         };
+        let items = match found.kind {
+            // One level: an array of arrays does not come from PostgreSQL, and a type may contain itself.
+            Kind::Array(place) if !matches!(self.types[place].kind, Kind::Array(_)) => {
+                Some(Box::new(self.shallow(place)))
+            }
+            _ => None,
+        };
         Node {
             kind: kind.to_owned(),
             name: found.name.clone(),
             parameters: found.parameters.clone(),
+            items,
             ..Node::default()
         }
     }

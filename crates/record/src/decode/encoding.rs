@@ -1,11 +1,15 @@
 //! How one column's values are written: from the inline schema where there is one, else from the connector's
 //! settings and the column's type, by Debezium's own rules.
+//!
+//! The rule it protects: what a setting leaves out of a value is known before the first row is read, so that the column
+//! is left out everywhere, by name, and the rest of the row is still compared ([`settle`]).
 
-use cutover_model::Column;
+use cutover_model::{Column, Content, TableShape};
 
 use super::layout::Node;
-use super::modes::{Binary, ConverterModes, Decimal, TimePrecision};
-use crate::canonical::{comparable, not_compared_type, oid};
+use super::modes::{Binary, ConverterModes, Decimal, Hstores, Intervals, TimePrecision};
+use super::placeholder;
+use crate::canonical::{Kind, Typed, left_out, oid};
 
 /// Unit of a time that is written as a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,9 +22,9 @@ pub(crate) enum Unit {
 /// One column's form on the wire.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Encoding {
-    /// The type has no canonical form in any ledger.
+    /// The column is in no ledger.
     NotCompared(String),
-    /// The type has one, but the topic does not hold enough to build it.
+    /// The other ledgers have it, but the topic does not hold enough of it.
     Lossy(String),
     Bool,
     Integer,
@@ -40,50 +44,104 @@ pub(crate) enum Encoding {
     TimeText,
     Stamp(Unit),
     StampText,
+    IntervalText,
     Bytes(Binary),
+    /// What PostgreSQL prints, as bytes.
+    PrintedBytes(Binary),
+    Bit,
+    Bits(usize),
+    Point,
+    HstoreText,
+    HstoreMap,
+    ZonedRange,
+    Array(Box<Encoding>),
+}
+
+/// Settles of every column whether it is compared, by what the connector's settings show of it.
+pub fn settle(shapes: &mut [TableShape], modes: &ConverterModes) {
+    for column in shapes.iter_mut().flat_map(|shape| &mut shape.columns) {
+        if column.generated {
+            continue;
+        }
+        column.content = match Encoding::of_type(&Typed::of(column), modes, None) {
+            Encoding::NotCompared(why) | Encoding::Lossy(why) => Content::LeftOut(why),
+            _ => Content::Compared,
+        };
+    }
 }
 
 impl Encoding {
     pub(crate) fn of(column: &Column, modes: &ConverterModes, node: Option<&Node>) -> Encoding {
-        if !comparable(column.type_oid) {
-            return Encoding::NotCompared(not_compared_type(column.type_oid));
+        match left_out(column) {
+            Some(why) => Encoding::NotCompared(why),
+            None => Encoding::of_type(&Typed::of(column), modes, node),
         }
-        match column.type_oid {
-            oid::BOOL => Encoding::Bool,
-            oid::INT2 | oid::INT4 | oid::INT8 | oid::OID => Encoding::Integer,
-            oid::FLOAT4 => Encoding::Float4,
-            oid::FLOAT8 => Encoding::Float8,
-            oid::UUID => Encoding::Uuid,
-            oid::NUMERIC => numeric(column, modes, node),
-            oid::DATE => date(modes, node),
-            oid::TIME => {
+    }
+
+    fn of_type(typed: &Typed<'_>, modes: &ConverterModes, node: Option<&Node>) -> Encoding {
+        let modifier = typed.modifier;
+        match typed.kind() {
+            Kind::Bool => Encoding::Bool,
+            Kind::Integer => Encoding::Integer,
+            Kind::Float4 => Encoding::Float4,
+            Kind::Float8 => Encoding::Float8,
+            Kind::Uuid => Encoding::Uuid,
+            Kind::Text => Encoding::Text,
+            Kind::ZonedRange => Encoding::ZonedRange,
+            Kind::Point => Encoding::Point,
+            Kind::Numeric => numeric(modifier, modes, node),
+            Kind::Money => money(modes, node),
+            Kind::Date => date(modes, node),
+            Kind::Time => {
                 let unit = match node {
                     Some(node) => time_unit(node),
-                    None => Ok(time_by_settings(column, modes)),
+                    None => Ok(time_by_settings(modifier, modes)),
                 };
-                timed(column, unit, Encoding::Time, Encoding::TimeText)
+                timed(modifier, unit, Encoding::Time, Encoding::TimeText)
             }
-            oid::TIMESTAMP => {
+            Kind::Stamp => {
                 let unit = match node {
                     Some(node) => time_unit(node),
-                    None => Ok(stamp_by_settings(column, modes)),
+                    None => Ok(stamp_by_settings(modifier, modes)),
                 };
-                timed(column, unit, Encoding::Stamp, Encoding::StampText)
+                timed(modifier, unit, Encoding::Stamp, Encoding::StampText)
             }
-            oid::TIMESTAMPTZ => Encoding::StampText,
-            oid::BYTEA => match node {
-                Some(node) if node.kind == "bytes" => Encoding::Bytes(Binary::Bytes),
-                _ => Encoding::Bytes(modes.binary),
+            Kind::ZonedStamp => Encoding::StampText,
+            Kind::ZonedTime => lossy("published in UTC, without the zone it was written in"),
+            Kind::Interval => interval(modes, node),
+            Kind::Bits => match usize::try_from(modifier) {
+                Ok(1) => Encoding::Bit,
+                Ok(length) => Encoding::Bits(length),
+                Err(_) => lossy("a bit string whose length the catalogue does not say"),
             },
-            _ => Encoding::Text,
+            Kind::VaryingBits => lossy("published without its leading zeros"),
+            Kind::Bytes => Encoding::Bytes(binary(modes, node)),
+            Kind::Hstore => hstore(modes, node),
+            Kind::Array(element) => array(&element, modes, node),
+            Kind::Printed if modes.unknown_types => Encoding::PrintedBytes(binary(modes, node)),
+            Kind::Printed => lossy(UNKNOWN_TYPE),
+            Kind::Foreign(why) => lossy(why),
         }
+    }
+}
+
+const UNKNOWN_TYPE: &str =
+    "Debezium does not know the type and leaves it out unless include.unknown.datatypes is true";
+
+fn lossy(why: &str) -> Encoding {
+    Encoding::Lossy(why.to_owned())
+}
+
+fn binary(modes: &ConverterModes, node: Option<&Node>) -> Binary {
+    match node {
+        Some(node) if node.kind == "bytes" => Binary::Bytes,
+        _ => modes.binary,
     }
 }
 
 /// `atttypmod` of numeric(p,s) is `((p << 16) | s) + 4`. A negative s shows as 11 bits here, and Debezium takes
 /// it for a large positive scale: the unscaled value it writes has that many zeros, so the result is right.
-fn numeric(column: &Column, modes: &ConverterModes, node: Option<&Node>) -> Encoding {
-    let modifier = column.type_modifier;
+fn numeric(modifier: i32, modes: &ConverterModes, node: Option<&Node>) -> Encoding {
     let scale = i64::from((modifier - 4) & 0xFFFF);
     let digits = ((modifier - 4) >> 16) & 0xFFFF;
     let written = match node.map(|node| node.kind.as_str()) {
@@ -94,17 +152,89 @@ fn numeric(column: &Column, modes: &ConverterModes, node: Option<&Node>) -> Enco
         Some(other) => return Encoding::Lossy(format!("numeric written as {other}")),
         None => modes.decimal,
     };
-    let declared = node.and_then(|node| node.parameters.get("scale")?.parse().ok());
     match written {
         Decimal::String => Encoding::DecimalText,
         Decimal::Double if modifier >= 4 && digits <= 15 => Encoding::DecimalDouble,
-        Decimal::Double => {
-            Encoding::Lossy("decimal.handling.mode=double keeps 15 digits only".to_owned())
-        }
-        Decimal::Precise => match declared {
+        Decimal::Double => lossy("decimal.handling.mode=double keeps 15 digits only"),
+        Decimal::Precise => match declared_scale(node) {
             Some(scale) => Encoding::DecimalBytes { scale },
             None if modifier >= 4 => Encoding::DecimalBytes { scale },
             None => Encoding::DecimalStruct,
+        },
+    }
+}
+
+fn declared_scale(node: Option<&Node>) -> Option<i64> {
+    node.and_then(|node| node.parameters.get("scale")?.parse().ok())
+}
+
+/// Money is a number with two digits behind the point, unless the connector is told another number of them.
+fn money(modes: &ConverterModes, node: Option<&Node>) -> Encoding {
+    let written = match node.map(|node| node.kind.as_str()) {
+        Some("bytes") => Decimal::Precise,
+        Some("string") => Decimal::String,
+        Some("double") => Decimal::Double,
+        Some(other) => return Encoding::Lossy(format!("money written as {other}")),
+        None => modes.decimal,
+    };
+    match written {
+        Decimal::String => Encoding::DecimalText,
+        Decimal::Double => lossy("decimal.handling.mode=double keeps 15 digits only"),
+        Decimal::Precise => Encoding::DecimalBytes {
+            scale: declared_scale(node).unwrap_or(modes.money_scale),
+        },
+    }
+}
+
+fn interval(modes: &ConverterModes, node: Option<&Node>) -> Encoding {
+    let text = match node {
+        Some(node) => node.kind == "string",
+        None => modes.intervals == Intervals::String,
+    };
+    if text {
+        Encoding::IntervalText
+    } else {
+        lossy("interval.handling.mode=numeric makes one number of months, days and time")
+    }
+}
+
+fn hstore(modes: &ConverterModes, node: Option<&Node>) -> Encoding {
+    let map = match node {
+        Some(node) => node.kind == "map",
+        None => modes.hstores == Hstores::Map,
+    };
+    if map {
+        Encoding::HstoreMap
+    } else {
+        Encoding::HstoreText
+    }
+}
+
+/// Debezium reads arrays through a driver for Java, which loses more than its own reading of single values.
+fn array(element: &Typed<'_>, modes: &ConverterModes, node: Option<&Node>) -> Encoding {
+    let items = node.and_then(|node| node.items.as_deref());
+    if element.is_domain() || matches!(element.kind(), Kind::Printed) {
+        return match modes.unknown_types && element.oid != oid::REFCURSOR {
+            true => Encoding::Array(Box::new(Encoding::PrintedBytes(binary(modes, items)))),
+            false => lossy(UNKNOWN_TYPE),
+        };
+    }
+    let of_element = Encoding::of_type(element, modes, items);
+    match (element.kind(), of_element) {
+        (Kind::Money | Kind::Interval | Kind::VaryingBits | Kind::Point, _) => {
+            lossy("arrays of this type are not published")
+        }
+        (Kind::Text, _) if matches!(element.oid, oid::NAME | oid::XML) => {
+            lossy("arrays of this type are not published")
+        }
+        (Kind::Bits, _) => lossy("arrays of bit strings are published as null"),
+        (Kind::Time, _) if !exact_in_millis(element.modifier) => {
+            lossy("times in an array are published without their microseconds")
+        }
+        (_, Encoding::Lossy(why)) => Encoding::Lossy(why),
+        (_, of_element) => match placeholder::told_apart(&of_element, modes) {
+            true => Encoding::Array(Box::new(of_element)),
+            false => lossy("what stands in for an unchanged large array of this type is not known"),
         },
     }
 }
@@ -135,18 +265,18 @@ fn time_unit(node: &Node) -> Result<Option<Unit>, String> {
     }))
 }
 
-fn time_by_settings(column: &Column, modes: &ConverterModes) -> Option<Unit> {
+fn time_by_settings(modifier: i32, modes: &ConverterModes) -> Option<Unit> {
     match modes.time_precision {
         TimePrecision::AdaptiveTimeMicroseconds => Some(Unit::Micros),
-        _ => stamp_by_settings(column, modes),
+        _ => stamp_by_settings(modifier, modes),
     }
 }
 
-fn stamp_by_settings(column: &Column, modes: &ConverterModes) -> Option<Unit> {
+fn stamp_by_settings(modifier: i32, modes: &ConverterModes) -> Option<Unit> {
     Some(match modes.time_precision {
         TimePrecision::Connect => Unit::Millis,
         TimePrecision::Adaptive | TimePrecision::AdaptiveTimeMicroseconds => {
-            if exact_in_millis(column) {
+            if exact_in_millis(modifier) {
                 Unit::Millis
             } else {
                 Unit::Micros
@@ -159,15 +289,15 @@ fn stamp_by_settings(column: &Column, modes: &ConverterModes) -> Option<Unit> {
 }
 
 fn timed(
-    column: &Column,
+    modifier: i32,
     unit: Result<Option<Unit>, String>,
     number: fn(Unit) -> Encoding,
     text: Encoding,
 ) -> Encoding {
     match unit {
-        Ok(Some(Unit::Millis)) if !exact_in_millis(column) => Encoding::Lossy(
-            "written in milliseconds although the column holds microseconds".to_owned(),
-        ),
+        Ok(Some(Unit::Millis)) if !exact_in_millis(modifier) => {
+            lossy("written in milliseconds although the column holds microseconds")
+        }
         Ok(Some(unit)) => number(unit),
         Ok(None) => text,
         Err(reason) => Encoding::Lossy(reason),
@@ -175,6 +305,6 @@ fn timed(
 }
 
 /// `atttypmod` of time(p) and timestamp(p) is p itself; without p it is 6.
-fn exact_in_millis(column: &Column) -> bool {
-    (0..=3).contains(&column.type_modifier)
+fn exact_in_millis(modifier: i32) -> bool {
+    (0..=3).contains(&modifier)
 }

@@ -23,6 +23,9 @@ pub(crate) struct Node {
     pub(crate) field: Option<String>,
     #[serde(default)]
     pub(crate) fields: Vec<Node>,
+    /// What an array holds.
+    #[serde(default)]
+    pub(crate) items: Option<Box<Node>>,
     #[serde(default)]
     pub(crate) parameters: BTreeMap<String, String>,
 }

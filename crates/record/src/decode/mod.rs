@@ -11,6 +11,7 @@
 mod avro_schema;
 mod avro_text;
 mod cloud_event;
+mod composed;
 mod decoded;
 mod encoding;
 mod fields;
@@ -20,6 +21,7 @@ mod json_flat;
 mod layout;
 mod modes;
 mod names;
+mod placeholder;
 mod placing;
 mod registry;
 pub mod rewrite;
@@ -35,11 +37,14 @@ use cutover_clients::registry::RegistryError;
 use cutover_model::{ChangeRow, Op, ReplicaIdentity, TableShape};
 
 pub use decoded::{Change, Decoded, Message, TopicKind};
+pub use encoding::settle;
 pub use framing::Part;
-pub use modes::{Binary, ConverterModes, Decimal, TimePrecision, record_options, registry_option};
+pub use modes::{
+    Binary, ConverterModes, Decimal, Hstores, Intervals, TimePrecision, record_options,
+    registry_option,
+};
 pub use names::FieldNames;
 pub use registry::SchemaSource;
-pub use row::Notes;
 
 use fields::{Fields, Shape};
 use framing::{Form, Frame, Framing, Unframed};
@@ -47,6 +52,8 @@ use layout::{Layout, Schema};
 use placing::{place, rows_are_there, topic_part};
 use registry::Schemas;
 use row::{Reading, Row};
+
+use crate::notes::Notes;
 
 /// Why there is no answer about a record.
 enum Unread {

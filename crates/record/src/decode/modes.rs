@@ -53,6 +53,29 @@ pub enum Binary {
     Hex,
 }
 
+/// `interval.handling.mode`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Intervals {
+    /// A number of microseconds, for which a month has 30.4375 days.
+    #[default]
+    Numeric,
+    /// `P1Y2M3DT4H5M6.7S`.
+    String,
+}
+
+/// `hstore.handling.mode`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Hstores {
+    /// JSON, as text.
+    #[default]
+    Json,
+    /// A map.
+    Map,
+}
+
+/// What stands in for an unchanged TOAST value unless the connector is told otherwise.
+pub(crate) const PLACEHOLDER: &str = "__debezium_unavailable_value";
+
 /// The settings that change how a value looks, and where its schema is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConverterModes {
@@ -62,6 +85,14 @@ pub struct ConverterModes {
     pub time_precision: TimePrecision,
     /// `binary.handling.mode`.
     pub binary: Binary,
+    /// `interval.handling.mode`.
+    pub intervals: Intervals,
+    /// `hstore.handling.mode`.
+    pub hstores: Hstores,
+    /// `include.unknown.datatypes`: what PostgreSQL prints of a type that Debezium does not know is published as bytes.
+    pub unknown_types: bool,
+    /// `money.fraction.digits`.
+    pub money_scale: i64,
     /// `unavailable.value.placeholder`: stands in for an unchanged TOAST value.
     pub placeholder: String,
     /// Prefix of fields that the flattening transformation adds (`add.fields.prefix`).
@@ -82,7 +113,11 @@ impl Default for ConverterModes {
             decimal: Decimal::default(),
             time_precision: TimePrecision::default(),
             binary: Binary::default(),
-            placeholder: "__debezium_unavailable_value".to_owned(),
+            intervals: Intervals::default(),
+            hstores: Hstores::default(),
+            unknown_types: false,
+            money_scale: 2,
+            placeholder: PLACEHOLDER.to_owned(),
             added_prefix: "__".to_owned(),
             field_names: FieldNames::default(),
             key_registry: None,
@@ -109,6 +144,15 @@ impl ConverterModes {
                 "decimal.handling.mode" => decimal(&word).map(|mode| modes.decimal = mode),
                 "time.precision.mode" => time(&word).map(|mode| modes.time_precision = mode),
                 "binary.handling.mode" => binary(&word).map(|mode| modes.binary = mode),
+                "interval.handling.mode" => intervals(&word).map(|mode| modes.intervals = mode),
+                "hstore.handling.mode" => hstores(&word).map(|mode| modes.hstores = mode),
+                "include.unknown.datatypes" => word
+                    .parse()
+                    .ok()
+                    .map(|include| modes.unknown_types = include),
+                "money.fraction.digits" => {
+                    word.parse().ok().map(|digits| modes.money_scale = digits)
+                }
                 "unavailable.value.placeholder" if !word.starts_with("hex:") => {
                     modes.placeholder = value.to_owned();
                     Some(())
@@ -136,11 +180,15 @@ impl ConverterModes {
 /// The options of a connector's configuration that decide how its records look. The rest may hold secrets and is
 /// left out.
 pub fn record_options(config: &Map<String, Value>) -> BTreeMap<String, String> {
-    const WHOLE: [&str; 10] = [
+    const WHOLE: [&str; 14] = [
         "binary.handling.mode",
         "decimal.handling.mode",
         "field.name.adjustment.mode",
+        "hstore.handling.mode",
+        "include.unknown.datatypes",
+        "interval.handling.mode",
         "key.converter",
+        "money.fraction.digits",
         "schema.name.adjustment.mode",
         "time.precision.mode",
         "tombstones.on.delete",
@@ -203,6 +251,22 @@ fn decimal(word: &str) -> Option<Decimal> {
         "precise" => Decimal::Precise,
         "string" => Decimal::String,
         "double" => Decimal::Double,
+        _ => return None,
+    })
+}
+
+fn intervals(word: &str) -> Option<Intervals> {
+    Some(match word {
+        "numeric" => Intervals::Numeric,
+        "string" => Intervals::String,
+        _ => return None,
+    })
+}
+
+fn hstores(word: &str) -> Option<Hstores> {
+    Some(match word {
+        "json" => Hstores::Json,
+        "map" => Hstores::Map,
         _ => return None,
     })
 }

@@ -4,8 +4,6 @@
 //! that the topic does not hold. Such a row keeps its identity but has no image hash, because the other
 //! ledgers hash every comparable column and would differ for no reason.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use cutover_model::TableShape;
 use cutover_model::canonical::Canonical;
 
@@ -15,33 +13,7 @@ use super::layout::Layout;
 use super::modes::ConverterModes;
 use super::value::{self, Trouble};
 use crate::canonical;
-
-/// More problems than this tell nothing new.
-const PROBLEMS_MAX: usize = 100;
-
-/// What was noticed while decoding, once each.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Notes {
-    /// (relation, column) whose content was not compared (at least once), with the reason.
-    pub not_compared: BTreeMap<(String, String), String>,
-    /// What does not fit the tables as described; each one keeps the recording from being complete.
-    pub problems: BTreeSet<String>,
-}
-
-impl Notes {
-    pub(crate) fn problem(&mut self, text: String) {
-        if self.problems.len() < PROBLEMS_MAX {
-            self.problems.insert(text);
-        }
-    }
-
-    pub(crate) fn not_compared(&mut self, relation: &str, column: &str, reason: &str) {
-        let place = (relation.to_owned(), column.to_owned());
-        self.not_compared
-            .entry(place)
-            .or_insert_with(|| reason.to_owned());
-    }
-}
+use crate::notes::Notes;
 
 /// A row as a record shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,8 +73,7 @@ impl Reading<'_> {
             let json = json.and_then(|name| fields.present(name));
             let json = json.ok_or_else(|| format!("the record key has no '{name}'"))?;
             let encoding = &self.layout.encodings[place];
-            values
-                .push(self.key_value(name, value::canonical(column, encoding, json, self.modes))?);
+            values.push(self.key_value(name, value::canonical(encoding, json, self.modes))?);
         }
         canonical::key_of(self.shape, &values).ok_or_else(|| "the table has no key".to_owned())
     }
@@ -114,7 +85,7 @@ impl Reading<'_> {
         let (Some((column, encoding)), None) = (keys.next(), keys.next()) else {
             return Err("the record key is a bare value, the table's key is not".to_owned());
         };
-        let value = value::canonical(column, encoding, json, self.modes);
+        let value = value::canonical(encoding, json, self.modes);
         let value = self.key_value(&column.name, value)?;
         let one = [(column.name.as_str(), &value)];
         Ok(cutover_model::canonical::key_text(&one))
@@ -140,16 +111,22 @@ impl Reading<'_> {
         let encoding = self.layout.encodings.get(place)?;
         let (relation, name) = (self.relation, column.name.as_str());
         let Some(json) = json else {
-            match encoding {
-                Encoding::NotCompared(reason) => notes.not_compared(relation, name, reason),
-                _ => notes.problem(format!("{relation}: column '{name}' is not in the payload")),
+            if let Encoding::NotCompared(reason) = encoding {
+                notes.not_compared(relation, name, reason);
+                return Some(Canonical::NotCompared(reason.clone()));
+            }
+            if canonical::shown_by_all(column.type_oid) {
+                notes.problem(format!("{relation}: column '{name}' is not in the payload"));
+            } else {
+                // Not every version of Debezium knows every type.
+                notes.not_compared(relation, name, "it is not in the payload");
             }
             return None;
         };
         if json == "null" {
-            return Some(Canonical::Null);
+            return Some(canonical::null(column));
         }
-        match value::canonical(column, encoding, json, self.modes) {
+        match value::canonical(encoding, json, self.modes) {
             Ok(value) => {
                 if let Canonical::NotCompared(reason) = &value {
                     notes.not_compared(relation, name, reason);

@@ -1,12 +1,14 @@
 //! One JSON value to the canonical text that PostgreSQL's own text of it would give.
 
+use std::num::ParseFloatError;
+
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use cutover_model::Column;
 use cutover_model::canonical::Canonical;
 use num_bigint::BigInt;
 
+use super::composed;
 use super::encoding::{Encoding, Unit};
 use super::fields::{Fields, Shape, string};
 use super::modes::{Binary, ConverterModes};
@@ -23,7 +25,7 @@ const SCALE_MAX: i64 = 20_000;
 /// grows with the square of its length, so a longer one, which no column can hold, is not even tried.
 const DECIMAL_BYTES_MAX: usize = 64 * 1024;
 /// 5874897-12-31 and 4714-11-24 BC: what lies outside is Debezium's stand-in for an infinite date.
-const DAYS: std::ops::RangeInclusive<i64> = -2_440_588..=2_145_031_948;
+const DAYS: std::ops::RangeInclusive<i64> = -2_440_588..=2_145_042_905;
 /// 4714-11-24 BC and 294276-12-31 in milliseconds, likewise for timestamps.
 const MILLIS: std::ops::RangeInclusive<i64> = -210_866_803_200_000..=9_224_318_015_999_999;
 
@@ -38,17 +40,37 @@ pub(crate) enum Trouble {
 
 /// Reads a value that is not null.
 pub(crate) fn canonical(
-    column: &Column,
     encoding: &Encoding,
     json: &str,
     modes: &ConverterModes,
 ) -> Result<Canonical, Trouble> {
-    let text = match encoding {
-        Encoding::NotCompared(reason) => return Ok(Canonical::NotCompared(reason.clone())),
-        Encoding::Lossy(reason) => return Err(Trouble::NotThere(reason.clone())),
+    if let Encoding::NotCompared(reason) = encoding {
+        return Ok(Canonical::NotCompared(reason.clone()));
+    }
+    match text(encoding, json, modes) {
+        Ok(text) => Ok(Canonical::Text(text)),
+        // The placeholder stands for values of types that are no texts, too.
+        Err(Trouble::Bad(_)) if string(json).is_some_and(|text| text == modes.placeholder) => {
+            Err(unavailable())
+        }
+        Err(trouble) => Err(trouble),
+    }
+}
+
+/// The canonical text of a value that is not null.
+pub(super) fn text(
+    encoding: &Encoding,
+    json: &str,
+    modes: &ConverterModes,
+) -> Result<String, Trouble> {
+    Ok(match encoding {
+        Encoding::NotCompared(reason) | Encoding::Lossy(reason) => {
+            return Err(Trouble::NotThere(reason.clone()));
+        }
         Encoding::Bool => boolean(json)?,
         Encoding::Integer => integer(json)?.to_string(),
-        Encoding::Float4 | Encoding::Float8 => float(column, json)?,
+        Encoding::Float4 => float(json, |digits| digits.parse::<f32>().map(|n| n.to_string()))?,
+        Encoding::Float8 => float(json, |digits| digits.parse::<f64>().map(|n| n.to_string()))?,
         Encoding::Text => plain_text(json, modes)?,
         Encoding::Uuid => plain_text(json, modes)?.to_ascii_lowercase(),
         Encoding::DecimalBytes { scale } => decimal_bytes(json, *scale)?,
@@ -61,9 +83,23 @@ pub(crate) fn canonical(
         Encoding::TimeText => iso(oid::TIME, json)?,
         Encoding::Stamp(unit) => stamp(integer(json)?, *unit)?,
         Encoding::StampText => iso(oid::TIMESTAMP, json)?,
+        Encoding::IntervalText => composed::interval(json)?,
         Encoding::Bytes(binary) => bytes(json, *binary, modes)?,
-    };
-    Ok(Canonical::Text(text))
+        Encoding::PrintedBytes(binary) => composed::printed(&bytes(json, *binary, modes)?)?,
+        Encoding::Bit => match boolean(json)?.as_str() {
+            "t" => "1".to_owned(),
+            _ => "0".to_owned(),
+        },
+        Encoding::Bits(length) => composed::bits(&bytes(json, Binary::Bytes, modes)?, *length)?,
+        Encoding::Point => composed::point(json)?,
+        Encoding::HstoreText => composed::hstore(&plain_text(json, modes)?, modes)?,
+        Encoding::HstoreMap => composed::hstore(json, modes)?,
+        Encoding::ZonedRange => {
+            let range = canonical::zoned_range(&plain_text(json, modes)?);
+            range.ok_or(Trouble::Bad("no range of instants"))?
+        }
+        Encoding::Array(element) => composed::array(element, json, modes)?,
+    })
 }
 
 fn boolean(json: &str) -> Result<String, Trouble> {
@@ -79,19 +115,17 @@ fn integer(json: &str) -> Result<i64, Trouble> {
 }
 
 /// Java and PostgreSQL print shortest digits in different notations; the parsed number is the same.
-fn float(column: &Column, json: &str) -> Result<String, Trouble> {
+fn float(
+    json: &str,
+    number: fn(&str) -> Result<String, ParseFloatError>,
+) -> Result<String, Trouble> {
     let word = string(json);
     let digits = match word.as_deref() {
         Some(word @ ("NaN" | "Infinity" | "-Infinity")) => word,
         Some(_) => return Err(Trouble::Bad("no number")),
         None => json,
     };
-    let text = if column.type_oid == oid::FLOAT4 {
-        digits.parse::<f32>().map(|number| number.to_string())
-    } else {
-        digits.parse::<f64>().map(|number| number.to_string())
-    };
-    text.map_err(|_| Trouble::Bad("no number"))
+    number(digits).map_err(|_| Trouble::Bad("no number"))
 }
 
 fn plain_text(json: &str, modes: &ConverterModes) -> Result<String, Trouble> {
@@ -102,7 +136,7 @@ fn plain_text(json: &str, modes: &ConverterModes) -> Result<String, Trouble> {
     Ok(text.into_owned())
 }
 
-fn unavailable() -> Trouble {
+pub(super) fn unavailable() -> Trouble {
     Trouble::NotThere("an unchanged TOAST value is published as a placeholder".to_owned())
 }
 
@@ -264,16 +298,7 @@ fn iso(type_oid: u32, json: &str) -> Result<String, Trouble> {
             None => format!("{year:04}{behind_year}{era}"),
         }
     };
-    let column = Column {
-        name: String::new(),
-        type_oid,
-        type_modifier: -1,
-        key: false,
-    };
-    match canonical::from_text(&column, &printed) {
-        Canonical::Text(text) => Ok(text),
-        _ => Err(Trouble::Bad("no ISO 8601 text in UTC")),
-    }
+    canonical::of_built_in(type_oid, &printed).ok_or(Trouble::Bad("no ISO 8601 text in UTC"))
 }
 
 /// Java leaves out seconds that are zero in some of its formats, and writes up to nine digits after the point.

@@ -16,8 +16,9 @@ use cutover_model::canonical::Canonical;
 use cutover_model::{ChangeRow, Half, Lsn, Op, Relation, TableShape};
 
 use super::tracked::Tracked;
-use crate::RecordError;
-use crate::canonical::change_key_hash;
+use crate::canonical::{change_key_hash, row_image};
+use crate::notes::Notes;
+use crate::{RecordError, printed};
 
 /// µs from 1970 to 2000, where PostgreSQL's clock starts.
 const POSTGRES_EPOCH_US: i64 = 946_684_800_000_000;
@@ -93,6 +94,7 @@ pub(super) struct Assembly {
     partial: Option<(Lsn, i64)>,
     changes: u64,
     out_of_scope: u64,
+    notes: Notes,
 }
 
 impl Assembly {
@@ -108,6 +110,7 @@ impl Assembly {
             partial: None,
             changes: 0,
             out_of_scope: 0,
+            notes: Notes::default(),
         }
     }
 
@@ -133,6 +136,11 @@ impl Assembly {
 
     pub(super) fn out_of_scope(&self) -> u64 {
         self.out_of_scope
+    }
+
+    /// Content that was not compared.
+    pub(super) fn notes(&self) -> &Notes {
+        &self.notes
     }
 
     /// Takes one message; `lsn` is that of the frame, which is the LSN of the change.
@@ -206,17 +214,17 @@ impl Assembly {
             };
             match message {
                 Message::Insert { new, .. } => {
-                    let after = new_side(&table, new, None)?;
+                    let after = new_side(&table, new, None, &mut self.notes)?;
                     let change = Change::new(Op::Create, None, Some(after));
                     self.write(&table, lsn, change, append)?;
                 }
                 Message::Update { old, new, .. } => {
-                    for change in update(&table, old.as_ref(), new)? {
+                    for change in update(&table, old.as_ref(), new, &mut self.notes)? {
                         self.write(&table, lsn, change, append)?;
                     }
                 }
                 Message::Delete { old, .. } => {
-                    let before = old_side(&table, old)?;
+                    let before = old_side(&table, old, &mut self.notes)?;
                     let change = Change::new(Op::Delete, Some(before), None);
                     self.write(&table, lsn, change, append)?;
                 }
@@ -325,9 +333,10 @@ fn update(
     table: &Tracked,
     old: Option<&OldTuple<'_>>,
     new: &[Cell<'_>],
+    notes: &mut Notes,
 ) -> Result<Vec<Change>, RecordError> {
-    let after = new_side(table, new, old)?;
-    let before = old.map(|old| old_side(table, old)).transpose()?;
+    let after = new_side(table, new, old, notes)?;
+    let before = old.map(|old| old_side(table, old, notes)).transpose()?;
     let old_key = before.as_ref().and_then(|side| side.key.as_ref());
     if old_key.is_none_or(|old_key| after.key.as_ref() == Some(old_key)) {
         return Ok(vec![Change::new(Op::Update, before, Some(after))]);
@@ -348,29 +357,32 @@ fn new_side(
     table: &Tracked,
     new: &[Cell<'_>],
     old: Option<&OldTuple<'_>>,
+    notes: &mut Notes,
 ) -> Result<Side, RecordError> {
     let full = old.filter(|old| old.kind == OldKind::Full);
-    let values = table.values(new, full.map(|old| old.tuple.as_slice()))?;
-    Ok(side(table, values.as_slice(), !values.missing))
+    let old = full.map(|old| old.tuple.as_slice());
+    let values = table.values(new, old, notes)?;
+    Ok(side(table, values.as_slice(), notes))
 }
 
 /// The old version of a row; from a key tuple only the key is known, and only if it covers the whole key.
-fn old_side(table: &Tracked, old: &OldTuple<'_>) -> Result<Side, RecordError> {
-    let values = table.values(&old.tuple, None)?;
+fn old_side(table: &Tracked, old: &OldTuple<'_>, notes: &mut Notes) -> Result<Side, RecordError> {
+    let values = table.values(&old.tuple, None, notes)?;
     if old.kind == OldKind::Full {
-        return Ok(side(table, values.as_slice(), !values.missing));
+        return Ok(side(table, values.as_slice(), notes));
     }
     let key = table
         .key_in_identity()
-        .then(|| side(table, values.as_slice(), false).key);
+        .then(|| row_image(table.shape(), values.as_slice()).key);
     Ok(Side {
         key: key.flatten(),
         ..Side::default()
     })
 }
 
-fn side(table: &Tracked, values: &[Canonical], whole: bool) -> Side {
-    let image = crate::canonical::row_image(table.shape(), values);
+fn side(table: &Tracked, values: &[Canonical], notes: &mut Notes) -> Side {
+    let image = row_image(table.shape(), values);
+    let whole = printed::whole(table.shape(), values, notes);
     Side {
         key: image.key,
         hash: image.hash.filter(|_| whole),

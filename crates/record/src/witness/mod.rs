@@ -20,7 +20,7 @@ use cutover_clients::pg::PgAddress;
 use cutover_ledger::ChangeWriter;
 use cutover_model::{Lsn, TableShape};
 
-use crate::RecordError;
+use crate::{Notes, RecordError};
 use reader::Reader;
 use state::Shared;
 
@@ -44,7 +44,7 @@ pub struct WitnessConfig {
 }
 
 /// How a witness ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WitnessEnd {
     /// Everything committed before this position is in the ledger, durably.
     pub through: Lsn,
@@ -52,6 +52,8 @@ pub struct WitnessEnd {
     pub changes: u64,
     /// Changes of tables that are not in the configuration.
     pub out_of_scope: u64,
+    /// Content that was not compared.
+    pub notes: Notes,
 }
 
 /// A running witness. Dropping it stops it without waiting; [`Witness::stop`] tells how it ended.

@@ -113,6 +113,7 @@ impl Reader {
             through: self.durable,
             changes: self.assembly.changes(),
             out_of_scope: self.assembly.out_of_scope(),
+            notes: self.assembly.notes().clone(),
         })
     }
 

@@ -5,7 +5,7 @@ use cutover_model::{ChangeRow, Column, Lsn, Relation, ReplicaIdentity, TableShap
 
 use super::assembly::{Assembly, Step};
 use super::tracked::Tracked;
-use crate::RecordError;
+use crate::{Notes, RecordError, printed};
 
 fn shape() -> TableShape {
     let column = |name: &str, type_oid, key| Column {
@@ -13,6 +13,7 @@ fn shape() -> TableShape {
         type_oid,
         type_modifier: -1,
         key,
+        ..Column::default()
     };
     TableShape {
         relation: Relation::new("public", "t"),
@@ -197,15 +198,22 @@ fn an_untouched_large_value_comes_from_the_old_row_or_the_row_has_no_image() {
         kind: OldKind::Full,
         tuple: vec![Cell::Text(b"1"), Cell::Text(b"large")],
     };
-    let filled = table.values(&new, Some(&old.tuple)).unwrap();
-    let sent = table.values(&old.tuple, None).unwrap();
-    assert!(!filled.missing);
-    assert_eq!(filled.as_slice(), sent.as_slice());
-    assert!(table.values(&new, None).unwrap().missing);
-    assert!(
-        table.values(&new[..1], None).is_err(),
-        "a tuple cut short is refused"
-    );
+    let mut notes = Notes::default();
+    let mut values = |tuple: &[Cell<'_>], old: Option<&[Cell<'_>]>| {
+        let values = table.values(tuple, old, &mut notes)?;
+        let whole = printed::whole(table.shape(), values.as_slice(), &mut notes);
+        Ok::<_, RecordError>((values.as_slice().to_vec(), whole))
+    };
+    let filled = values(&new, Some(&old.tuple)).unwrap();
+    let sent = values(&old.tuple, None).unwrap();
+    assert!(filled.1);
+    assert_eq!(filled, sent);
+    assert!(values(&new[..1], None).is_err(), "a tuple cut short");
+    assert!(!values(&new, None).unwrap().1);
+    // The column is named, and no other one.
+    let place = ("public.t".to_owned(), "note".to_owned());
+    assert_eq!(notes.not_compared.keys().collect::<Vec<_>>(), [&place]);
+    assert!(notes.not_compared[&place].contains("large value"));
 }
 
 #[test]
@@ -228,7 +236,7 @@ fn a_table_with_other_columns_than_recorded_is_refused() {
     // Places follow the stream, not the shape.
     let turned = Tracked::new(&shape(), &[column("note", 25), column("id", 20)]).unwrap();
     let values = turned
-        .values(&[Cell::Null, Cell::Text(b"5")], None)
+        .values(&[Cell::Null, Cell::Text(b"5")], None, &mut Notes::default())
         .unwrap();
     let key = crate::canonical::key_of(turned.shape(), values.as_slice());
     assert_eq!(key.as_deref(), Some("{\"id\":\"5\"}"));

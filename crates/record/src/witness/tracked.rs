@@ -4,24 +4,28 @@ use cutover_clients::pg::pgoutput::{Cell, RelationColumn};
 use cutover_model::TableShape;
 use cutover_model::canonical::Canonical;
 
-use crate::RecordError;
-use crate::canonical::from_text;
+use crate::canonical::null;
+use crate::notes::Notes;
+use crate::{RecordError, printed};
 
 /// A table whose columns in the stream are known to be those of its shape.
 pub(super) struct Tracked {
     shape: TableShape,
     name: String,
-    /// For each column of the shape its place in the stream's tuples.
-    places: Vec<usize>,
+    /// For each column of the shape its place in the stream's tuples; `None` for one that the server computes.
+    places: Vec<Option<usize>>,
+    /// Columns of the stream.
+    streamed: usize,
     key_in_identity: bool,
 }
 
 /// Values of a row in the order of the shape.
 pub(super) struct Values {
     values: Vec<Canonical>,
-    /// The server did not send one of them.
-    pub missing: bool,
 }
+
+/// Why the log does not have a value.
+const UNCHANGED: &str = "the log does not repeat a large value that an update leaves alone";
 
 impl Values {
     pub(super) fn as_slice(&self) -> &[Canonical] {
@@ -54,6 +58,11 @@ impl Tracked {
                 .position(|streamed| streamed.name == column.name);
             let found = place.and_then(|place| Some((place, streamed.get(place)?)));
             let Some((place, found)) = found else {
+                if column.generated {
+                    key_in_identity &= !column.key;
+                    places.push(None);
+                    continue;
+                }
                 return Err(changed(format!(
                     "column '{}' is not published",
                     column.name
@@ -66,12 +75,13 @@ impl Tracked {
                 )));
             }
             key_in_identity &= found.identity || !column.key;
-            places.push(place);
+            places.push(Some(place));
         }
         Ok(Tracked {
             name: shape.relation.to_string(),
             shape: shape.clone(),
             places,
+            streamed: streamed.len(),
             key_in_identity,
         })
     }
@@ -91,40 +101,34 @@ impl Tracked {
     }
 
     /// Canonical values of a tuple; large values that were not sent are taken from `fallback`.
-    pub(super) fn values(
+    pub(super) fn values<'a>(
         &self,
-        tuple: &[Cell<'_>],
-        fallback: Option<&[Cell<'_>]>,
+        tuple: &[Cell<'a>],
+        fallback: Option<&[Cell<'a>]>,
+        notes: &mut Notes,
     ) -> Result<Values, RecordError> {
-        if tuple.len() != self.places.len() {
+        if tuple.len() != self.streamed {
             return Err(RecordError::Shape(format!(
                 "table {}: {} values for {} columns",
                 self.name,
                 tuple.len(),
-                self.places.len()
+                self.streamed
             )));
         }
-        let mut missing = false;
         let mut values = Vec::with_capacity(tuple.len());
         for (column, place) in self.shape.columns.iter().zip(&self.places) {
-            let mut cell = tuple.get(*place).copied().unwrap_or(Cell::Null);
+            let of = |tuple: &[Cell<'a>]| place.and_then(|place| tuple.get(place).copied());
+            let mut cell = of(tuple).unwrap_or(Cell::Null);
             if cell == Cell::Unchanged {
-                let old = fallback.and_then(|old| old.get(*place));
-                cell = old.copied().unwrap_or(Cell::Unchanged);
+                cell = fallback.and_then(of).unwrap_or(Cell::Unchanged);
             }
             values.push(match cell {
-                Cell::Null => Canonical::Null,
-                Cell::Text(bytes) => match std::str::from_utf8(bytes) {
-                    Ok(text) => from_text(column, text),
-                    Err(_) => Canonical::NotCompared("text that is not UTF-8".to_owned()),
-                },
+                Cell::Null => null(column),
+                Cell::Text(bytes) => printed::value(&self.shape, column, bytes, notes),
                 Cell::Binary(_) => Canonical::NotCompared("binary form".to_owned()),
-                Cell::Unchanged => {
-                    missing = true;
-                    Canonical::NotCompared("large value not sent".to_owned())
-                }
+                Cell::Unchanged => Canonical::NotCompared(UNCHANGED.to_owned()),
             });
         }
-        Ok(Values { values, missing })
+        Ok(Values { values })
     }
 }

@@ -54,6 +54,7 @@ fn shape() -> TableShape {
         type_oid,
         type_modifier: -1,
         key,
+        ..Column::default()
     };
     TableShape {
         relation: Relation::new("public", "orders"),

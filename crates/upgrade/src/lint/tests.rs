@@ -44,6 +44,7 @@ fn table(replica_identity: ReplicaIdentity, key: bool) -> TableShape {
             type_oid: 20,
             type_modifier: -1,
             key,
+            ..Column::default()
         }],
         replica_identity,
     }
