@@ -119,6 +119,8 @@ fn manifest() -> RunManifest {
         }),
         prediction: None,
         connector_refused: None,
+        machine: None,
+        repeat: None,
     }
 }
 
