@@ -114,6 +114,14 @@ pub enum Command {
         #[arg(long)]
         show_values: bool,
     },
+    /// What a code or a word means: errors, preflight, findings, guarantees, checks, lints, predictions.
+    ///
+    /// Offline. Without a word, all of them in one line each.
+    Explain {
+        /// Such as CUT-PENDING-001, PRE-DISK-001, lost, I1 or resumes.
+        #[arg(value_name = "CODE")]
+        code: Vec<String>,
+    },
     /// What the recorders and the audit do per second on this machine.
     Bench {
         /// What to measure.

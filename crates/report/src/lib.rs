@@ -5,6 +5,7 @@
 //! terminal or break a report, because every value passes through [`text`] first.
 
 mod error;
+pub mod explain;
 pub mod gap;
 pub mod json;
 pub mod junit;

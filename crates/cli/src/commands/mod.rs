@@ -2,6 +2,7 @@
 //! what is to be printed.
 
 mod bench;
+mod explain;
 mod gap;
 mod lab;
 mod lint;
@@ -75,6 +76,7 @@ pub async fn run(arguments: Arguments) -> Outcome {
             };
             report::run(&wanted, settings)
         }
+        Command::Explain { code } => explain::run(&code, settings),
         Command::Bench { what } => bench::run(what, settings).await,
         Command::Predict(from) => predict::run(from, settings).await,
         Command::Lint {
