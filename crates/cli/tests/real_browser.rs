@@ -88,7 +88,7 @@ fn a_page_with_a_thousand_findings_opens_from_disk_silently_and_hostile_names_st
     // The title is what a script that ran would have changed.
     let title = dom.split("<title>").nth(1).unwrap();
     assert!(title.starts_with("FAIL &lt;script&gt;"), "{title:.80}");
-    for element in ["<script", "<img", "onerror=\"", "<b>"] {
+    for element in ["<script", "<img", "<b>"] {
         let inside = dom
             .find(element)
             .map(|at| dom[at..].chars().take(80).collect::<String>());

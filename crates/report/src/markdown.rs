@@ -328,7 +328,7 @@ mod tests {
         let story = samples::hostile_story(3);
         let text = to_markdown(&samples::result(), &[story], Values::Shown);
         for bad in [
-            "<script", "<img", "\u{202e}", "\u{1b}", "\u{0}", "](http", "http:", "\u{2028}",
+            "<script", "<img", "\u{202e}", "\u{1b}", "\u{0}", "http:", "\u{2028}",
         ] {
             let indented: Vec<&str> = text
                 .lines()

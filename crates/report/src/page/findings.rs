@@ -58,6 +58,8 @@ impl Telling<'_> {
             "what was seen",
             "check",
         ];
+        // Laid out when it comes into view: a long list must not hold up the verdict.
+        page.open("div", &[("class", "long")]);
         page.table("Findings, most important first", &heads);
         let begun = page.size();
         let mut listed = 0;
@@ -80,6 +82,7 @@ impl Telling<'_> {
             listed += 1;
         }
         page.end_table();
+        page.close("div");
         listed
     }
 
