@@ -28,6 +28,19 @@ pub enum Output {
     Json,
 }
 
+/// Form of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ReportForm {
+    /// A page that opens from disk and loads nothing.
+    Html,
+    /// Markdown.
+    Md,
+    /// The result, as `report.json` in the run folder.
+    Json,
+    /// JUnit XML.
+    Junit,
+}
+
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -82,6 +95,32 @@ pub enum Command {
         /// Folder of one scenario of a run (it holds run.toml), or of a whole run.
         #[arg(value_name = "RUN")]
         run: PathBuf,
+    },
+    /// Make a report of a saved run folder: a page, a document, JSON or JUnit XML.
+    ///
+    /// Judges nothing: what `cutover rehearse` or `cutover verify` found last is told, with what the folder holds
+    /// around it. Row values are hidden.
+    Report {
+        /// Folder of one scenario of a run, or of a whole run.
+        #[arg(value_name = "RUN")]
+        run: PathBuf,
+        /// Form of the report [default: html; json with --output json].
+        #[arg(long, value_enum)]
+        format: Option<ReportForm>,
+        /// Write it to this file instead of stdout.
+        #[arg(short = 'o', long = "file", value_name = "FILE")]
+        file: Option<PathBuf>,
+        /// Show keys and revisions of rows.
+        #[arg(long)]
+        show_values: bool,
+    },
+    /// What a code or a word means: errors, preflight, findings, guarantees, checks, lints, predictions.
+    ///
+    /// Offline. Without a word, all of them in one line each.
+    Explain {
+        /// Such as CUT-PENDING-001, PRE-DISK-001, lost, I1 or resumes.
+        #[arg(value_name = "CODE")]
+        code: Vec<String>,
     },
     /// What the recorders and the audit do per second on this machine.
     Bench {

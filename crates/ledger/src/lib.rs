@@ -21,6 +21,7 @@ mod format;
 mod part;
 mod reader;
 mod rows;
+mod story;
 mod survey;
 mod writer;
 
@@ -28,6 +29,7 @@ pub use document::{read_evidence, read_manifest, write_evidence, write_manifest}
 pub use error::LedgerError;
 pub use findings::{FindingsWriter, read_findings, write_findings};
 pub use reader::{read_changes, read_columns, read_stored};
+pub use story::read_story;
 pub use survey::{Content, Survey, survey};
 pub use writer::{ChangeWriter, StoredWriter, TransactionWriter};
 

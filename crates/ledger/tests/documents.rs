@@ -126,6 +126,8 @@ fn manifest() -> RunManifest {
         }),
         prediction: None,
         connector_refused: None,
+        machine: None,
+        repeat: None,
     }
 }
 

@@ -99,6 +99,25 @@ pub enum EventKind {
         /// Bytes of WAL that the connector has not confirmed.
         lag_bytes: Option<u64>,
     },
+    /// What was counted at one moment while the load writes, the cutover included. Told a few times a second; a number
+    /// that could not be read then is absent.
+    Sample {
+        /// Changes that the load has committed so far.
+        committed: Option<u64>,
+        /// Records in the topics of the captured tables so far, tombstones included.
+        published: Option<u64>,
+    },
+    /// A stretch in which writers were turned away; told when the load has ended.
+    WritesRefused {
+        /// Last COMMIT before it: UTC, ISO 8601 with milliseconds.
+        from: String,
+        /// From that to the first COMMIT after it.
+        seconds: f64,
+        /// Tries that failed in it.
+        refusals: u64,
+        /// A COMMIT ended it; false if the load ended first.
+        ended: bool,
+    },
     /// Something worth knowing.
     Note {
         /// One line.

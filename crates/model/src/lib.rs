@@ -19,6 +19,7 @@ pub mod plan;
 pub mod prediction;
 pub mod result;
 pub mod run_folder;
+pub mod story;
 pub mod table;
 pub mod verdict;
 
@@ -32,5 +33,6 @@ pub use lint::{Lint, LintReport, Severity};
 pub use lsn::{Incarnation, Lsn, Position};
 pub use prediction::{LosesOn, PredictedOutcome, Prediction};
 pub use run_folder::RunFolder;
+pub use story::RunStory;
 pub use table::{Column, Content, Relation, ReplicaIdentity, TableShape, TypeForm, ValueType};
 pub use verdict::{ProofLevel, Verdict};

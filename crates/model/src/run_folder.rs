@@ -5,7 +5,7 @@
 //!                       ledger/{attempted,committed,published,stored}/bucket=NN/part-NNNNN.parquet
 //!                       ledger/transactions/ (the same, where the connector writes transaction metadata)
 //!                       gap/ (the same ledgers, of the moment before a gap was closed)
-//!                       ledger/evidence.json findings.parquet report.json junit.xml
+//!                       ledger/evidence.json findings.parquet report.json report.html report.md junit.xml
 //! ```
 
 use std::path::{Path, PathBuf};
@@ -142,6 +142,16 @@ impl RunFolder {
         self.root.join("matrix.html")
     }
 
+    /// The result as a page, with everything in it.
+    pub fn report_html(&self) -> PathBuf {
+        self.root.join("report.html")
+    }
+
+    /// The result for documents.
+    pub fn report_markdown(&self) -> PathBuf {
+        self.root.join("report.md")
+    }
+
     /// The result as JUnit XML.
     pub fn junit(&self) -> PathBuf {
         self.root.join("junit.xml")
@@ -215,4 +225,10 @@ pub struct RunManifest {
     /// Why the connector ended, as its task says.
     #[serde(default)]
     pub connector_refused: Option<String>,
+    /// What it ran on: processors, memory, system.
+    #[serde(default)]
+    pub machine: Option<String>,
+    /// The command that does the same again.
+    #[serde(default)]
+    pub repeat: Option<String>,
 }

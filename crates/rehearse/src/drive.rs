@@ -28,6 +28,7 @@ use crate::event_log::EventLog;
 use crate::gap;
 use crate::lab_hands::LabHands;
 use crate::recording::{self, Recording};
+use crate::sampler::{self, Sampler};
 use crate::scenario::Scenario;
 
 /// How long a connector may need after the runbook until it reads or has failed.
@@ -101,6 +102,7 @@ impl Drive<'_> {
             .await?;
         let started = Instant::now();
         measured.load_started = true;
+        let sampler = Sampler::start(load.watch(), self.hands, self.log.sink());
         self.load_until(&load, self.scenario.load.changes_before)
             .await?;
         self.bulk().await?;
@@ -114,7 +116,9 @@ impl Drive<'_> {
         self.go_back(&load).await?;
         self.log.phase("fence");
         let ended = load.stop().await?;
+        drop(sampler);
         self.tell_load_end(&ended.stats, started.elapsed().as_secs_f64());
+        sampler::tell_windows(&ended.windows, &self.log.sink());
         measured.refused_write_seconds = ended.refused_write_seconds;
         if ended.unresolved > 0 {
             let unresolved = ended.unresolved;

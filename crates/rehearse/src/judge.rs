@@ -143,6 +143,8 @@ mod tests {
             runbook: None,
             prediction: None,
             connector_refused: None,
+            machine: None,
+            repeat: None,
         }
     }
 

@@ -17,6 +17,7 @@ use crate::error::RehearseError;
 use crate::event_log::{Display, EventLog};
 use crate::judge::unjudged;
 use crate::lock::RunLock;
+use crate::machine;
 use crate::roster::Roster;
 use crate::runner::{Interrupt, interrupted, make_run_root};
 use crate::scenario::{self, Scenario};
@@ -159,7 +160,7 @@ fn variants(scenario: &Scenario, runbook: &str, selection: &Selection) -> Vec<Pl
 const CURRENT_KAFKA: &str = "4.3.1";
 
 /// `proven`, or the name of the baseline.
-fn label(scenario: &Scenario) -> String {
+pub(crate) fn label(scenario: &Scenario) -> String {
     let back = scenario.upgrade.back.as_deref();
     let decisive = back.unwrap_or(&scenario.upgrade.runbook);
     let class = strategies::by_name(decisive).map(|strategy| strategy.class);
@@ -387,7 +388,7 @@ impl Table<'_> {
             format: MATRIX_FORMAT.into(),
             verdict,
             exit_code: ExitCode::of(verdict).number(),
-            machine: machine(),
+            machine: machine::describe(),
             cutover: self.options.cutover.clone(),
             planned: self.options.cells.len(),
             seconds: cells.iter().map(|cell| cell.seconds).sum(),
@@ -399,20 +400,6 @@ impl Table<'_> {
         let matrix = self.matrix();
         (self.options.report)(&matrix, &self.root).map_err(RehearseError::Load)
     }
-}
-
-/// Cores, memory and kernel: what figures depend on.
-fn machine() -> String {
-    let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
-    let memory = read("/proc/meminfo");
-    let kib: u64 = memory
-        .lines()
-        .find_map(|line| line.strip_prefix("MemTotal:"))
-        .and_then(|rest| rest.split_whitespace().next()?.parse().ok())
-        .unwrap_or(0);
-    let kernel = read("/proc/sys/kernel/osrelease");
-    format!("{cores} cores, {} GiB, Linux {}", kib >> 20, kernel.trim())
 }
 
 #[cfg(test)]

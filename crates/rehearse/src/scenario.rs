@@ -46,6 +46,9 @@ pub struct Scenario {
     pub connector: ConnectorPlan,
     /// What must come out.
     pub expect: Expectation,
+    /// The file it was read from, if it is none of ours.
+    #[serde(skip)]
+    pub file: Option<String>,
 }
 
 /// The load of a scenario.
@@ -160,7 +163,8 @@ pub fn find(name: &str) -> Result<Scenario, RehearseError> {
                 source,
             }
         })?;
-        return parse(name, &text);
+        let file = Some(name.to_owned());
+        return parse(name, &text).map(|scenario| Scenario { file, ..scenario });
     }
     match ALL.iter().find(|shipped| shipped.name == name) {
         Some(shipped) => parse(shipped.name, shipped.text),

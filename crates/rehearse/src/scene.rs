@@ -21,7 +21,9 @@ use crate::error::RehearseError;
 use crate::event_log::{Display, EventLog};
 use crate::judge::{judge_run, unjudged};
 use crate::lab_hands::{LabHands, LabParts};
+use crate::machine;
 use crate::recording::broken_off;
+use crate::repeat;
 use crate::runner::{Interrupt, interrupted};
 use crate::scenario::Scenario;
 use crate::stage::Stage;
@@ -82,7 +84,7 @@ impl<'a> Scene<'a> {
             source,
         })?;
         let log = EventLog::create(&run.events(), cast.label, cast.display.clone())?;
-        let manifest = manifest(cast.scenario, cast.seed);
+        let manifest = manifest(&cast);
         write_manifest(&run, &manifest)?;
         Ok(Scene {
             cast,
@@ -346,7 +348,8 @@ pub fn stream(scenario: &str) -> Stream {
     }
 }
 
-fn manifest(scenario: &Scenario, seed: u64) -> RunManifest {
+fn manifest(cast: &Cast<'_>) -> RunManifest {
+    let (scenario, seed) = (cast.scenario, cast.seed);
     RunManifest {
         format: RUN_FORMAT.into(),
         cutover: env!("CARGO_PKG_VERSION").into(),
@@ -369,6 +372,8 @@ fn manifest(scenario: &Scenario, seed: u64) -> RunManifest {
         runbook: Some(scenario.runbook()),
         prediction: None,
         connector_refused: None,
+        machine: Some(machine::describe()),
+        repeat: Some(repeat::command(cast)),
     }
 }
 

@@ -23,4 +23,6 @@ pub fn event_line(event: &RunEvent) -> Result<String, ReportError> {
 }
 
 #[cfg(test)]
+mod agree;
+#[cfg(test)]
 mod tests;

@@ -5,16 +5,20 @@
 //! terminal or break a report, because every value passes through [`text`] first.
 
 mod error;
+pub mod explain;
 pub mod gap;
 pub mod json;
 pub mod junit;
 pub mod lint;
 pub mod look;
+pub mod markdown;
 pub mod matrix;
 mod narration;
+pub mod page;
 pub mod prediction;
 pub mod progress;
 pub mod runbook;
+pub mod telling;
 pub mod terminal;
 pub mod text;
 
@@ -22,7 +26,10 @@ pub use error::ReportError;
 pub use json::to_json;
 pub use junit::to_junit;
 pub use look::Look;
+pub use markdown::to_markdown;
+pub use page::page;
 pub use progress::Progress;
+pub use telling::Values;
 pub use terminal::closing_screen;
 
 #[cfg(test)]

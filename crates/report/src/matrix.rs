@@ -273,7 +273,7 @@ fn row(cell: &MatrixCell) -> String {
     };
     let wrong = if cell.good() { "" } else { " wrong" };
     let mut text = format!(
-        "<tr class=\"{class}{wrong}\"><th scope=\"row\"><a href=\"{}/report.json\">{}</a></th>",
+        "<tr class=\"{class}{wrong}\"><th scope=\"row\"><a href=\"{}/report.html\">{}</a></th>",
         html(&cell.name()),
         html(&cell.kind)
     );

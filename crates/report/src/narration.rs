@@ -5,7 +5,7 @@
 
 use cutover_model::{EventKind, RunEvent};
 
-use crate::text::{bytes, count, foreign, rate, seconds};
+use crate::text::{bytes, count, counted, foreign, rate, seconds};
 
 /// How much a line matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -92,6 +92,12 @@ impl Narrator {
                 foreign(step),
                 foreign(reason)
             )),
+            EventKind::WritesRefused {
+                seconds,
+                refusals,
+                ended,
+                ..
+            } => ordinary(refusal(*seconds, *refusals, *ended)),
             EventKind::Note { text } => ordinary(foreign(text)),
             EventKind::Warning { text } => important(format!("warning: {}", foreign(text))),
             EventKind::Judged {
@@ -111,6 +117,7 @@ impl Narrator {
             EventKind::ScenarioEnded { .. }
             | EventKind::PhaseStarted { .. }
             | EventKind::StepStarted { .. }
+            | EventKind::Sample { .. }
             | EventKind::Progress { .. } => None,
         }
     }
@@ -163,9 +170,11 @@ impl Narrator {
                 }
                 self.last_progress = words;
             }
-            EventKind::Note { .. } | EventKind::Warning { .. } | EventKind::Judged { .. } => {
-                return false;
-            }
+            EventKind::Sample { .. }
+            | EventKind::WritesRefused { .. }
+            | EventKind::Note { .. }
+            | EventKind::Warning { .. }
+            | EventKind::Judged { .. } => return false,
         }
         true
     }
@@ -180,6 +189,15 @@ impl Narrator {
             .collect();
         said.join(" | ")
     }
+}
+
+fn refusal(lasted: f64, refusals: u64, ended: bool) -> String {
+    let end = if ended { "" } else { ", until the load ended" };
+    format!(
+        "writes were refused for {}, {}{end}",
+        seconds(lasted),
+        counted(refusals, "refusal")
+    )
 }
 
 #[cfg(test)]
@@ -205,6 +223,7 @@ mod tests {
                 "minor: step 2 drain-proof proved in 0.4 s: marker at 0/19A2B8",
                 "minor: step 2 drain-proof done in 0.1 s, unchecked: connector PAUSED",
                 "minor: step 2 drain-proof FAILED: no\\u{1b}[2Jmarker",
+                "minor: writes were refused for 2.1 s, 40 refusals",
                 "minor: the server restarted in 1.4 s",
                 "minor: warning: the witness reconnected",
                 "minor: load done in 20.0 s",

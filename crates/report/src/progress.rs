@@ -175,7 +175,7 @@ mod tests {
     #[test]
     fn a_fast_run_tells_only_what_stays() {
         let text = told(Look::PLAIN, Duration::ZERO);
-        assert_eq!(text.lines().count(), 8, "{text}");
+        assert_eq!(text.lines().count(), 9, "{text}");
         assert!(!text.contains('\u{1b}') && !text.contains(" | "), "{text}");
     }
 

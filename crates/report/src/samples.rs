@@ -1,5 +1,7 @@
 //! Hand-made results, runbooks and events for the tests of every format; no run produced them.
 
+mod story;
+
 use cutover_model::event::EVENT_FORMAT;
 use cutover_model::matrix::{MATRIX_FORMAT, Matrix, MatrixCell};
 use cutover_model::plan::{Runbook, RunbookClass, RunbookStep};
@@ -7,6 +9,8 @@ use cutover_model::result::{
     CheckResult, Counts, Phase, RESULT_FORMAT, RunResult, ScenarioResult, Stack,
 };
 use cutover_model::{EventKind, Finding, FindingKind, ProofLevel, RunEvent, Verdict};
+
+pub use story::{hostile_story, story};
 
 /// A command that ran both scenarios and ended as expected.
 pub fn result() -> RunResult {
@@ -265,6 +269,11 @@ pub fn events() -> Vec<RunEvent> {
             step: step(),
             reason: "no\u{1b}[2Jmarker".into(),
         },
+        EventKind::Sample {
+            committed: Some(12_400),
+            published: None,
+        },
+        refused("2026-11-23T18:04:30.100Z"),
         EventKind::Note {
             text: "the server restarted in 1.4 s".into(),
         },
@@ -288,6 +297,15 @@ pub fn events() -> Vec<RunEvent> {
         .zip(kinds)
         .map(|(index, kind)| event(index, kind))
         .collect()
+}
+
+fn refused(from: &str) -> EventKind {
+    EventKind::WritesRefused {
+        from: from.into(),
+        seconds: 2.14,
+        refusals: 40,
+        ended: true,
+    }
 }
 
 /// A matrix with one good cell and one whose prediction was wrong, with hostile names.

@@ -45,6 +45,8 @@ pub struct LoadStats {
 /// One stretch in which writes were refused.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RefusalWindow {
+    /// Wall clock of the last COMMIT before it, epoch milliseconds.
+    pub from_ms: i64,
     /// Wall clock of its first refusal, epoch milliseconds.
     pub first_refusal_ms: i64,
     /// From the last COMMIT before to the first after.
@@ -58,6 +60,7 @@ pub struct RefusalWindow {
 #[derive(Debug, Clone, Copy)]
 struct OpenWindow {
     from: Instant,
+    from_ms: i64,
     first_refusal_ms: i64,
     refusals: u64,
 }
@@ -100,10 +103,15 @@ impl Meter {
             return;
         }
         let from = numbers.window_base.unwrap_or(now);
-        let open = numbers.open.get_or_insert_with(|| OpenWindow {
-            from,
-            first_refusal_ms: now_ms(),
-            refusals: 0,
+        let open = numbers.open.get_or_insert_with(|| {
+            let (first_refusal_ms, since) = (now_ms(), now.saturating_duration_since(from));
+            let since = i64::try_from(since.as_millis()).unwrap_or(0);
+            OpenWindow {
+                from,
+                from_ms: first_refusal_ms - since,
+                first_refusal_ms,
+                refusals: 0,
+            }
         });
         open.refusals += 1;
     }
@@ -170,6 +178,7 @@ impl Numbers {
             return;
         };
         self.windows.push(RefusalWindow {
+            from_ms: open.from_ms,
             first_refusal_ms: open.first_refusal_ms,
             seconds: now.saturating_duration_since(open.from).as_secs_f64(),
             refusals: open.refusals,
@@ -215,6 +224,8 @@ mod tests {
         let windows = meter.windows();
         assert_eq!(windows.len(), 1);
         assert!((windows[0].seconds - 1.0).abs() < 1e-6);
+        let before_refusal = windows[0].first_refusal_ms - windows[0].from_ms;
+        assert_eq!(before_refusal, 300);
         assert_eq!((windows[0].refusals, windows[0].ended), (2, true));
     }
 

@@ -10,7 +10,7 @@ use cutover_rehearse::judge;
 use cutover_rehearse::matrix::{MatrixOptions, Selection, matrix, plan};
 use cutover_report::matrix as shown;
 
-use super::Settings;
+use super::{Settings, report};
 use crate::output::Outcome;
 use crate::signals;
 
@@ -107,11 +107,9 @@ fn write(matrix: &Matrix, folder: &RunFolder) -> Result<(), String> {
     }
     for cell in &matrix.cells {
         let run = RunFolder::at(&cell.scenario.run_dir);
-        if !run.report_json().exists() && run.root().exists() {
+        if !run.report_html().exists() && run.root().exists() {
             let alone: RunResult = judge::conclude(vec![cell.scenario.clone()]);
-            let json = cutover_report::to_json(&alone).map_err(|error| error.to_string())?;
-            std::fs::write(run.report_json(), json)
-                .map_err(|error| format!("write {}: {error}", run.report_json().display()))?;
+            report::write_folder(run.root(), &alone).map_err(|failure| failure.message)?;
         }
     }
     Ok(())

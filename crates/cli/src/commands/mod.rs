@@ -2,12 +2,14 @@
 //! what is to be printed.
 
 mod bench;
+mod explain;
 mod gap;
 mod lab;
 mod lint;
 mod matrix;
 mod predict;
 mod rehearse;
+mod report;
 mod verify;
 
 use std::io::IsTerminal;
@@ -60,6 +62,21 @@ pub async fn run(arguments: Arguments) -> Outcome {
             matrix::run(selection, place, settings).await
         }
         Command::Verify { run } => verify::run(&run, settings).await,
+        Command::Report {
+            run,
+            format,
+            file,
+            show_values,
+        } => {
+            let wanted = report::Wanted {
+                folder: &run,
+                form: format,
+                file,
+                show_values,
+            };
+            report::run(&wanted, settings)
+        }
+        Command::Explain { code } => explain::run(&code, settings),
         Command::Bench { what } => bench::run(what, settings).await,
         Command::Predict(from) => predict::run(from, settings).await,
         Command::Lint {

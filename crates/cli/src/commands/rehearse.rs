@@ -1,13 +1,13 @@
 //! `cutover rehearse`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cutover_model::result::RunResult;
-use cutover_model::{ExitCode, Failure, RunFolder};
-use cutover_rehearse::{Ended, Options, RehearseError, Scenario, judge, scenario};
+use cutover_model::{ExitCode, Failure};
+use cutover_rehearse::{Options, RehearseError, Scenario, scenario};
 
-use super::Settings;
+use super::{Settings, report};
 use crate::output::Outcome;
 use crate::signals;
 
@@ -69,39 +69,19 @@ pub async fn run(
     let ended = cutover_rehearse::rehearse(options).await;
     progress.finish();
     match ended {
-        Ok(ended) => match write_reports(&ended) {
-            Ok(()) => print(&ended.result, ended.exit, settings),
-            Err(message) => internal(message),
+        Ok(ended) => match report::write_all(&ended.root, &ended.result) {
+            Ok(()) => print((&ended.result, &ended.root), ended.exit, settings),
+            Err(failure) => Outcome::Failed(failure),
         },
         Err(error) => error.into(),
     }
 }
 
-/// `report.json` and `junit.xml`: of the whole run in its folder, of each scenario in the scenario's.
-fn write_reports(ended: &Ended) -> Result<(), String> {
-    write_report(&RunFolder::at(&ended.root), &ended.result)?;
-    for scenario in &ended.result.scenarios {
-        let alone = judge::conclude(vec![scenario.clone()]);
-        write_report(&RunFolder::at(&scenario.run_dir), &alone)?;
-    }
-    Ok(())
-}
-
-fn write_report(folder: &RunFolder, result: &RunResult) -> Result<(), String> {
-    let json = cutover_report::to_json(result).map_err(|error| error.to_string())?;
-    let junit = cutover_report::to_junit(result).map_err(|error| error.to_string())?;
-    for (path, text) in [(folder.report_json(), json), (folder.junit(), junit)] {
-        std::fs::write(&path, text)
-            .map_err(|error| format!("write {}: {error}", path.display()))?;
-    }
-    Ok(())
-}
-
-/// The result in the form that was asked for.
-pub fn print(result: &RunResult, exit: ExitCode, settings: Settings) -> Outcome {
+/// The result in the form that was asked for, and where its reports are.
+pub fn print((result, root): (&RunResult, &Path), exit: ExitCode, settings: Settings) -> Outcome {
     if !settings.json {
         let screen = cutover_report::closing_screen(result, settings.result_look());
-        return Outcome::Done(screen, exit);
+        return Outcome::Done(format!("{screen}{}", report::pointer(root)), exit);
     }
     match cutover_report::to_json(result) {
         Ok(json) => Outcome::Done(json, exit),

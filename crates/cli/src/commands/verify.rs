@@ -1,12 +1,12 @@
 //! `cutover verify RUN`: judges a saved run folder again. Needs no server and changes nothing but
-//! `findings.parquet`, which it writes anew.
+//! `findings.parquet` and the reports, which it writes anew.
 
 use std::path::{Path, PathBuf};
 
 use cutover_model::{ExitCode, Failure, RunFolder};
 use cutover_rehearse::judge::{conclude, judge_run};
 
-use super::{Settings, rehearse};
+use super::{Settings, rehearse, report};
 use crate::output::Outcome;
 
 /// Judges one scenario's folder, or every scenario of a whole run.
@@ -26,6 +26,7 @@ pub async fn run(folder: &Path, settings: Settings) -> Outcome {
             exit: ExitCode::Usage,
         });
     }
+    let root = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
     for folder in folders {
         match judge_run(&RunFolder::at(folder)).await {
             Ok(result) => results.push(result),
@@ -34,7 +35,10 @@ pub async fn run(folder: &Path, settings: Settings) -> Outcome {
     }
     let result = conclude(results);
     let exit = ExitCode::of(result.verdict);
-    rehearse::print(&result, exit, settings)
+    match report::write_all(&root, &result) {
+        Ok(()) => rehearse::print((&result, &root), exit, settings),
+        Err(failure) => Outcome::Failed(failure),
+    }
 }
 
 /// A folder with `run.toml` is one scenario; otherwise its sub-folders that have one are, in name order.

@@ -1,0 +1,409 @@
+//! Errors about the run folder, the load, the recorders, the audit, and this program.
+
+use super::{Explanation, Family, entry};
+
+const OF: Family = Family::Error;
+
+/// By code.
+pub const ALL: &[Explanation] = &[
+    entry(
+        OF,
+        "AUDIT-ENGINE-001",
+        [
+            "The query engine failed while it judged.",
+            "What it was doing, and the cause after it.",
+            "Too little memory or disk for its working files, or a defect.",
+            "Make room and run `cutover verify RUN`: the recorded run is not touched.",
+        ],
+    ),
+    entry(
+        OF,
+        "AUDIT-ROW-001",
+        [
+            "A check returned a row that is no finding.",
+            "The row in the message.",
+            "A defect in a check.",
+            "Keep the run folder and report it.",
+        ],
+    ),
+    entry(
+        OF,
+        "AUDIT-WORKSPACE-001",
+        [
+            "No working folder could be made inside the run folder.",
+            "Rights and free room there.",
+            "A read-only or full file system.",
+            "Copy the run folder to where it can be written.",
+        ],
+    ),
+    entry(
+        OF,
+        "BENCH-FOLDER-001",
+        [
+            "A folder of the measurement cannot be used.",
+            "The path in the message.",
+            "Missing rights or room.",
+            "Name another with --folder.",
+        ],
+    ),
+    entry(
+        OF,
+        "BENCH-KAFKA-001",
+        [
+            "Kafka failed during a measurement.",
+            "The cause after the message.",
+            "A broker that is not there or is overloaded.",
+            "Leave out --kafka, so that a lab is started for it.",
+        ],
+    ),
+    entry(
+        OF,
+        "BENCH-VOID-001",
+        [
+            "What was measured proves nothing.",
+            "The reason in the message.",
+            "Numbers that must agree did not, or the program to compare with is missing.",
+            "Remove the reason; no figure is printed.",
+        ],
+    ),
+    entry(
+        OF,
+        "CLI-EXPLAIN-001",
+        [
+            "There is no text for this word.",
+            "The nearest known ones, in the remedy.",
+            "A typing error, or a code of a later version.",
+            "`cutover explain` without a word lists all.",
+        ],
+    ),
+    entry(
+        OF,
+        "CLI-INTERNAL-001",
+        [
+            "Something that should not happen in this program.",
+            "The message.",
+            "A defect, or a file system that refused to be written.",
+            "Keep the run folder and report it.",
+        ],
+    ),
+    entry(
+        OF,
+        "CLI-LINT-001",
+        [
+            "The file is no configuration of a connector.",
+            "Line and column, or the option's name.",
+            "Not JSON, or not in the form that Connect takes.",
+            "Give {\"name\": …, \"config\": {…}} or the options alone.",
+        ],
+    ),
+    entry(
+        OF,
+        "CLI-MATRIX-001",
+        [
+            "There is no matrix to go on with.",
+            "The folder in the message.",
+            "Another --runs, or none was begun.",
+            "Run it without --resume.",
+        ],
+    ),
+    entry(
+        OF,
+        "CLI-PREDICT-001",
+        [
+            "What a prediction is to be made from cannot be read.",
+            "The file or address in the message.",
+            "A wrong path, or missing rights.",
+            "Name the file, or - for standard input.",
+        ],
+    ),
+    entry(
+        OF,
+        "CLI-REPORT-001",
+        [
+            "A report could not be written.",
+            "The path, its rights and free room.",
+            "A read-only or full file system.",
+            "The run is judged all the same: `cutover report RUN -o FILE` writes it elsewhere.",
+        ],
+    ),
+    entry(
+        OF,
+        "LEDGER-DAMAGED-001",
+        [
+            "A file of the run folder is ours and cannot be read to its end.",
+            "The file and what was met.",
+            "A copy that was cut short, or a disk error.",
+            "Copy the folder again from where it is whole.",
+        ],
+    ),
+    entry(
+        OF,
+        "LEDGER-ENCODE-001",
+        [
+            "Rows could not be encoded.",
+            "The file being written.",
+            "A defect.",
+            "Report it.",
+        ],
+    ),
+    entry(
+        OF,
+        "LEDGER-EXISTS-001",
+        [
+            "A ledger is there already, and is never written over.",
+            "The folder.",
+            "The same run folder was named twice.",
+            "Use another folder.",
+        ],
+    ),
+    entry(
+        OF,
+        "LEDGER-FOREIGN-001",
+        [
+            "A file was not written by cutover.",
+            "The file and what it holds.",
+            "A wrong folder, or somebody edited it.",
+            "Name a run folder.",
+        ],
+    ),
+    entry(
+        OF,
+        "LEDGER-INCOMPLETE-001",
+        [
+            "Something that belongs to the run is missing.",
+            "What is missing.",
+            "The recording was cut short, or files were lost.",
+            "Run it to its end; nothing is concluded from a part.",
+        ],
+    ),
+    entry(
+        OF,
+        "LEDGER-IO-001",
+        [
+            "The file system refused.",
+            "Path and cause.",
+            "Missing rights or room.",
+            "Mend that and try again.",
+        ],
+    ),
+    entry(
+        OF,
+        "LEDGER-NEWER-001",
+        [
+            "The file has a format of a later version.",
+            "Both formats in the message.",
+            "A newer cutover wrote the folder.",
+            "Use that version.",
+        ],
+    ),
+    entry(
+        OF,
+        "LOAD-LEDGER-001",
+        [
+            "The load stopped because its ledger could not be written.",
+            "The cause after the message.",
+            "A full disk.",
+            "Make room and run again.",
+        ],
+    ),
+    entry(
+        OF,
+        "LOAD-LEDGER-002",
+        [
+            "The thread that writes the load's ledger ended unexpectedly.",
+            "Warnings before it.",
+            "Memory, or a defect.",
+            "Run again; report it if it comes back.",
+        ],
+    ),
+    entry(
+        OF,
+        "LOAD-LEDGER-003",
+        [
+            "No thread could be made for the load's ledger.",
+            "ulimit -u.",
+            "Too many processes.",
+            "End some.",
+        ],
+    ),
+    entry(
+        OF,
+        "LOAD-ROWS-001",
+        [
+            "A transaction of the load changed other rows than it expected.",
+            "Session, transaction and rows.",
+            "Somebody else writes to the load's tables.",
+            "Leave these tables to the load.",
+        ],
+    ),
+    entry(
+        OF,
+        "LOAD-SERVER-001",
+        [
+            "A session of the load cannot use the server.",
+            "The cause after the message.",
+            "Missing rights or tables.",
+            "Grant what is missing.",
+        ],
+    ),
+    entry(
+        OF,
+        "LOAD-STATEMENT-001",
+        [
+            "A statement of the load failed in a way that no upgrade explains.",
+            "SQLSTATE and message.",
+            "A table that was altered, or a constraint.",
+            "Use the tables that the load ships.",
+        ],
+    ),
+    entry(
+        OF,
+        "LOAD-STOP-001",
+        [
+            "Sessions of the load did not end in time.",
+            "Their number; pg_stat_activity.",
+            "A statement that waits for a lock.",
+            "Look who holds it.",
+        ],
+    ),
+    entry(
+        OF,
+        "RECORD-SHAPE-001",
+        [
+            "A table or record has a shape that the recorder cannot follow.",
+            "What it is, in the message.",
+            "A type, converter or transformation that is not supported.",
+            "The message names it; such a run never passes.",
+        ],
+    ),
+    entry(
+        OF,
+        "RECORD-THREAD-001",
+        [
+            "A recorder ended unexpectedly.",
+            "The cause after the message.",
+            "Memory, or a defect.",
+            "Run again; report it if it comes back.",
+        ],
+    ),
+    entry(
+        OF,
+        "RECORD-WITNESS-001",
+        [
+            "The witness could not go on.",
+            "The cause after the message; its slot in pg_replication_slots.",
+            "Its slot was dropped or lost, or the server went away.",
+            "Leave the witness slot alone during the run.",
+        ],
+    ),
+    entry(
+        OF,
+        "REH-FOLDER-001",
+        [
+            "The run folder could not be used.",
+            "What was tried, and the path.",
+            "Missing rights or room.",
+            "Set --runs or CUTOVER_RUNS.",
+        ],
+    ),
+    entry(
+        OF,
+        "REH-LOAD-001",
+        [
+            "A rehearsal could not go on.",
+            "The reason in the message.",
+            "What it says: the load, a runbook, or a selection.",
+            "Follow the message; the run folder has the logs.",
+        ],
+    ),
+    entry(
+        OF,
+        "REH-LOCK-001",
+        [
+            "Another run holds the lock.",
+            "The process in the message.",
+            "Two rehearsals at once would disturb each other.",
+            "Wait for the other one, or give this one a CUTOVER_STATE of its own.",
+        ],
+    ),
+    entry(
+        OF,
+        "REH-SCENARIO-001",
+        [
+            "There is no scenario of this name.",
+            "The nearest name.",
+            "A typing error; a path needs a / or .toml.",
+            "`cutover matrix --plan-only` lists them.",
+        ],
+    ),
+    entry(
+        OF,
+        "REH-SCENARIO-002",
+        [
+            "The scenario file cannot be read.",
+            "Path and cause.",
+            "A wrong path, or missing rights.",
+            "Correct the path.",
+        ],
+    ),
+    entry(
+        OF,
+        "REH-SCENARIO-003",
+        [
+            "The scenario is not valid.",
+            "Key and reason.",
+            "A typing error, or values that exclude each other.",
+            "Correct it; scenarios/minor.toml is a place to start.",
+        ],
+    ),
+    entry(
+        OF,
+        "REH-SERVICE-001",
+        [
+            "A server ended in the middle of the run.",
+            "Its last lines, and its log in the run folder.",
+            "What the log says; often memory.",
+            "Mend that and run again.",
+        ],
+    ),
+    entry(
+        OF,
+        "REPORT-JSON-001",
+        [
+            "A result could not be written as JSON.",
+            "The cause after the message.",
+            "A defect.",
+            "Keep the run folder and report it.",
+        ],
+    ),
+    entry(
+        OF,
+        "REPORT-JUNIT-001",
+        [
+            "A result could not be written as JUnit XML.",
+            "The cause after the message.",
+            "A defect.",
+            "Keep the run folder and report it.",
+        ],
+    ),
+    entry(
+        OF,
+        "RUN-FOLDER-001",
+        [
+            "The folder is no run folder.",
+            "What is missing in it.",
+            "Another folder was meant.",
+            "Name a folder that `cutover rehearse` wrote, as its result says.",
+        ],
+    ),
+    entry(
+        OF,
+        "RUN-FOLDER-002",
+        [
+            "The folder has no result that can be read.",
+            "report.json in it.",
+            "The run broke off before it was judged, or the file was damaged.",
+            "`cutover verify RUN` judges it and writes the reports.",
+        ],
+    ),
+];
