@@ -94,6 +94,7 @@ fn evidence() -> Evidence {
                 complete: true,
             }),
         }],
+        sequences: Vec::new(),
         fence: Some(Fence {
             token: "fence".into(),
             incarnation: 0,
