@@ -33,10 +33,26 @@ pub(super) async fn prove(cutover: &mut Cutover) -> Result<String, UpgradeError>
     let mut seen = watch.arrive_or_give_up(cutover, STORES_BY_ITSELF).await?;
     if !watch.arrival.everywhere() {
         watch.delivered(cutover, cutover.deadlines.drain).await?;
-        seen = by_stopping(cutover, &mut watch).await?;
+        seen = if starts_while_refused(cutover).await? {
+            by_stopping(cutover, &mut watch).await?
+        } else {
+            watch.arrive(cutover, cutover.deadlines.drain).await?
+        };
     }
     cutover.seen.drained = Some(watch.marker.lsn);
     Ok(seen)
+}
+
+/// Whether the connector can start in a database that refuses writes. One with `publication.autocreate.mode=filtered`
+/// alters its publication at each start, which a read-only transaction cannot: it tries for ever, RUNNING all the while
+/// (docs/anomalies.md, A-024). It is not stopped before it is drained, since it may have to go on.
+async fn starts_while_refused(cutover: &Cutover) -> Result<bool, UpgradeError> {
+    let config = cutover.connect.config(&cutover.stream.connector).await?;
+    let mode = config.as_ref().and_then(|config| {
+        let mode = config.get("publication.autocreate.mode")?.as_str();
+        mode.map(str::to_lowercase)
+    });
+    Ok(mode.as_deref() != Some("filtered"))
 }
 
 /// The marker is in Kafka: a connector that is stopped stores its offset and confirms it at once (measured with

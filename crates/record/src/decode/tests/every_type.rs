@@ -433,7 +433,7 @@ fn untouched_table() -> String {
 }
 
 /// A placeholder is not taken for a value. Some types have none: an update that leaves them alone publishes null, which
-/// nobody can tell from a null.
+/// nobody can tell from a null.
 #[test]
 fn a_large_value_that_an_update_left_alone_is_named_or_was_published_as_null() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/types.md");
