@@ -1,6 +1,7 @@
 //! What sequences have given out where one life of the database follows another: read on the old server when nothing
 //! can be committed there any more, and on the new one before the application writes to it. Evidence for I13: no value
-//! is given out twice. A switch at which one of the two looks is missing gives no evidence, and the audit claims nothing.
+//! is given out twice. A switch at which one of the two looks is missing gives no evidence, and the audit claims
+//! nothing.
 
 use cutover_clients::pg::Client;
 use cutover_clients::pg::subscription::{Sequence, next_values, sequences};
