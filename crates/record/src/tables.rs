@@ -5,6 +5,7 @@
 use std::pin::pin;
 
 use bytes::{Buf, BytesMut};
+use cutover_clients::pg::copy::unescape;
 use cutover_clients::pg::{self, PgAddress, PgError};
 use cutover_ledger::StoredWriter;
 use cutover_model::canonical::Canonical;
@@ -106,43 +107,11 @@ fn stored_row(shape: &TableShape, incarnation: i32, line: &[u8]) -> Result<Store
     })
 }
 
-/// Takes COPY's backslash escapes back.
-fn unescape(field: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(field.len());
-    let mut rest = field.iter();
-    while let Some(byte) = rest.next() {
-        if *byte != b'\\' {
-            bytes.push(*byte);
-            continue;
-        }
-        bytes.push(match rest.next() {
-            Some(b'b') => 8,
-            Some(b'f') => 12,
-            Some(b'n') => b'\n',
-            Some(b'r') => b'\r',
-            Some(b't') => b'\t',
-            Some(b'v') => 11,
-            Some(other) => *other,
-            None => b'\\',
-        });
-    }
-    bytes
-}
-
 #[cfg(test)]
 mod tests {
     use cutover_model::{Column, Relation, ReplicaIdentity};
 
     use super::*;
-
-    #[test]
-    fn escapes_of_copy_are_taken_back() {
-        assert_eq!(
-            unescape(b"a\\tb\\\\c\\n\\r\\b\\f\\v"),
-            b"a\tb\\c\n\r\x08\x0c\x0b"
-        );
-        assert_eq!(unescape(b"plain"), b"plain");
-    }
 
     #[test]
     fn a_null_and_the_text_of_its_escape_are_two_things() {

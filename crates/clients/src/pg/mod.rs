@@ -5,6 +5,7 @@
 //! Every session fixes `TimeZone`, `DateStyle` and friends, because the text of a value depends on them.
 
 pub mod address;
+pub mod copy;
 mod cursor;
 mod error;
 pub mod facts;
