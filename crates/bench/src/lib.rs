@@ -10,11 +10,15 @@ mod error;
 mod figure;
 mod parse;
 mod server;
+mod tables;
 mod topics;
+mod witness;
 
 pub use audit::audit;
 pub use compare::{CompareBench, compare};
 pub use error::BenchError;
 pub use figure::{BENCH_FORMAT, Bench, Figure, peak_bytes};
 pub use parse::parse;
+pub use tables::{TablesBench, tables};
 pub use topics::{TopicsBench, topics};
+pub use witness::{WitnessBench, witness};

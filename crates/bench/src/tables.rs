@@ -106,5 +106,7 @@ async fn with_recorder(
     if written == rows {
         return Ok(seconds);
     }
-    Err(BenchError::Void(format!("{rows} rows, {written} in the ledger")))
+    Err(BenchError::Void(format!(
+        "{rows} rows, {written} in the ledger"
+    )))
 }

@@ -79,8 +79,8 @@ async fn measure(bench: &WitnessBench, database: &PgAddress) -> Result<Vec<Figur
         slots::create_slot(&session, &slot, "pgoutput").await?;
     }
     let fill = format!(
-        "DO $$ BEGIN FOR first IN 0..{} BY {TRANSACTION_ROWS} LOOP
-           INSERT INTO orders SELECT {VALUES} FROM generate_series(first + 1, first + {TRANSACTION_ROWS}) n; COMMIT;
+        "DO $$ BEGIN FOR base IN 0..{} BY {TRANSACTION_ROWS} LOOP
+           INSERT INTO orders SELECT {VALUES} FROM generate_series(base + 1, base + {TRANSACTION_ROWS}) n; COMMIT;
          END LOOP; END $$",
         rows - 1
     );
@@ -156,15 +156,21 @@ async fn with_witness(
         marker_prefix: MARKERS.to_owned(),
     };
     let witness = Witness::start(config, Arc::clone(&writer))?;
-    let seen = wait::until("the last change", PATIENCE, Duration::from_millis(5), async || {
-        let status = witness.status();
-        Ok::<_, RecordError>(match (witness.saw_marker("end"), status.error) {
-            (Some(_), _) => Poll::Ready(()),
-            (None, Some(error)) => return Err(RecordError::Witness(error)),
-            (None, None) => Poll::NotYet(format!("{} changes", status.changes)),
-        })
-    });
-    seen.await.map_err(|error| BenchError::Void(error.to_string()))?;
+    let seen = wait::until(
+        "the last change",
+        PATIENCE,
+        Duration::from_millis(5),
+        async || {
+            let status = witness.status();
+            Ok::<_, RecordError>(match (witness.saw_marker("end"), status.error) {
+                (Some(_), _) => Poll::Ready(()),
+                (None, Some(error)) => return Err(RecordError::Witness(error)),
+                (None, None) => Poll::NotYet(format!("{} changes", status.changes)),
+            })
+        },
+    );
+    seen.await
+        .map_err(|error| BenchError::Void(error.to_string()))?;
     let end = witness.stop()?;
     let seconds = begun.elapsed().as_secs_f64();
     if end.changes == rows {

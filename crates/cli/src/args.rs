@@ -333,6 +333,37 @@ pub enum Measure {
         #[arg(long, default_value_t = 1_000_000)]
         rows: u64,
     },
+    /// Table to stored ledger, beside psql copying the same table into nothing.
+    ///
+    /// Starts a server of the lab, or makes and removes a database on the given one; about 200 bytes of disk per row.
+    Tables {
+        /// A server and a role that may make databases, postgresql://user@host:port/database; without it, a lab is
+        /// started for the measurement.
+        #[arg(long, value_name = "ADDRESS")]
+        postgres: Option<String>,
+        /// Rows of the table.
+        #[arg(long, default_value_t = 3_000_000)]
+        rows: u64,
+        /// Where the ledgers are written meanwhile.
+        #[arg(long, default_value = "/var/tmp")]
+        folder: PathBuf,
+    },
+    /// Slot to committed ledger, beside pg_recvlogical reading the same changes into nothing.
+    ///
+    /// Starts a server of the lab, or makes and removes a database and slots on the given one; about 500 bytes of disk
+    /// per row.
+    Witness {
+        /// A server and a role that may make databases and slots, postgresql://user@host:port/database; without it, a
+        /// lab is started for the measurement.
+        #[arg(long, value_name = "ADDRESS")]
+        postgres: Option<String>,
+        /// Rows that are written.
+        #[arg(long, default_value_t = 1_000_000)]
+        rows: u64,
+        /// Where the ledgers are written meanwhile.
+        #[arg(long, default_value = "/var/tmp")]
+        folder: PathBuf,
+    },
     /// Decoding alone, beside serde_json on the same bytes; needs no server.
     Parse {
         /// Records of each round.

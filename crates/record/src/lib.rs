@@ -9,6 +9,7 @@ pub mod compare;
 mod cuts;
 pub mod decode;
 mod error;
+mod quick_row;
 mod schemas;
 pub mod tables;
 pub mod topics;

@@ -18,12 +18,9 @@ use super::{PgAddress, PgError};
 const PATIENCE: Duration = Duration::from_secs(6 * 3600);
 
 /// Beyond `SESSION_SETTINGS`: what else the text of a value depends on, and what may end or narrow a long read.
-const PARAMETERS: [(&str, &str); 8] = [
+const PARAMETERS: [(&str, &str); 5] = [
     ("application_name", "cutover-tables"),
     ("lc_monetary", "C"),
-    ("search_path", "pg_catalog"),
-    ("quote_all_identifiers", "off"),
-    ("xmlbinary", "base64"),
     ("row_security", "off"),
     ("statement_timeout", "0"),
     ("idle_in_transaction_session_timeout", "0"),
@@ -44,13 +41,15 @@ impl std::fmt::Debug for Snapshot {
 }
 
 impl Snapshot {
-    /// Connects, logs in, and opens a read-only transaction; the snapshot is taken by the first statement.
+    /// Connects, logs in, and opens a read-only transaction; the snapshot is taken by the first statement. `more` are
+    /// further settings of the session.
     ///
     /// # Errors
     /// The server cannot be reached, or refuses.
-    pub fn open(address: &PgAddress) -> Result<Snapshot, PgError> {
+    pub fn open(address: &PgAddress, more: &[(&str, &str)]) -> Result<Snapshot, PgError> {
         let mut wire = Wire::connect(address)?;
-        let welcome = login::login(&mut wire, address, &PARAMETERS)?;
+        let parameters = [&PARAMETERS, more].concat();
+        let welcome = login::login(&mut wire, address, &parameters)?;
         let mut snapshot = Snapshot {
             wire,
             version: welcome.server_version,
@@ -175,6 +174,14 @@ impl CopyRows<'_> {
             what: self.what.clone(),
             reason: "a message that is not one row".to_owned(),
         })
+    }
+
+    /// The current row with its line break.
+    pub fn line(&self) -> &[u8] {
+        self.wire
+            .peeked(self.length)
+            .get(BEFORE_ROW..)
+            .unwrap_or_default()
     }
 
     /// The current row without its line break: values between tabs, escaped as COPY does.

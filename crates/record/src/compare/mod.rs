@@ -28,6 +28,12 @@ use catalogue::{StoredTable, tables};
 use merge::{Merge, Merged, Rows};
 use pairing::{Pair, pair};
 
+/// What names of objects inside values depend on.
+const SETTINGS: [(&str, &str); 2] = [
+    ("search_path", "pg_catalog"),
+    ("quote_all_identifiers", "off"),
+];
+
 /// What to compare.
 #[derive(Debug, Clone)]
 pub struct CompareConfig {
@@ -65,8 +71,8 @@ pub fn compare(
     differences: &mut dyn Differences,
 ) -> Result<Comparison, RecordError> {
     let mut sides = Sides {
-        left: Snapshot::open(&config.left)?,
-        right: Snapshot::open(&config.right)?,
+        left: Snapshot::open(&config.left, &SETTINGS)?,
+        right: Snapshot::open(&config.right, &SETTINGS)?,
         show_rows: config.show_rows,
     };
     let left = by_name(tables(&mut sides.left)?);

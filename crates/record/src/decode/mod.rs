@@ -36,6 +36,7 @@ use cutover_model::{ChangeRow, Op, ReplicaIdentity, TableShape};
 
 pub use decoded::{Change, Decoded, Message, TopicKind};
 pub use framing::Part;
+pub use json_envelope::take_apart;
 pub use modes::{Binary, ConverterModes, Decimal, TimePrecision, record_options, registry_option};
 pub use names::FieldNames;
 pub use registry::SchemaSource;
@@ -204,6 +205,7 @@ impl<'a> Decoder<'a> {
             _ => self.record(&mut topic, record, incarnation),
         };
         self.topics.insert(record.topic.to_owned(), topic);
+        self.notes.problems.extend(fields::distrust());
         decoded.unwrap_or_else(|unread| match unread {
             Unread::Undecoded(why) => Decoded::Undecoded(why),
             Unread::Registry(error) => Decoded::Unknown(error),
