@@ -106,7 +106,8 @@ fn filling(rows: u64) -> String {
     format!(
         "CREATE TABLE items (id bigint PRIMARY KEY, name text, amount numeric(12,2), ts timestamptz, u uuid, note text);
          INSERT INTO items SELECT n, 'item number ' || n, n % 99991 / 7.0,
-           timestamptz '2026-01-01' + n * interval '1 second', md5(n::text)::uuid, 'left at the door of ' || n % 977
+           timestamptz '2026-01-01' + n * interval '1 second', md5(n::text)::uuid,
+           'left at the door of ' || n % 977
          FROM generate_series(1, {rows}) n"
     )
 }

@@ -30,8 +30,8 @@ pub struct TablesBench {
 }
 
 /// Columns of the tables that are measured with, and a row for number `n`: about 150 bytes as text.
-pub(crate) const COLUMNS: &str = "id bigint PRIMARY KEY, customer_id bigint, status text, note text, amount numeric(12,2), \
-     placed_at timestamptz, paid boolean, revision bigint, reference uuid, address text";
+pub(crate) const COLUMNS: &str = "id bigint PRIMARY KEY, customer_id bigint, status text, note text, \
+     amount numeric(12,2), placed_at timestamptz, paid boolean, revision bigint, reference uuid, address text";
 pub(crate) const VALUES: &str = "n, n % 7919, 'shipped', 'left at the door ' || n % 977, (n % 99991) / 7.0, \
      timestamptz '2026-01-01' + n * interval '1 second', n % 3 = 0, n % 5, md5(n::text)::uuid, \
      n % 7919 || ' Long Street, Anytown'";

@@ -1,6 +1,6 @@
-//! The witness beside `pg_recvlogical -f /dev/null`, each on a slot of its own that was made before the first change, so
-//! both get exactly the same stream. The best time of each counts. The witness does more: it decodes, hashes both images
-//! and keeps a ledger on disk, confirming as it goes.
+//! The witness beside `pg_recvlogical -f /dev/null`, each on a slot of its own that was made before the first change,
+//! so both get exactly the same stream. The best time of each counts. The witness does more: it decodes, hashes both
+//! images and keeps a ledger on disk, confirming as it goes.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -80,7 +80,9 @@ async fn measure(bench: &WitnessBench, database: &PgAddress) -> Result<Vec<Figur
     }
     let fill = format!(
         "DO $$ BEGIN FOR base IN 0..{} BY {TRANSACTION_ROWS} LOOP
-           INSERT INTO orders SELECT {VALUES} FROM generate_series(base + 1, base + {TRANSACTION_ROWS}) n; COMMIT;
+           INSERT INTO orders SELECT {VALUES}
+             FROM generate_series(base + 1, base + {TRANSACTION_ROWS}) n;
+           COMMIT;
          END LOOP; END $$",
         rows - 1
     );

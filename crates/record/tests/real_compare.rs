@@ -120,16 +120,19 @@ fn said(rows: &[RowDifference]) -> Vec<String> {
 const KEYED: &str = r#"
 CREATE TABLE ints (id int PRIMARY KEY, a text, b numeric(10,2), c timestamptz, d jsonb, e bytea);
 INSERT INTO ints SELECT n, 'row ' || n, n / 7.0, timestamptz '2026-01-01' + n * interval '1 min',
-  jsonb_build_object('n', n), decode(lpad(to_hex(n), 8, '0'), 'hex') FROM generate_series(-500, 4500) n;
+  jsonb_build_object('n', n), decode(lpad(to_hex(n), 8, '0'), 'hex')
+  FROM generate_series(-500, 4500) n;
 CREATE SCHEMA "we""ird";
 CREATE TABLE "we""ird"."t; drop" ("k 1" text, "k""2" numeric, v text, PRIMARY KEY ("k""2", "k 1"));
 INSERT INTO "we""ird"."t; drop" VALUES (E'a\tb', 10, 'x'), (E'a\\b', 10, 'x'), ('é', 9, 'x'), ('E', 9, 'x'),
-  ('z', 100.5, 'x'), ('ä', -1, E'line\nbreak'), ('', 2, NULL), ('A', 2, ''), (E'a', 10, 'x'), ('a b', 10, 'x');
+  ('z', 100.5, 'x'), ('ä', -1, E'line\nbreak'), ('', 2, NULL), ('A', 2, ''), (E'a', 10, 'x'),
+  ('a b', 10, 'x');
 CREATE TABLE uuids (id uuid PRIMARY KEY, at date);
 INSERT INTO uuids SELECT md5(n::text)::uuid, date '2026-01-01' + n FROM generate_series(1, 1000) n;
 CREATE TABLE times (at timestamptz, f float8, b bool, c char(4), PRIMARY KEY (at, f, b, c));
 INSERT INTO times SELECT t, n / 3.0, n % 2 = 0, n FROM generate_series(1, 50) n,
-  unnest(ARRAY[timestamptz '-infinity', '0044-03-15 BC', '1999-12-31 23:59:59.9', '12026-01-01', 'infinity']) t;
+  unnest(ARRAY[timestamptz '-infinity', '0044-03-15 BC', '1999-12-31 23:59:59.9', '12026-01-01',
+    'infinity']) t;
 CREATE TABLE empty (id int PRIMARY KEY);
 "#;
 
@@ -207,7 +210,8 @@ fn equal_databases_pass_and_every_planted_difference_is_named() {
 fn rows_without_a_common_key_are_counted() {
     let two = Two::new(
         "CREATE TABLE log (a int, b text);
-         INSERT INTO log SELECT n % 100, CASE WHEN n % 3 > 0 THEN 'x' END FROM generate_series(1, 3000) n;
+         INSERT INTO log SELECT n % 100, CASE WHEN n % 3 > 0 THEN 'x' END
+           FROM generate_series(1, 3000) n;
          CREATE TABLE half (id int, v text); INSERT INTO half VALUES (1, 'a'), (2, 'b');",
     );
     two.sql("one", "ALTER TABLE half ADD PRIMARY KEY (id)");
@@ -283,7 +287,8 @@ fn keys_whose_texts_are_not_unique_are_not_compared_and_the_next_table_is() {
          CREATE FUNCTION shown(pair) RETURNS text IMMUTABLE LANGUAGE sql AS 'SELECT ($1).a::text';
          CREATE CAST (pair AS text) WITH FUNCTION shown(pair);
          CREATE TABLE pairs (k pair PRIMARY KEY);
-         INSERT INTO pairs SELECT ROW(n, m)::pair FROM generate_series(1, 9) n, generate_series(1, 2) m;
+         INSERT INTO pairs SELECT ROW(n, m)::pair
+           FROM generate_series(1, 9) n, generate_series(1, 2) m;
          CREATE TABLE rest (id int PRIMARY KEY); INSERT INTO rest VALUES (1)",
     );
     two.sql(

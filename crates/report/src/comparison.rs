@@ -149,7 +149,8 @@ mod tests {
         text.extend(rows.iter().map(difference));
         text.push_str(&closing(&comparison, Look::PLAIN));
         let expected = "\
-DIFFERS   public.orders, by key (id): 3 rows left, 2 rows right; 1 different, 0 missing left, 1 missing right
+DIFFERS   public.orders, by key (id): 3 rows left, 2 rows right; \
+1 different, 0 missing left, 1 missing right
 UNKNOWN   public.log, by content: 0 rows left, 0 rows right
           column x is only on the left
   different     id=7\\u{1b}[1m: amount, name

@@ -65,7 +65,8 @@ fn two_databases_are_compared_as_text_and_as_json_with_the_promised_exit_codes()
     let said = text(&differs);
     assert_eq!(differs.status.code(), Some(4), "{said}");
     for line in [
-        "DIFFERS   public.items, by key (id): 5,000 rows left, 5,000 rows right; 1 different, 1 missing left, 1 missing right",
+        "DIFFERS   public.items, by key (id): 5,000 rows left, 5,000 rows right; \
+         1 different, 1 missing left, 1 missing right",
         "  missing left  id=0",
         "  different     id=77: name, amount",
         "  missing right id=5000",

@@ -96,8 +96,8 @@ const CHECK_EVERY: u32 = 1024;
 
 /// What there is to say once an object was found that the parser reads otherwise.
 pub(super) fn distrust() -> Option<String> {
-    let said = "a record was read otherwise by the JSON parser than by the quick splitting of objects, so what was read \
-                before it may be wrong; every later record went through the parser";
+    let said = "a record was read otherwise by the JSON parser than by the quick splitting of objects, so what was \
+                read before it may be wrong; every later record went through the parser";
     DISTRUSTED.get().then(|| said.to_owned())
 }
 

@@ -1,3 +1,5 @@
+//! Claims about what a merge says of two streams, and that it says nothing where their order proves nothing.
+
 use super::*;
 
 /// Rows that are there from the start.
