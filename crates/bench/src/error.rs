@@ -1,6 +1,7 @@
 //! What ends a measurement.
 
 use cutover_audit::AuditError;
+use cutover_clients::pg::PgError;
 use cutover_ledger::LedgerError;
 use cutover_model::{Classified, ExitCode, Permanence};
 use cutover_record::RecordError;
@@ -28,6 +29,9 @@ pub enum BenchError {
     /// The recorder ended with an error.
     #[error(transparent)]
     Record(#[from] RecordError),
+    /// The server did not do what was asked.
+    #[error(transparent)]
+    Pg(#[from] PgError),
     /// The broker did not do what was asked.
     #[error("Kafka")]
     Kafka(#[from] rdkafka::error::KafkaError),
@@ -42,6 +46,7 @@ impl Classified for BenchError {
             BenchError::Ledger(error) => error.permanence(),
             BenchError::Audit(error) => error.permanence(),
             BenchError::Record(error) => error.permanence(),
+            BenchError::Pg(error) => error.permanence(),
             _ => Permanence::Definite,
         }
     }
@@ -51,6 +56,7 @@ impl Classified for BenchError {
             BenchError::Ledger(error) => error.exit_code(),
             BenchError::Audit(error) => error.exit_code(),
             BenchError::Record(error) => error.exit_code(),
+            BenchError::Pg(error) => error.exit_code(),
             BenchError::Kafka(_) => ExitCode::Unreachable,
             BenchError::Folder { .. } => ExitCode::Refused,
             BenchError::Void(_) => ExitCode::Internal,
@@ -62,6 +68,7 @@ impl Classified for BenchError {
             BenchError::Ledger(error) => error.remedy(),
             BenchError::Audit(error) => error.remedy(),
             BenchError::Record(error) => error.remedy(),
+            BenchError::Pg(error) => error.remedy(),
             BenchError::Kafka(_) => Some("check the address given with --kafka".to_owned()),
             BenchError::Folder { .. } => Some("name another folder with --folder".to_owned()),
             BenchError::Void(_) => None,
@@ -73,6 +80,7 @@ impl Classified for BenchError {
             BenchError::Ledger(error) => error.code(),
             BenchError::Audit(error) => error.code(),
             BenchError::Record(error) => error.code(),
+            BenchError::Pg(error) => error.code(),
             BenchError::Kafka(_) => "BENCH-KAFKA-001",
             BenchError::Folder { .. } => "BENCH-FOLDER-001",
             BenchError::Void(_) => "BENCH-VOID-001",

@@ -4,14 +4,21 @@
 //! say more about the machine than about the program. Nothing here is a test: a busy machine would make it red.
 
 mod audit;
+mod compare;
 mod envelopes;
 mod error;
 mod figure;
 mod parse;
+mod server;
+mod tables;
 mod topics;
+mod witness;
 
 pub use audit::audit;
+pub use compare::{CompareBench, compare};
 pub use error::BenchError;
 pub use figure::{BENCH_FORMAT, Bench, Figure, peak_bytes};
 pub use parse::parse;
+pub use tables::{TablesBench, tables};
 pub use topics::{TopicsBench, topics};
+pub use witness::{WitnessBench, witness};

@@ -5,7 +5,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use cutover_clients::kafka::Record;
-use cutover_record::decode::{ConverterModes, Decoded, Decoder};
+use cutover_record::decode::{ConverterModes, Decoded, Decoder, take_apart};
 
 use crate::envelopes;
 use crate::error::BenchError;
@@ -27,9 +27,10 @@ pub fn parse(events: u64) -> Result<Vec<Figure>, BenchError> {
     let times = events.div_ceil(distinct).max(1);
     let decoded = (distinct * times) as f64;
     let bytes: usize = records.iter().map(|(_, value)| value.len()).sum();
-    let (mut ours, mut theirs) = (f64::INFINITY, f64::INFINITY);
+    let (mut ours, mut theirs, mut apart) = (f64::INFINITY, f64::INFINITY, f64::INFINITY);
     for _ in 0..ROUNDS {
         theirs = theirs.min(with_values(&records, times)?);
+        apart = apart.min(only_apart(&records, times)?);
         ours = ours.min(with_decoder(&records, times)?);
     }
     let size = format!("{} bytes each", bytes as u64 / distinct);
@@ -39,7 +40,21 @@ pub fn parse(events: u64) -> Result<Vec<Figure>, BenchError> {
             decoded / theirs,
             "events/s",
         ),
-        Figure::new(format!("our decoder, {size}"), decoded / ours, "events/s"),
+        Figure::new(
+            format!("taken apart by us (parse only, values stay text), {size}"),
+            decoded / apart,
+            "events/s",
+        ),
+        Figure::new(
+            "taken apart by us against serde_json::Value",
+            theirs / apart,
+            "×",
+        ),
+        Figure::new(
+            format!("our decoder as a whole, {size}"),
+            decoded / ours,
+            "events/s",
+        ),
         Figure::new("our decoder against serde_json::Value", theirs / ours, "×"),
     ])
 }
@@ -51,6 +66,20 @@ fn with_values(records: &[(String, String)], times: u64) -> Result<f64, BenchErr
             let parsed: serde_json::Value = serde_json::from_slice(value.as_bytes())
                 .map_err(|error| BenchError::Void(format!("serde_json: {error}")))?;
             black_box(&parsed);
+        }
+    }
+    Ok(begun.elapsed().as_secs_f64())
+}
+
+fn only_apart(records: &[(String, String)], times: u64) -> Result<f64, BenchError> {
+    let begun = Instant::now();
+    for _ in 0..times {
+        for (_, value) in records {
+            let members = take_apart(black_box(value));
+            if members.is_none() {
+                return Err(BenchError::Void(format!("no envelope: {value}")));
+            }
+            black_box(members);
         }
     }
     Ok(begun.elapsed().as_secs_f64())

@@ -4,7 +4,7 @@
 //! the processors in both.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -20,6 +20,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use crate::envelopes;
 use crate::error::BenchError;
 use crate::figure::Figure;
+use crate::server::scratch;
 
 const PREFIX: &str = "cutover-bench";
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -204,15 +205,4 @@ fn with_recorder(
         )));
     }
     Ok(seconds)
-}
-
-fn scratch(folder: &Path) -> Result<tempfile::TempDir, BenchError> {
-    let made = tempfile::Builder::new()
-        .prefix("cutover-bench-")
-        .tempdir_in(folder);
-    made.map_err(|source| BenchError::Folder {
-        action: "make a folder in",
-        path: folder.display().to_string(),
-        source,
-    })
 }

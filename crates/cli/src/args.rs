@@ -149,6 +149,13 @@ pub enum Command {
         #[arg(long, value_name = "VERSION")]
         to: Option<String>,
     },
+    /// The stored rows of two databases, compared exactly, table by table.
+    ///
+    /// Every row that differs is named: on one side only, or with other content, with its key and the columns.
+    /// A table without a common primary key is compared by counting equal rows. Each side is read in one snapshot, and
+    /// nothing is written. Exit code: 0 if every row is equal, 4 if rows or tables differ, 5 if none differs but
+    /// something could not be compared, 6 if a server cannot be reached, 7 if it refuses the login or the reading.
+    Compare(CompareWhat),
     /// What the stream and the database of a run have apart, and closing it.
     ///
     /// Exit code: 0 if every state in the topics is the one in the tables, 4 if not, 5 if that is not known, 3 if a
@@ -164,6 +171,33 @@ pub enum Command {
         #[command(subcommand)]
         action: LabAction,
     },
+}
+
+/// Two databases, and what of them to compare.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "A password is never an argument: --left-password-file and --right-password-file, PGPASSWORD (for \
+both), PGPASSFILE or ~/.pgpass, in this order."
+)]
+pub struct CompareWhat {
+    /// The one database, postgresql://user@host:port/database.
+    #[arg(value_name = "LEFT")]
+    pub left: String,
+    /// The other database.
+    #[arg(value_name = "RIGHT")]
+    pub right: String,
+    /// Tables as schema.name; without it, all tables of both sides but those of the system.
+    #[arg(long, value_name = "TABLES", value_delimiter = ',')]
+    pub tables: Vec<String>,
+    /// File with the password for LEFT and nothing else.
+    #[arg(long, value_name = "FILE")]
+    pub left_password_file: Option<PathBuf>,
+    /// File with the password for RIGHT and nothing else.
+    #[arg(long, value_name = "FILE")]
+    pub right_password_file: Option<PathBuf>,
+    /// Show rows without key as they are, instead of a hash of their content.
+    #[arg(long)]
+    pub show_rows: bool,
 }
 
 /// Where the facts of a prediction come from.
@@ -324,6 +358,50 @@ pub enum Measure {
         /// The program to compare with.
         #[arg(long, default_value = "kcat", env = "CUTOVER_KCAT")]
         kcat: String,
+    },
+    /// Stored rows of two databases compared, beside reladiff on the same rows; both name ten rows that differ.
+    ///
+    /// Starts a server of the lab, or makes and removes two databases on the given one; about 400 bytes of disk per
+    /// row. pip installs reladiff into the lab's cache, once.
+    Compare {
+        /// A server and a role that may make databases, postgresql://user@host:port/database; without it, a lab is
+        /// started for the measurement.
+        #[arg(long, value_name = "ADDRESS")]
+        postgres: Option<String>,
+        /// Rows of the table.
+        #[arg(long, default_value_t = 1_000_000)]
+        rows: u64,
+    },
+    /// Table to stored ledger, beside psql copying the same table into nothing.
+    ///
+    /// Starts a server of the lab, or makes and removes a database on the given one; about 200 bytes of disk per row.
+    Tables {
+        /// A server and a role that may make databases, postgresql://user@host:port/database; without it, a lab is
+        /// started for the measurement.
+        #[arg(long, value_name = "ADDRESS")]
+        postgres: Option<String>,
+        /// Rows of the table.
+        #[arg(long, default_value_t = 3_000_000)]
+        rows: u64,
+        /// Where the ledgers are written meanwhile.
+        #[arg(long, default_value = "/var/tmp")]
+        folder: PathBuf,
+    },
+    /// Slot to committed ledger, beside pg_recvlogical reading the same changes into nothing.
+    ///
+    /// Starts a server of the lab, or makes and removes a database and slots on the given one; about 500 bytes of disk
+    /// per row.
+    Witness {
+        /// A server and a role that may make databases and slots, postgresql://user@host:port/database; without it, a
+        /// lab is started for the measurement.
+        #[arg(long, value_name = "ADDRESS")]
+        postgres: Option<String>,
+        /// Rows that are written.
+        #[arg(long, default_value_t = 1_000_000)]
+        rows: u64,
+        /// Where the ledgers are written meanwhile.
+        #[arg(long, default_value = "/var/tmp")]
+        folder: PathBuf,
     },
     /// Decoding alone, beside serde_json on the same bytes; needs no server.
     Parse {

@@ -7,6 +7,7 @@ mod args;
 mod commands;
 mod output;
 mod signals;
+mod spool;
 
 use std::process::ExitCode;
 

@@ -49,6 +49,24 @@ fn unknown_scenario_runbook_key_and_flag_are_named_with_the_right_one() {
 }
 
 #[test]
+fn addresses_that_are_none_are_refused_and_a_password_in_one_is_not_repeated() {
+    let site = Site::new();
+    let good = "postgresql://u@127.0.0.1:1/d";
+    let with = "postgresql://u:hunter2@127.0.0.1:1/d";
+    refused(&site, &["compare", good], 2, &["RIGHT"]);
+    refused(
+        &site,
+        &["compare", "rubbish", good],
+        2,
+        &["CLI-COMPARE-001"],
+    );
+    let output = site.run(&["compare", good, with]);
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output));
+    assert!(!text(&output).contains("hunter2"), "{}", text(&output));
+    refused(&site, &["compare", good, good], 6, &["127.0.0.1:1"]);
+}
+
+#[test]
 fn a_folder_that_is_no_run_is_refused() {
     let site = Site::new();
     let absent = site.path("absent");

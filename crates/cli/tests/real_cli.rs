@@ -3,9 +3,12 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::disallowed_methods,
+    clippy::print_stderr,
     reason = "a test that cannot go on has failed; the binary under test is not a lab service"
 )]
 
+#[path = "real_cli/comparing.rs"]
+mod comparing;
 #[path = "real_cli/interruption.rs"]
 mod interruption;
 #[path = "real_cli/main_job.rs"]
@@ -16,6 +19,9 @@ mod matrix;
 mod refusals;
 #[path = "support/running.rs"]
 mod running;
+#[path = "../../record/tests/server/mod.rs"]
+#[expect(dead_code, reason = "the server can do more than is asked of it here")]
+mod server;
 #[path = "support/site.rs"]
 mod site;
 #[path = "real_cli/standing_lab.rs"]

@@ -4,7 +4,7 @@
 //! xxh3 (64 bit, stable across machines and versions), stored as signed numbers because every SQL engine has
 //! those. Two different images of *one* key and LSN collide once in 2^64; values never leave the recorder.
 
-use xxhash_rust::xxh3::{Xxh3, xxh3_64_with_seed};
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// A value in canonical form.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -21,16 +21,10 @@ pub enum Canonical {
 ///
 /// A column that is not comparable leaves the hash alone but is remembered: a row is then equal *as far as it
 /// was compared*, and `Evidence` lists the column.
+#[derive(Debug, Default)]
 pub struct RowHasher {
-    state: Xxh3,
-}
-
-impl Default for RowHasher {
-    fn default() -> RowHasher {
-        RowHasher {
-            state: Xxh3::with_seed(IMAGE_SEED),
-        }
-    }
+    /// Everything that is hashed. Hashing it at once is several times faster than piece by piece.
+    bytes: Vec<u8>,
 }
 
 const IMAGE_SEED: u64 = 0x696d_6167_6531;
@@ -40,42 +34,77 @@ impl RowHasher {
     /// Adds a column. Order matters: always the table's attribute order.
     /// Lengths are part of the hash, so ("ab","c") and ("a","bc") differ.
     pub fn column(&mut self, name: &str, value: &Canonical) {
-        let (tag, text) = match value {
-            Canonical::Null => (0_u8, ""),
-            Canonical::Text(text) => (1, text.as_str()),
-            Canonical::NotCompared(_) => return,
-        };
-        self.state.update(&(name.len() as u64).to_le_bytes());
-        self.state.update(name.as_bytes());
-        self.state.update(&[tag]);
-        self.state.update(&(text.len() as u64).to_le_bytes());
-        self.state.update(text.as_bytes());
+        match value {
+            Canonical::Null => self.part(name, 0, ""),
+            Canonical::Text(text) => self.part(name, 1, text),
+            Canonical::NotCompared(_) => {}
+        }
+    }
+
+    /// Adds a column with a text that is canonical already.
+    pub fn text(&mut self, name: &str, text: &str) {
+        self.part(name, 1, text);
+    }
+
+    /// Begins another row.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+    }
+
+    fn part(&mut self, name: &str, tag: u8, text: &str) {
+        let bytes = &mut self.bytes;
+        bytes.reserve(17 + name.len() + text.len());
+        bytes.extend_from_slice(&(name.len() as u64).to_le_bytes());
+        bytes.extend_from_slice(name.as_bytes());
+        bytes.push(tag);
+        bytes.extend_from_slice(&(text.len() as u64).to_le_bytes());
+        bytes.extend_from_slice(text.as_bytes());
     }
 
     /// The hash of the row.
     pub fn finish(&self) -> i64 {
-        self.state.digest().cast_signed()
+        xxh3_64_with_seed(&self.bytes, IMAGE_SEED).cast_signed()
     }
 }
 
 /// Key text of a row: a JSON object of canonical texts in key column order, e.g. `{"id":"42"}`.
 pub fn key_text(columns: &[(&str, &Canonical)]) -> String {
-    let mut text = String::from("{");
-    for (index, (name, value)) in columns.iter().enumerate() {
-        if index > 0 {
-            text.push(',');
-        }
-        text.push_str(&serde_json::Value::from(*name).to_string());
-        text.push(':');
-        match value {
-            Canonical::Text(value) => {
-                text.push_str(&serde_json::Value::from(value.as_str()).to_string());
-            }
-            Canonical::Null | Canonical::NotCompared(_) => text.push_str("null"),
-        }
+    let mut text = String::new();
+    for (name, value) in columns {
+        push_key(
+            &mut text,
+            name,
+            match value {
+                Canonical::Text(value) => Some(value),
+                Canonical::Null | Canonical::NotCompared(_) => None,
+            },
+        );
     }
-    text.push('}');
+    text.push_str(if text.is_empty() { "{}" } else { "}" });
     text
+}
+
+/// Appends a member to a key text that begins with the first and lacks only the closing bracket.
+pub fn push_key(text: &mut String, name: &str, value: Option<&str>) {
+    text.push(if text.is_empty() { '{' } else { ',' });
+    push_json(text, name);
+    text.push(':');
+    match value {
+        Some(value) => push_json(text, value),
+        None => text.push_str("null"),
+    }
+}
+
+/// Appends a JSON string.
+fn push_json(text: &mut String, value: &str) {
+    let plain = |byte: u8| byte >= 0x20 && byte != b'"' && byte != b'\\';
+    if value.bytes().all(plain) {
+        text.push('"');
+        text.push_str(value);
+        text.push('"');
+    } else {
+        text.push_str(&serde_json::Value::from(value).to_string());
+    }
 }
 
 /// Hash of relation and key text.
@@ -115,8 +144,17 @@ mod tests {
         assert_eq!(one, hash(&[("a", text("ab")), ("b", text("c"))]));
     }
 
+    /// Values from another implementation of xxh3.
     #[test]
     fn hashes_are_stable_across_versions_because_ledgers_are_kept() {
+        let text = |value: &str| Canonical::Text(value.into());
+        let long = "x".repeat(1000);
+        let one = [("id", text("1"))];
+        let two = [("id", text("1")), ("n", Canonical::Null)];
+        assert_eq!(hash(&one), 6_242_031_176_374_577_166);
+        assert_eq!(hash(&two), 6_435_709_694_329_058_758);
+        assert_eq!(hash(&[("a", text(&long))]), -7_792_471_333_983_144_901);
+        assert_eq!(hash(&[]), -1_973_575_447_786_476_153);
         assert_eq!(
             key_hash("public.orders", "{\"id\":\"1\"}"),
             key_hash("public.orders", "{\"id\":\"1\"}")

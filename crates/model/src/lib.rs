@@ -6,6 +6,7 @@
 
 pub mod canonical;
 pub mod change;
+pub mod comparison;
 pub mod event;
 pub mod evidence;
 pub mod exit;

@@ -32,6 +32,15 @@ pub enum RecordError {
     /// The witness met something that it must not pass over.
     #[error("witness: {0}")]
     Witness(String),
+    /// A table that was to be compared is on neither side.
+    #[error("neither side has a table '{0}'")]
+    NoTable(String),
+    /// Rows that differ could not be kept until they are shown.
+    #[error("keeping the rows that differ")]
+    Differences {
+        /// Why.
+        source: std::io::Error,
+    },
     /// A recorder thread could not be started, or ended without an answer.
     #[error("recorder thread: {0}")]
     Thread(String),
@@ -50,9 +59,11 @@ impl Classified for RecordError {
             RecordError::Kafka(error) => error.permanence(),
             RecordError::Registry { source, .. } => source.permanence(),
             RecordError::Ledger(error) => error.permanence(),
-            RecordError::Shape(_) | RecordError::Witness(_) | RecordError::Thread(_) => {
-                Permanence::Definite
-            }
+            RecordError::Shape(_)
+            | RecordError::Witness(_)
+            | RecordError::NoTable(_)
+            | RecordError::Differences { .. }
+            | RecordError::Thread(_) => Permanence::Definite,
         }
     }
 
@@ -63,6 +74,8 @@ impl Classified for RecordError {
             RecordError::Registry { source, .. } => source.exit_code(),
             RecordError::Ledger(error) => error.exit_code(),
             RecordError::Shape(_) | RecordError::Witness(_) => ExitCode::Unknown,
+            RecordError::NoTable(_) => ExitCode::Usage,
+            RecordError::Differences { .. } => ExitCode::Refused,
             RecordError::Thread(_) => ExitCode::Internal,
         }
     }
@@ -80,6 +93,12 @@ impl Classified for RecordError {
             RecordError::Witness(_) => {
                 Some("record again from a fresh run folder with a fresh witness slot".to_owned())
             }
+            RecordError::NoTable(_) => Some(
+                "give tables as schema.name, exactly as PostgreSQL stores the two names".to_owned(),
+            ),
+            RecordError::Differences { .. } => {
+                Some("make room in the folder that TMPDIR names".to_owned())
+            }
             RecordError::Thread(_) => None,
         }
     }
@@ -92,6 +111,8 @@ impl Classified for RecordError {
             RecordError::Ledger(error) => error.code(),
             RecordError::Shape(_) => "RECORD-SHAPE-001",
             RecordError::Witness(_) => "RECORD-WITNESS-001",
+            RecordError::NoTable(_) => "RECORD-COMPARE-001",
+            RecordError::Differences { .. } => "RECORD-COMPARE-002",
             RecordError::Thread(_) => "RECORD-THREAD-001",
         }
     }

@@ -2,17 +2,16 @@
 //!
 //! All tables are read in one REPEATABLE READ transaction, hence from one snapshot, through COPY, row by row.
 
-use std::pin::pin;
-
-use bytes::{Buf, BytesMut};
-use cutover_clients::pg::{self, PgAddress, PgError};
+use cutover_clients::pg::PgAddress;
+use cutover_clients::pg::copy::{Snapshot, unescape};
 use cutover_ledger::StoredWriter;
 use cutover_model::table::quote_identifier;
 use cutover_model::{StoredRow, TableShape};
-use futures_util::TryStreamExt;
+use tokio::sync::mpsc::Sender;
 
 use crate::canonical::{null, row_image};
 use crate::notes::Notes;
+use crate::quick_row::QuickRow;
 use crate::{RecordError, printed};
 
 /// What was recorded.
@@ -34,55 +33,93 @@ pub async fn record_tables(
     incarnation: i32,
     writer: &mut StoredWriter,
 ) -> Result<TablesEnd, RecordError> {
-    let client = pg::connect(address, "cutover-tables").await?;
-    let failed = |what: &str| {
-        let what = what.to_owned();
-        move |source| PgError::Sql { what, source }
-    };
-    client
-        .batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        .await
-        .map_err(failed("opening a snapshot of the tables"))?;
-    let mut recorded = TablesEnd::default();
-    for shape in shapes {
-        let what = format!("reading table {}", shape.relation);
-        let stream = client
-            .copy_out(&copy_command(shape))
-            .await
-            .map_err(failed(&what))?;
-        let mut stream = pin!(stream);
-        let mut pending = BytesMut::new();
-        while let Some(chunk) = stream.try_next().await.map_err(failed(&what))? {
-            pending.extend_from_slice(&chunk);
-            while let Some(end) = pending.iter().position(|byte| *byte == b'\n') {
-                let line = pending.split_to(end);
-                pending.advance(1);
-                writer.append(&stored_row(shape, incarnation, &line, &mut recorded.notes)?)?;
-                recorded.rows += 1;
+    let (sender, mut receiver) = tokio::sync::mpsc::channel(CHUNKS_AHEAD);
+    let (address, commands) = (address.clone(), commands(shapes));
+    // Receiving goes on while rows are hashed and written.
+    let reading = tokio::task::spawn_blocking(move || read(&address, &commands, &sender));
+    let (mut recorded, mut quick) = (TablesEnd::default(), None);
+    while let Some((place, chunk)) = receiver.recv().await {
+        let chunk: Vec<u8> = chunk;
+        if quick.as_ref().is_none_or(|(known, _)| *known != place) {
+            quick = Some((place, QuickRow::new(&shapes[place], incarnation)));
+        }
+        let Some((_, quick)) = &mut quick else {
+            continue;
+        };
+        for line in chunk.split_inclusive(|byte| *byte == b'\n') {
+            let line = line.strip_suffix(b"\n").unwrap_or(line);
+            if quick.read(line) {
+                writer.append(quick.row())?;
+            } else {
+                let notes = &mut recorded.notes;
+                writer.append(&stored_row(&shapes[place], incarnation, line, notes)?)?;
             }
+            recorded.rows += 1;
         }
     }
-    client
-        .batch_execute("COMMIT")
-        .await
-        .map_err(failed("closing the snapshot of the tables"))?;
+    // The receiver has ended, so the reader has: with everything read, or with why not.
+    let read = reading.await;
+    read.map_err(|panic| RecordError::Thread(panic.to_string()))??;
     Ok(recorded)
 }
 
-fn copy_command(shape: &TableShape) -> String {
+/// Bytes of rows that are handed on at a time, and how often before the reader waits.
+const CHUNK: usize = 256 * 1024;
+const CHUNKS_AHEAD: usize = 4;
+
+/// A table's place among those asked for, and whole rows of it.
+type Chunk = (usize, Vec<u8>);
+
+/// What is asked, and what it is called.
+fn commands(shapes: &[TableShape]) -> Vec<(String, String)> {
+    let what = |shape: &TableShape| format!("reading table {}", shape.relation);
+    shapes
+        .iter()
+        .map(|shape| (query(shape), what(shape)))
+        .collect()
+}
+
+/// Reads all tables from one snapshot. Ends without an error when nobody takes rows any more.
+fn read(
+    address: &PgAddress,
+    commands: &[(String, String)],
+    sender: &Sender<Chunk>,
+) -> Result<(), RecordError> {
+    let mut snapshot = Snapshot::open(address, &[])?;
+    for (place, (query, what)) in commands.iter().enumerate() {
+        let mut rows = snapshot.copy(query, what)?;
+        let mut chunk = Vec::with_capacity(CHUNK);
+        while rows.advance()? {
+            chunk.extend_from_slice(rows.line());
+            if chunk.len() >= CHUNK {
+                let full = std::mem::replace(&mut chunk, Vec::with_capacity(CHUNK));
+                if sender.blocking_send((place, full)).is_err() {
+                    return Ok(());
+                }
+            }
+        }
+        if !chunk.is_empty() && sender.blocking_send((place, chunk)).is_err() {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+fn query(shape: &TableShape) -> String {
     let columns: Vec<String> = shape
         .columns
         .iter()
         .map(|column| quote_identifier(&column.name))
         .collect();
     format!(
-        "COPY (SELECT {} FROM {}) TO STDOUT",
+        "SELECT {} FROM {}",
         columns.join(", "),
         shape.relation.quoted()
     )
 }
 
-fn stored_row(
+/// The row of a line, whatever is in it.
+pub(crate) fn stored_row(
     shape: &TableShape,
     incarnation: i32,
     line: &[u8],
@@ -118,43 +155,11 @@ fn stored_row(
     })
 }
 
-/// Takes COPY's backslash escapes back.
-fn unescape(field: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(field.len());
-    let mut rest = field.iter();
-    while let Some(byte) = rest.next() {
-        if *byte != b'\\' {
-            bytes.push(*byte);
-            continue;
-        }
-        bytes.push(match rest.next() {
-            Some(b'b') => 8,
-            Some(b'f') => 12,
-            Some(b'n') => b'\n',
-            Some(b'r') => b'\r',
-            Some(b't') => b'\t',
-            Some(b'v') => 11,
-            Some(other) => *other,
-            None => b'\\',
-        });
-    }
-    bytes
-}
-
 #[cfg(test)]
 mod tests {
     use cutover_model::{Column, Relation, ReplicaIdentity};
 
     use super::*;
-
-    #[test]
-    fn escapes_of_copy_are_taken_back() {
-        assert_eq!(
-            unescape(b"a\\tb\\\\c\\n\\r\\b\\f\\v"),
-            b"a\tb\\c\n\r\x08\x0c\x0b"
-        );
-        assert_eq!(unescape(b"plain"), b"plain");
-    }
 
     #[test]
     fn a_null_and_the_text_of_its_escape_are_two_things() {

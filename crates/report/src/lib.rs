@@ -4,6 +4,7 @@
 //! The rule it protects: text that came from a database, a topic or a server can never steer the reader's
 //! terminal or break a report, because every value passes through [`text`] first.
 
+pub mod comparison;
 mod error;
 pub mod explain;
 pub mod gap;

@@ -2,6 +2,10 @@
 
 mod story;
 
+use cutover_model::comparison::{
+    COMPARE_FORMAT, ComparedBy, ComparedSide, Comparison, RowCounts, RowDifference,
+    RowDifferenceKind, TableComparison, TableState,
+};
 use cutover_model::event::EVENT_FORMAT;
 use cutover_model::matrix::{MATRIX_FORMAT, Matrix, MatrixCell};
 use cutover_model::plan::{Runbook, RunbookClass, RunbookStep};
@@ -397,4 +401,67 @@ pub fn gap() -> cutover_model::gap::GapReport {
         planned_records: 2,
         written: None,
     }
+}
+
+/// Two tables of two databases, one with rows that differ.
+pub(crate) fn comparison() -> (Comparison, Vec<RowDifference>) {
+    let side = |host: &str, version: &str| ComparedSide {
+        address: format!("u@{host}:5432/d"),
+        server_version: version.to_owned(),
+    };
+    let table = |name: &str, state, by, reasons: &[&str]| TableComparison {
+        table: name.to_owned(),
+        state,
+        by,
+        key: if by == ComparedBy::Key {
+            vec!["id".to_owned()]
+        } else {
+            Vec::new()
+        },
+        columns: vec!["id".to_owned(), "amount".to_owned(), "name".to_owned()],
+        rows: RowCounts::default(),
+        reasons: reasons.iter().map(|reason| (*reason).to_owned()).collect(),
+    };
+    let mut orders = table("public.orders", TableState::Different, ComparedBy::Key, &[]);
+    orders.rows = RowCounts {
+        left: 3,
+        right: 2,
+        equal: 1,
+        different: 1,
+        missing_left: 0,
+        missing_right: 1,
+    };
+    let reasons = ["column x is only on the left"];
+    let log = table(
+        "public.log",
+        TableState::NotCompared,
+        ComparedBy::Content,
+        &reasons,
+    );
+    let row = |kind, id: &str, columns: &[&str]| RowDifference {
+        table: "public.orders".to_owned(),
+        kind,
+        key: [("id".to_owned(), id.to_owned())].into(),
+        content: None,
+        count: 1,
+        columns: columns.iter().map(|name| (*name).to_owned()).collect(),
+    };
+    let rows = vec![
+        row(
+            RowDifferenceKind::Different,
+            "7\u{1b}[1m",
+            &["amount", "name"],
+        ),
+        row(RowDifferenceKind::MissingRight, "9", &[]),
+    ];
+    let comparison = Comparison {
+        format: COMPARE_FORMAT.to_owned(),
+        verdict: Verdict::Fail,
+        exit_code: 4,
+        left: side("old", "15.18"),
+        right: side("new", "17.11"),
+        reasons: Vec::new(),
+        tables: vec![orders, log],
+    };
+    (comparison, rows)
 }

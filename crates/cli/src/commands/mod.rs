@@ -2,6 +2,7 @@
 //! what is to be printed.
 
 mod bench;
+mod compare;
 mod explain;
 mod gap;
 mod lab;
@@ -84,6 +85,7 @@ pub async fn run(arguments: Arguments) -> Outcome {
             debezium,
             to,
         } => lint::run(&config, &debezium, to.as_deref(), settings),
+        Command::Compare(what) => compare::run(what, settings).await,
         Command::Gap { action } => gap::run(action, settings).await,
         Command::Lab { action } => lab::run(action, settings).await,
     }

@@ -170,7 +170,10 @@ fn own_address(starting: &Starting) -> Result<PgAddress, Failure> {
     })
 }
 
-fn password(file: Option<&Path>, address: &PgAddress) -> Result<Option<Secret>, Failure> {
+pub(super) fn password(
+    file: Option<&Path>,
+    address: &PgAddress,
+) -> Result<Option<Secret>, Failure> {
     if let Some(file) = file {
         let text = read(file)?;
         return Ok(Some(Secret::new(text.trim_end_matches(['\r', '\n']))));

@@ -1,4 +1,4 @@
-//! Opening a replication session: startup message and authentication.
+//! Opening a session of our own protocol client: startup message and authentication.
 //!
 //! Trust, cleartext, MD5 and SCRAM-SHA-256. With SCRAM the server proves that it knows the password as well,
 //! and a server that skips its proof is refused.
@@ -24,16 +24,19 @@ pub(super) struct Welcome {
     pub server_version: String,
 }
 
-/// Logs in on a fresh connection.
-pub(super) fn login(wire: &mut Wire, address: &PgAddress) -> Result<Welcome, PgError> {
+/// Logs in on a fresh connection; `more` are parameters of the startup message beside the usual ones.
+pub(super) fn login(
+    wire: &mut Wire,
+    address: &PgAddress,
+    more: &[(&str, &str)],
+) -> Result<Welcome, PgError> {
     let mut parameters = vec![
         ("user", address.user.as_str()),
         ("database", address.database.as_str()),
-        ("replication", "database"),
-        ("application_name", "cutover-witness"),
         ("client_encoding", "UTF8"),
     ];
     parameters.extend(SESSION_SETTINGS);
+    parameters.extend_from_slice(more);
     let mut out = BytesMut::new();
     frontend::startup_message(parameters, &mut out).map_err(|error| refused(address, &error))?;
     wire.send(&out)?;

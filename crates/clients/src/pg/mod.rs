@@ -6,6 +6,7 @@
 
 pub mod address;
 mod composition;
+pub mod copy;
 mod cursor;
 mod error;
 pub mod facts;

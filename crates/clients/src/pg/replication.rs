@@ -17,6 +17,11 @@ use super::login::{self, Welcome};
 use super::wire::Wire;
 use super::{PgAddress, PgError};
 
+/// What makes a session one of replication.
+const PARAMETERS: [(&str, &str); 2] = [
+    ("replication", "database"),
+    ("application_name", "cutover-witness"),
+];
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// µs from 1970 to 2000, where PostgreSQL's clock starts.
@@ -92,7 +97,7 @@ impl ReplicationStream {
     /// The server cannot be reached, or refuses the login.
     pub fn open(address: &PgAddress) -> Result<ReplicationStream, PgError> {
         let mut wire = Wire::connect(address)?;
-        let welcome = login::login(&mut wire, address)?;
+        let welcome = login::login(&mut wire, address, &PARAMETERS)?;
         Ok(ReplicationStream { wire, welcome })
     }
 

@@ -1,4 +1,4 @@
-//! Blocking socket of the replication client: whole messages in, bytes out.
+//! Blocking socket of our own protocol client: whole messages in, bytes out.
 //!
 //! Memory grows with what the server has really sent, never with what a length field claims.
 
@@ -7,7 +7,7 @@ use std::net::{TcpStream, ToSocketAddrs};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 
 use super::{PgAddress, PgError, PgHost};
 
@@ -126,13 +126,44 @@ impl Wire {
 
     /// The next message of a dialogue in which the server owes an answer.
     pub(super) fn answer(&mut self, what: &str, timeout: Duration) -> Result<Packet, PgError> {
-        self.receive(timeout)?.ok_or_else(|| PgError::Io {
-            what: what.to_owned(),
-            source: io::Error::new(io::ErrorKind::TimedOut, "the server did not answer in time"),
-        })
+        self.receive(timeout)?.ok_or_else(|| silent(what))
+    }
+
+    /// Type and length, header included, of the next message of an answer that the server owes. The message stays
+    /// where it is: [`Wire::peeked`] shows it and [`Wire::discard`] drops it, so a row that is only looked at is
+    /// never copied.
+    pub(super) fn peek(&mut self, what: &str, timeout: Duration) -> Result<(u8, usize), PgError> {
+        loop {
+            if let Some(found) = self.whole_message()? {
+                return Ok(found);
+            }
+            // Whatever arrives begins the time anew: a long answer is no silence.
+            if !self.fill(timeout)? {
+                return Err(silent(what));
+            }
+        }
+    }
+
+    /// The first `length` bytes of what has been received.
+    pub(super) fn peeked(&self, length: usize) -> &[u8] {
+        self.input.get(..length).unwrap_or_default()
+    }
+
+    /// Drops the first `length` bytes of what has been received.
+    pub(super) fn discard(&mut self, length: usize) {
+        self.input.advance(length.min(self.input.len()));
     }
 
     fn take_packet(&mut self) -> Result<Option<Packet>, PgError> {
+        let found = self.whole_message()?;
+        Ok(found.map(|(tag, length)| Packet {
+            tag,
+            whole: self.input.split_to(length),
+        }))
+    }
+
+    /// Type and length of the next message if all of it is here.
+    fn whole_message(&self) -> Result<Option<(u8, usize)>, PgError> {
         let Some((tag, length)) = header(&self.input) else {
             return Ok(None);
         };
@@ -142,13 +173,7 @@ impl Wire {
                 reason: format!("a message of {length} bytes; this is no PostgreSQL server"),
             });
         }
-        if self.input.len() <= length {
-            return Ok(None);
-        }
-        Ok(Some(Packet {
-            tag,
-            whole: self.input.split_to(length + 1),
-        }))
+        Ok((self.input.len() > length).then_some((tag, length + 1)))
     }
 
     /// Reads once; false when nothing came in time.
@@ -174,6 +199,13 @@ impl Wire {
             Err(error) if waited(&error) => Ok(false),
             Err(error) => Err(broken(error)),
         }
+    }
+}
+
+fn silent(what: &str) -> PgError {
+    PgError::Io {
+        what: what.to_owned(),
+        source: io::Error::new(io::ErrorKind::TimedOut, "the server did not answer in time"),
     }
 }
 

@@ -3,7 +3,10 @@
 //! Numbers stay text until the column's type is known; a detour over `f64` would round what it compares. An object
 //! with two members of one name is refused: readers differ in which of the two they take.
 
+mod split;
+
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::collections::HashSet;
 use std::fmt;
 
@@ -11,9 +14,14 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use serde_json::error::Category;
 use serde_json::value::RawValue;
 
+use split::split;
+
 /// Members of an object in the order they stand there.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Fields<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+pub(crate) struct Fields<'a>(Vec<Member<'a>>);
+
+/// A name, and the exact text of its value.
+type Member<'a> = (Cow<'a, str>, &'a str);
 
 /// A JSON text that is an object, null, or something else.
 #[derive(Debug, Clone)]
@@ -27,8 +35,11 @@ impl<'a> Fields<'a> {
     pub(crate) fn parse(json: &'a str) -> Result<Shape<'a>, String> {
         let text = json.trim_start();
         if text.starts_with('{') {
-            let fields = serde_json::from_str(text).map_err(|error| no_json(&error))?;
-            return Ok(Shape::Object(fields));
+            if let Some(members) = quickly(text) {
+                return Ok(Shape::Object(Fields(members)));
+            }
+            let members = parsed(text).map_err(|error| no_json(&error))?;
+            return Ok(Shape::Object(Fields(members)));
         }
         let value: &RawValue = serde_json::from_str(text).map_err(|error| no_json(&error))?;
         Ok(match value.get() {
@@ -40,13 +51,13 @@ impl<'a> Fields<'a> {
     /// The text of a member; a member that is `null` counts as there.
     pub(crate) fn get(&self, name: &str) -> Option<&'a str> {
         let member = self.0.iter().find(|(key, _)| key == name);
-        member.map(|(_, value)| value.get())
+        member.map(|(_, value)| *value)
     }
 
     /// As [`Fields::get`], looking at a likely place first.
     pub(crate) fn get_near(&self, place: usize, name: &str) -> Option<&'a str> {
         match self.0.get(place) {
-            Some((key, value)) if key == name => Some(value.get()),
+            Some((key, value)) if key == name => Some(value),
             _ => self.get(name),
         }
     }
@@ -73,8 +84,64 @@ impl<'a> Fields<'a> {
     }
 }
 
+thread_local! {
+    /// Objects until the next one that is split both ways.
+    static UNTIL_CHECK: Cell<u32> = const { Cell::new(0) };
+    /// The parser saw something else than [`split`] did: from there on only the parser counts.
+    static DISTRUSTED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// One object in so many is split both ways.
+const CHECK_EVERY: u32 = 1024;
+
+/// What there is to say once an object was found that the parser reads otherwise.
+pub(super) fn distrust() -> Option<String> {
+    let said = "a record was read otherwise by the JSON parser than by the quick splitting of objects, so what was \
+                read before it may be wrong; every later record went through the parser";
+    DISTRUSTED.get().then(|| said.to_owned())
+}
+
+/// The members without the parser, if that can be trusted with this object.
+fn quickly(text: &str) -> Option<Vec<Member<'_>>> {
+    if DISTRUSTED.get() {
+        return None;
+    }
+    let members = split(text)?;
+    let members: Vec<Member<'_>> = members
+        .into_iter()
+        .map(|(name, value)| (Cow::Borrowed(name), value))
+        .collect();
+    if twice(&members) {
+        return None;
+    }
+    let until = UNTIL_CHECK.get();
+    if until > 0 {
+        UNTIL_CHECK.set(until - 1);
+        return Some(members);
+    }
+    UNTIL_CHECK.set(CHECK_EVERY - 1);
+    if parsed(text).is_ok_and(|parsed| parsed == members) {
+        return Some(members);
+    }
+    DISTRUSTED.set(true);
+    None
+}
+
+/// The members by the parser.
+fn parsed(text: &str) -> Result<Vec<Member<'_>>, serde_json::Error> {
+    let Members(members) = serde_json::from_str(text)?;
+    Ok(members)
+}
+
 /// The value of a JSON string.
 pub(crate) fn string(json: &str) -> Option<Cow<'_, str>> {
+    let inside = json
+        .strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"'));
+    let plain = |byte: u8| byte >= 0x20 && byte != b'"' && byte != b'\\';
+    if let Some(text) = inside.filter(|text| text.bytes().all(plain)) {
+        return Some(Cow::Borrowed(text));
+    }
     serde_json::from_str::<Text<'_>>(json)
         .ok()
         .map(|text| text.0)
@@ -84,7 +151,7 @@ pub(crate) fn string(json: &str) -> Option<Cow<'_, str>> {
 const PAIRS_MAX: usize = 48;
 const TWICE: &str = "two members of one name";
 
-fn twice(members: &[(Cow<'_, str>, &RawValue)]) -> bool {
+fn twice(members: &[Member<'_>]) -> bool {
     if members.len() > PAIRS_MAX {
         let mut seen = HashSet::with_capacity(members.len());
         return !members.iter().all(|(name, _)| seen.insert(name.as_ref()));
@@ -108,34 +175,53 @@ fn no_json(error: &serde_json::Error) -> String {
 #[derive(serde::Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
-impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Fields<'a>, D::Error> {
-        struct Members;
-        impl<'de> Visitor<'de> for Members {
-            type Value = Fields<'de>;
+struct Members<'a>(Vec<Member<'a>>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Members<'a>, D::Error> {
+        struct Object;
+        impl<'de> Visitor<'de> for Object {
+            type Value = Members<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields<'de>, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
                 let mut members = Vec::with_capacity(16);
                 while let Some(Text(name)) = map.next_key()? {
-                    members.push((name, map.next_value()?));
+                    let value: &RawValue = map.next_value()?;
+                    members.push((name, value.get()));
                 }
                 match twice(&members) {
                     true => Err(A::Error::custom(TWICE)),
-                    false => Ok(Fields(members)),
+                    false => Ok(Members(members)),
                 }
             }
         }
-        deserializer.deserialize_map(Members)
+        deserializer.deserialize_map(Object)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_parser_reads_otherwise_is_said_and_from_then_on_only_the_parser_counts() {
+        // A control character, which no string of JSON holds; the quick way does not look inside strings.
+        let broken = "{\"a\":\"\u{1}\"}";
+        let plain = "{\"a\":1}";
+        UNTIL_CHECK.set(1);
+        assert!(matches!(Fields::parse(plain), Ok(Shape::Object(_))));
+        assert_eq!(distrust(), None);
+        assert!(Fields::parse(broken).is_err());
+        assert!(distrust().is_some_and(|said| said.contains("read otherwise")));
+        assert!(Fields::parse(broken).is_err());
+        assert!(matches!(Fields::parse(plain), Ok(Shape::Object(_))));
+        DISTRUSTED.set(false);
+        UNTIL_CHECK.set(0);
+    }
 
     #[test]
     fn a_name_that_stands_twice_is_refused_in_small_objects_and_in_large_ones() {

@@ -2,23 +2,39 @@
 
 use std::borrow::Cow;
 
-use serde::Deserialize;
-
-use super::fields::{Fields, Shape};
+use super::fields::{Fields, Shape, string};
 use super::transaction::Place;
 use super::{Facts, RowPlace};
 
 /// The part of the source block that carries identity.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default)]
 pub(super) struct Source<'a> {
-    #[serde(borrow, default)]
     pub(super) schema: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
     pub(super) table: Option<Cow<'a, str>>,
-    #[serde(rename = "txId", default)]
     xid: Option<i64>,
-    #[serde(default)]
     lsn: Option<i64>,
+}
+
+impl<'a> Source<'a> {
+    /// `None` if it is no object, or a member is not of its type.
+    fn read(json: &'a str) -> Option<Source<'a>> {
+        let Ok(Shape::Object(fields)) = Fields::parse(json) else {
+            return None;
+        };
+        let text = |name| fields.present(name).map(string);
+        let number = |name| fields.present(name).map(|value| value.parse().ok());
+        Some(Source {
+            schema: whole(text("schema"))?,
+            table: whole(text("table"))?,
+            xid: whole(number("txId"))?,
+            lsn: whole(number("lsn"))?,
+        })
+    }
+}
+
+/// Nothing is fine, something that cannot be read is not.
+fn whole<T>(read: Option<Option<T>>) -> Option<Option<T>> {
+    read.map_or(Some(None), |value| value.map(Some))
 }
 
 /// Whether an object is an envelope. A flat row can have columns of these names, but none of them an object.
@@ -27,13 +43,30 @@ pub(super) fn is_envelope(fields: &Fields<'_>) -> bool {
     object("source") && fields.get("op").is_some()
 }
 
+/// What decoding does before it looks at any value, alone: members of the envelope, of both rows and of the source.
+/// Gives their number; `None` if it is no envelope.
+pub fn take_apart(json: &str) -> Option<usize> {
+    let Ok(Shape::Object(whole)) = Fields::parse(json) else {
+        return None;
+    };
+    let mut members = whole.len();
+    for part in ["before", "after", "source"] {
+        if let Some(json) = whole.present(part) {
+            match Fields::parse(json) {
+                Ok(Shape::Object(inside)) => members += inside.len(),
+                _ => return None,
+            }
+        }
+    }
+    Some(members)
+}
+
 /// Takes an envelope apart.
 pub(super) fn read<'a>(fields: &Fields<'a>) -> Result<(Source<'a>, Facts<'a>), String> {
     let source = fields
         .present("source")
         .ok_or("the source block is missing")?;
-    let source: Source<'a> = serde_json::from_str(source)
-        .map_err(|_| "the source block is not as Debezium writes it")?;
+    let source = Source::read(source).ok_or("the source block is not as Debezium writes it")?;
     let letter = fields.string("op").ok_or("'op' is no text")?;
     let op = letter
         .parse()
@@ -66,7 +99,7 @@ pub(super) fn message<'a>(
     let Ok(Shape::Object(message)) = Fields::parse(fields.present("message")?) else {
         return None;
     };
-    let source: Source<'_> = serde_json::from_str(fields.present("source")?).ok()?;
+    let source = Source::read(fields.present("source")?)?;
     Some((
         message.string("prefix")?,
         message.string("content")?,

@@ -39,6 +39,7 @@ use cutover_model::{ChangeRow, Op, ReplicaIdentity, TableShape};
 pub use decoded::{Change, Decoded, Message, TopicKind};
 pub use encoding::settle;
 pub use framing::Part;
+pub use json_envelope::take_apart;
 pub use modes::{
     Binary, ConverterModes, Decimal, Hstores, Intervals, TimePrecision, record_options,
     registry_option,
@@ -211,6 +212,7 @@ impl<'a> Decoder<'a> {
             _ => self.record(&mut topic, record, incarnation),
         };
         self.topics.insert(record.topic.to_owned(), topic);
+        self.notes.problems.extend(fields::distrust());
         decoded.unwrap_or_else(|unread| match unread {
             Unread::Undecoded(why) => Decoded::Undecoded(why),
             Unread::Registry(error) => Decoded::Unknown(error),

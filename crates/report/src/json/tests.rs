@@ -127,6 +127,21 @@ fn the_schema_of_gaps_describes_exactly_what_is_written() {
 }
 
 #[test]
+fn a_comparison_has_exactly_the_keys_of_its_schema() {
+    use crate::comparison::{TAIL_JSON, difference_json, head_json};
+    let (comparison, rows) = samples::comparison();
+    let mut text = head_json(&comparison).unwrap();
+    for (number, row) in rows.iter().enumerate() {
+        text.push_str(&difference_json(row, number == 0).unwrap());
+    }
+    text.push_str(TAIL_JSON);
+    let described = schema("compare-1.schema.json");
+    let value: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(value["differences"].as_array().unwrap().len(), rows.len());
+    agree(&described, &described, &value, "comparison");
+}
+
+#[test]
 fn the_fields_that_every_version_keeps_are_there() {
     let keys = |value: &Value| -> BTreeSet<String> {
         value.as_object().unwrap().keys().cloned().collect()

@@ -1,0 +1,104 @@
+//! `cutover compare`: the stored rows of two databases, exactly, with every row that differs.
+//!
+//! Reads only, each side in one snapshot. What differs is kept on disk while tables are read and printed at the end,
+//! so neither the tables nor their differences need to fit into memory, and stdout never holds half a result.
+
+use std::path::Path;
+
+use cutover_clients::pg::PgAddress;
+use cutover_model::comparison::{Comparison, RowDifference};
+use cutover_model::{ExitCode, Failure};
+use cutover_record::compare::{CompareConfig, compare};
+use cutover_report::comparison::{
+    TAIL_JSON, closing, difference, difference_json, head_json, table,
+};
+
+use super::{Settings, predict};
+use crate::args::CompareWhat;
+use crate::output::{self, Outcome};
+use crate::spool::Spool;
+
+/// Compares, and ends with 0 only if every row is equal.
+pub async fn run(what: CompareWhat, settings: Settings) -> Outcome {
+    let left = address(&what.left, what.left_password_file.as_deref());
+    let right = address(&what.right, what.right_password_file.as_deref());
+    let sides = left.and_then(|left| Ok((left, right?)));
+    let (left, right) = match sides {
+        Ok(sides) => sides,
+        Err(failure) => return Outcome::Failed(failure),
+    };
+    let config = CompareConfig {
+        left,
+        right,
+        tables: what.tables,
+        show_rows: what.show_rows,
+    };
+    let reading = tokio::task::spawn_blocking(move || {
+        let mut spool = Spool::default();
+        compare(&config, &mut spool).map(|comparison| (comparison, spool))
+    });
+    let (comparison, spool) = match reading.await {
+        Ok(Ok(read)) => read,
+        Ok(Err(error)) => return error.into(),
+        Err(panic) => return Outcome::Failed(internal(panic.to_string())),
+    };
+    match show(&comparison, spool, settings) {
+        Ok(rest) => Outcome::Done(rest, exit_of(&comparison)),
+        Err(failure) => Outcome::Failed(failure),
+    }
+}
+
+/// An address with its password from the places where passwords may be.
+pub(super) fn address(text: &str, file: Option<&Path>) -> Result<PgAddress, Failure> {
+    let mut address = PgAddress::parse(text).map_err(|error| Failure {
+        code: "CLI-COMPARE-001".into(),
+        message: error.to_string(),
+        remedy: Some("give postgresql://user@host:port/database".into()),
+        exit: ExitCode::Usage,
+    })?;
+    if let Some(password) = predict::password(file, &address)? {
+        address.password = password;
+    }
+    Ok(address)
+}
+
+fn exit_of(comparison: &Comparison) -> ExitCode {
+    ExitCode::of(comparison.verdict)
+}
+
+fn internal(message: String) -> Failure {
+    Failure {
+        code: "CLI-COMPARE-002".into(),
+        message,
+        remedy: None,
+        exit: ExitCode::Internal,
+    }
+}
+
+/// Prints all but the end, which it gives.
+fn show(comparison: &Comparison, spool: Spool, settings: Settings) -> Result<String, Failure> {
+    let broken = |error: std::io::Error| internal(format!("reading the rows that differ: {error}"));
+    let mut rows = spool.rows().map_err(broken)?.peekable();
+    if settings.json {
+        let failed = |error| Failure::of(&error);
+        output::line(&head_json(comparison).map_err(failed)?);
+        let mut first = true;
+        for row in rows {
+            let row = row.map_err(broken)?;
+            output::line(&difference_json(&row, first).map_err(failed)?);
+            first = false;
+        }
+        return Ok(TAIL_JSON.to_owned());
+    }
+    let look = settings.result_look();
+    for one in &comparison.tables {
+        output::line(&table(one, look));
+        let of_it = |row: &std::io::Result<RowDifference>| {
+            row.as_ref().map_or(true, |row| row.table == one.table)
+        };
+        while let Some(row) = rows.next_if(of_it) {
+            output::line(&difference(&row.map_err(broken)?));
+        }
+    }
+    Ok(closing(comparison, look))
+}
