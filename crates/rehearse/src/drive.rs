@@ -266,7 +266,8 @@ impl Drive<'_> {
         } else if self.scenario.upgrade.aborted {
             let driven = (&mut *self.cutover, &mut *self.hands);
             let aborted = broken_off::drive_aborting(&plan, driven, self.log, self.seed).await?;
-            let note = format!("{aborted} drivers were dropped, and others took back what they had done");
+            let note =
+                format!("{aborted} drivers were dropped, and others took back what they had done");
             self.log.sink().note(note);
         } else {
             let journal = Journal::open(&self.hands.run.journal())?;

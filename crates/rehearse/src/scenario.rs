@@ -254,7 +254,10 @@ fn check(scenario: &Scenario) -> Result<(), String> {
         return Err(reason);
     }
     if scenario.upgrade.aborted && scenario.upgrade.broken_off {
-        return Err("upgrade.aborted and upgrade.broken_off are two ways to lose drivers: choose one".into());
+        return Err(
+            "upgrade.aborted and upgrade.broken_off are two ways to lose drivers: choose one"
+                .into(),
+        );
     }
     if scenario.upgrade.reread && !scenario.upgrade.close_gap {
         return Err("upgrade.reread is for a gap that is closed: set upgrade.close_gap".into());

@@ -95,7 +95,11 @@ impl Engine {
             return Ok(Stopped::default());
         };
         let reached = |(number, _): &(u32, &Step)| *number <= standing.number;
-        let numbered = plan.steps.iter().zip(1..).map(|(step, number)| (number, step));
+        let numbered = plan
+            .steps
+            .iter()
+            .zip(1..)
+            .map(|(step, number)| (number, step));
         let done: Vec<(u32, &Step)> = numbered.take_while(reached).collect();
         let Some((number, step)) = done.last().copied() else {
             return Ok(Stopped::default());

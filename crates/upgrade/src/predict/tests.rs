@@ -415,7 +415,10 @@ fn an_offset_right_before_the_slot_resumes_and_one_exactly_at_it_is_not_proven()
     facts.offset = Some(written(begin.just_before()));
     let before = told(&facts);
     assert_eq!(before.outcome, Resumes, "{before:?}");
-    assert!(!before.because.join(" ").contains("begins exactly at"), "{before:?}");
+    assert!(
+        !before.because.join(" ").contains("begins exactly at"),
+        "{before:?}"
+    );
     facts.offset = Some(written(begin));
     let at = told(&facts);
     assert_eq!(at.outcome, Resumes, "{at:?}");
