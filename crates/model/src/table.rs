@@ -121,7 +121,7 @@ impl ValueType {
 /// Whether a column's content is compared. Settled before the first row is read, so that all ledgers agree.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Content {
+pub enum Comparison {
     /// Nobody asked what the connector is told to publish: only types that every setting shows whole are compared.
     #[default]
     Unsettled,
@@ -131,9 +131,9 @@ pub enum Content {
     LeftOut(String),
 }
 
-impl Content {
+impl Comparison {
     fn is_unsettled(&self) -> bool {
-        *self == Content::Unsettled
+        *self == Comparison::Unsettled
     }
 }
 
@@ -155,8 +155,8 @@ pub struct Column {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub made_of: Option<Box<ValueType>>,
     /// Whether its content is compared.
-    #[serde(default, skip_serializing_if = "Content::is_unsettled")]
-    pub content: Content,
+    #[serde(default, skip_serializing_if = "Comparison::is_unsettled")]
+    pub comparison: Comparison,
 }
 
 impl Column {

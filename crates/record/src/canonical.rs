@@ -11,7 +11,7 @@ mod literal;
 pub mod oid;
 
 use cutover_model::canonical::{Canonical, RowHasher, key_hash, key_text, keyless_hash};
-use cutover_model::{Column, Content, TableShape};
+use cutover_model::{Column, Comparison, TableShape};
 
 use calendar::{days, infinite, time_micros, timestamp_micros, zoned_micros};
 
@@ -133,8 +133,8 @@ fn money(text: &str) -> Option<String> {
 
 /// A null, which says nothing where the content is left out: some types are published as null whatever they hold.
 pub(crate) fn null(column: &Column) -> Canonical {
-    match (&column.content, left_out(column)) {
-        (Content::LeftOut(_), Some(why)) => Canonical::NotCompared(why),
+    match (&column.comparison, left_out(column)) {
+        (Comparison::LeftOut(_), Some(why)) => Canonical::NotCompared(why),
         (_, Some(why)) if column.generated => Canonical::NotCompared(why),
         _ => Canonical::Null,
     }
@@ -142,12 +142,12 @@ pub(crate) fn null(column: &Column) -> Canonical {
 
 /// Why a column's content is in no ledger; `None` if it is compared.
 pub(crate) fn left_out(column: &Column) -> Option<String> {
-    match &column.content {
+    match &column.comparison {
         _ if column.generated => Some("the server computes it".to_owned()),
-        Content::Compared => None,
-        Content::LeftOut(why) => Some(why.clone()),
-        Content::Unsettled if shown_by_all(column.type_oid) => None,
-        Content::Unsettled => {
+        Comparison::Compared => None,
+        Comparison::LeftOut(why) => Some(why.clone()),
+        Comparison::Unsettled if shown_by_all(column.type_oid) => None,
+        Comparison::Unsettled => {
             let type_oid = column.type_oid;
             Some(format!(
                 "type {type_oid}, and nobody asked how it is published"
@@ -358,7 +358,7 @@ mod tests {
         for (type_oid, text, wanted) in table {
             let mut column = column("c", type_oid, false);
             assert!(left_out(&column).is_some(), "{type_oid}");
-            column.content = Content::Compared;
+            column.comparison = Comparison::Compared;
             let wanted = Canonical::Text(wanted.into());
             assert_eq!(from_text(&column, text), wanted, "{type_oid} {text}");
         }
@@ -369,7 +369,7 @@ mod tests {
         ];
         for (type_oid, text) in bad {
             let mut column = column("c", type_oid, false);
-            column.content = Content::Compared;
+            column.comparison = Comparison::Compared;
             let got = from_text(&column, text);
             assert!(
                 matches!(got, Canonical::NotCompared(_)),
@@ -382,7 +382,7 @@ mod tests {
     fn a_null_says_nothing_where_the_content_is_left_out() {
         let mut column = column("c", oid::INTERVAL, false);
         assert_eq!(null(&column), Canonical::Null);
-        column.content = Content::LeftOut("why".into());
+        column.comparison = Comparison::LeftOut("why".into());
         assert_eq!(null(&column), Canonical::NotCompared("why".into()));
     }
 

@@ -146,7 +146,7 @@ fn is_canonical(type_oid: u32, text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use cutover_model::{Content, Relation, ReplicaIdentity};
+    use cutover_model::{Relation, ReplicaIdentity};
 
     use super::*;
     use crate::notes::Notes;
@@ -202,9 +202,7 @@ mod tests {
             type_oid,
             type_modifier: -1,
             key: false,
-            generated: false,
-            made_of: None,
-            content: Content::Unsettled,
+            ..Column::default()
         };
         let shape = |columns| TableShape {
             relation: Relation::new("public", "t"),
@@ -231,9 +229,7 @@ mod tests {
                     type_oid: *type_oid,
                     type_modifier: -1,
                     key: place == keyed || place == round % 11,
-                    generated: false,
-                    made_of: None,
-                    content: Content::Unsettled,
+                    ..Column::default()
                 };
                 let shape = TableShape {
                     relation: Relation::new("public", "t"),

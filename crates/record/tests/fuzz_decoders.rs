@@ -25,7 +25,7 @@ use counted::{Counted, most_held};
 use cutover_clients::kafka::Record;
 use cutover_clients::pg::pgoutput;
 use cutover_clients::registry::{Registered, RegistryError};
-use cutover_model::{Column, Content, TableShape};
+use cutover_model::{Column, TableShape};
 use cutover_record::canonical::{self, oid};
 use cutover_record::decode::{ConverterModes, Decoded, Decoder, Part, SchemaSource};
 use mutate::{Dice, mutated};
@@ -317,9 +317,7 @@ fn values_as_the_server_prints_them() {
             type_oid,
             type_modifier: -1,
             key: false,
-            generated: false,
-            made_of: None,
-            content: Content::Unsettled,
+            ..Column::default()
         };
         types.map(|type_oid| canonical::from_text(&of(type_oid), &text))
     });

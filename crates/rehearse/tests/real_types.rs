@@ -26,7 +26,7 @@ use cutover_lab::stack::RegistrySpec;
 use cutover_lab::{Home, Stack, StackSpec};
 use cutover_ledger::{ChangeWriter, StoredWriter, read_changes, read_stored};
 use cutover_model::table::{quote_identifier, quote_literal};
-use cutover_model::{Content, EventSink, Op, Relation, TableShape};
+use cutover_model::{Comparison, EventSink, Op, Relation, TableShape};
 use cutover_record::Notes;
 use cutover_record::tables::record_tables;
 use cutover_record::topics::{
@@ -391,7 +391,7 @@ fn last_images(folder: &Path) -> BTreeMap<String, Option<i64>> {
 /// Columns without content of a table, by the settled shape.
 fn left_out(shape: &TableShape) -> BTreeSet<&str> {
     let columns = shape.columns.iter();
-    let left = columns.filter(|column| column.content != Content::Compared);
+    let left = columns.filter(|column| column.comparison != Comparison::Compared);
     left.map(|column| column.name.as_str()).collect()
 }
 

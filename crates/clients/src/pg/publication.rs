@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use cutover_model::table::quote_identifier;
-use cutover_model::{Column, Content, Relation, ReplicaIdentity, TableShape};
+use cutover_model::{Column, Comparison, Relation, ReplicaIdentity, TableShape};
 use tokio_postgres::Client;
 
 use super::{PgError, composition};
@@ -161,7 +161,7 @@ pub async fn table_shapes(
                 type_modifier: row.get(5),
                 key: row.get(6),
                 generated: row.get(7),
-                content: Content::Unsettled,
+                comparison: Comparison::Unsettled,
             });
         }
     }

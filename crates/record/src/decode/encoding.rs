@@ -4,7 +4,7 @@
 //! The rule it protects: what a setting leaves out of a value is known before the first row is read, so that the column
 //! is left out everywhere, by name, and the rest of the row is still compared ([`settle`]).
 
-use cutover_model::{Column, Content, TableShape};
+use cutover_model::{Column, Comparison, TableShape};
 
 use super::layout::Node;
 use super::modes::{Binary, ConverterModes, Decimal, Hstores, Intervals, TimePrecision};
@@ -63,9 +63,9 @@ pub fn settle(shapes: &mut [TableShape], modes: &ConverterModes) {
         if column.generated {
             continue;
         }
-        column.content = match Encoding::of_type(&Typed::of(column), modes, None) {
-            Encoding::NotCompared(why) | Encoding::Lossy(why) => Content::LeftOut(why),
-            _ => Content::Compared,
+        column.comparison = match Encoding::of_type(&Typed::of(column), modes, None) {
+            Encoding::NotCompared(why) | Encoding::Lossy(why) => Comparison::LeftOut(why),
+            _ => Comparison::Compared,
         };
     }
 }

@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use cutover_model::Content;
+use cutover_model::Comparison;
 
 use super::*;
 
@@ -144,7 +144,7 @@ fn shown(form: &str, modes: &[&str; 6]) -> Vec<(String, Shown)> {
     let rows = lines("types_rows.jsonl");
     let one = |place: usize| {
         let column = &wide.columns[place];
-        if let Content::LeftOut(why) = &column.content {
+        if let Comparison::LeftOut(why) = &column.comparison {
             return (column.name.clone(), Shown::LeftOut(why.clone()));
         }
         let narrow = [narrow(&wide, place)];
@@ -334,7 +334,7 @@ fn untouched(form: &str, modes: &[&str; 6]) -> BTreeMap<String, &'static str> {
     let mut found = BTreeMap::new();
     for place in 2..wide.columns.len() {
         let name = wide.columns[place].name.clone();
-        if wide.columns[place].content != Content::Compared {
+        if wide.columns[place].comparison != Comparison::Compared {
             continue;
         }
         let narrow = [narrow(&wide, place)];
@@ -472,7 +472,7 @@ fn what_every_form_leaves_out_is_settled_before_a_record_is_read() {
         let left: BTreeSet<&String> = shapes[0]
             .columns
             .iter()
-            .filter(|column| column.content != Content::Compared)
+            .filter(|column| column.comparison != Comparison::Compared)
             .map(|column| &column.name)
             .collect();
         let named: BTreeSet<&String> = decoder
