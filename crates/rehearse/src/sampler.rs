@@ -1,8 +1,8 @@
 //! Counts what is committed and what is published while the load writes, the cutover included: the curves of the
 //! report's timeline.
 //!
-//! It looks from outside only: at the load's own numbers and at the ends of the topics. A look at the database could get
-//! in the way of a step that waits until nobody is connected. What could not be read is absent, never carried on.
+//! It looks from outside only: at the load's own numbers and at the ends of the topics. A look at the database could
+//! get in the way of a step that waits until nobody is connected. What could not be read is absent, never carried on.
 
 use std::sync::Arc;
 use std::time::Duration;

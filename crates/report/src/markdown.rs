@@ -1,7 +1,7 @@
-//! A run as a document in Markdown: the content of the page, for whoever pastes it into a ticket or keeps it beside code.
+//! A run as a document in Markdown: the content of the page, for a ticket, or to keep beside code.
 //!
-//! The rule it protects: foreign text stays text. What Markdown or HTML would act upon is escaped, and pictures are told
-//! as tables.
+//! The rule it protects: foreign text stays text. What Markdown or HTML would act upon is escaped, and pictures
+//! are told as tables.
 
 use std::fmt::Write as _;
 

@@ -24,14 +24,16 @@ pub const ALL: &[Explanation] = &[
             "The connector fails at its start and says so; nothing is delivered until somebody acts.",
             "The message of the failed task, and the slot: missing, lost, or beyond the offset.",
             "The slot is gone or was invalidated, or the version looks whether the offset is still in the log.",
-            "Follow the remedy of the prediction: usually make the slot, then write the offset. What the slot holds stays there.",
+            "Follow the remedy of the prediction: usually make the slot, then write the offset. What the slot holds \
+             stays there.",
         ],
     ),
     entry(
         OUTCOME,
         "resnapshots",
         [
-            "The connector reads the tables again: the history in between is gone, and deletes of that time never arrive.",
+            "The connector reads the tables again: the history in between is gone, and deletes of that time never \
+             arrive.",
             "snapshot.mode, and whether there is a stored offset.",
             "The offset is missing or is not looked at, and snapshot.mode allows a snapshot.",
             "Set snapshot.mode=no_data (never up to 2.5) and write the offset, if the log still holds what is missing.",
@@ -54,7 +56,8 @@ pub const ALL: &[Explanation] = &[
             "The connector runs and delivers events a second time.",
             "The stored offset against what the topics hold.",
             "The offset is older than what was delivered: it was not stored at the last stop, or was reset.",
-            "Drain, stop, and let Connect store the offset; or write it. Consumers that are idempotent by key and LSN are safe.",
+            "Drain, stop, and let Connect store the offset; or write it. Consumers that are idempotent by key and \
+             LSN are safe.",
         ],
     ),
     entry(
@@ -163,7 +166,8 @@ pub const ALL: &[Explanation] = &[
         [
             "offset.mismatch.strategy has an unknown value, or trusts the slot.",
             "The option (3.4 and newer), the slot and the offset.",
-            "trust_slot goes on from the slot whatever the offset says: right for one start after an upgrade, wrong for ever.",
+            "trust_slot goes on from the slot whatever the offset says: right for one start after an upgrade, wrong \
+             for ever.",
             "Take it away after that start.",
         ],
     ),

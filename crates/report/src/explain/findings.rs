@@ -101,7 +101,8 @@ pub const ALL: &[Explanation] = &[
         KIND,
         "divergent",
         [
-            "Same change or same key, other content: a record differs from what was committed, or the folded topic from the table.",
+            "Same change or same key, other content: a record differs from what was committed, or the folded topic \
+             from the table.",
             "Columns not compared (ledger/evidence.json) and other findings of the key.",
             "Something lost or repeated before it, unchanged TOAST values, or a converter that rounds.",
             "Look at lost first; `cutover gap close`, or a re-read of the key.",
@@ -153,7 +154,8 @@ pub const ALL: &[Explanation] = &[
         [
             "The server acknowledged a commit, and the witness never saw the change.",
             "The attempted ledger (outcome ok) against the committed one.",
-            "A crash with synchronous_commit=off, a failover to a standby that lagged, or a restore to an earlier point.",
+            "A crash with synchronous_commit=off, a failover to a standby that lagged, or a restore to an earlier \
+             point.",
             "This is a loss in the database itself: compare the restore point with the last commit.",
         ],
     ),
@@ -171,7 +173,8 @@ pub const ALL: &[Explanation] = &[
         KIND,
         "undecidable",
         [
-            "A truncate whose place among the rows of its table no consumer can know. No violation: it makes the run unknown.",
+            "A truncate whose place among the rows of its table no consumer can know. No violation: it makes the run \
+             unknown.",
             "The table and the number of its partitions.",
             "The table has several partitions, and a truncate stands in one of them.",
             "Give such tables one partition, or do not truncate during the upgrade.",
@@ -181,7 +184,8 @@ pub const ALL: &[Explanation] = &[
         CHECK,
         "a1_attempted",
         [
-            "Attempted against committed: what PostgreSQL acknowledged the witness saw, what was rolled back it did not.",
+            "Attempted against committed: what PostgreSQL acknowledged the witness saw, what was rolled back it did \
+             not.",
             "The attempted and committed ledgers; crates/audit/src/checks/a1_attempted.sql.",
             "It finds database-lost and database-invented; it needs a load of ours.",
             "On your own cluster there is no attempted ledger, and the check says so.",
@@ -281,7 +285,8 @@ pub const ALL: &[Explanation] = &[
         CHECK,
         "i10_transaction",
         [
-            "Compares what the connector counts of each transaction with what is in the topics, and looks at changed keys (I10).",
+            "Compares what the connector counts of each transaction with what is in the topics, and looks at changed \
+             keys (I10).",
             "ledger/transactions and the published ledger; i10_transaction.sql.",
             "It finds torn; counts need provide.transaction.metadata=true.",
             "See `cutover explain torn`.",

@@ -12,8 +12,10 @@ pub const ALL: &[Explanation] = &[
         [
             "Complete: each change committed before the fence is published, with its key, operation and content.",
             "The check i1_complete, and findings lost and divergent: LSN, transaction and key of each.",
-            "The connector went on from a position beyond what it had delivered: a slot made too late, or an offset of another life of the database.",
-            "Compare the stored offset with the slot's consistent point; choose a proven runbook; `cutover gap show RUN` says what can be put right.",
+            "The connector went on from a position beyond what it had delivered: a slot made too late, or an offset \
+             of another life of the database.",
+            "Compare the stored offset with the slot's consistent point; choose a proven runbook; `cutover gap show \
+             RUN` says what can be put right.",
         ],
     ),
     entry(
@@ -23,17 +25,20 @@ pub const ALL: &[Explanation] = &[
             "No invention: each published change was committed.",
             "The check i2_invention, and findings phantom and aborted: topic, partition and offset of each.",
             "A restore went back before changes that were already published, or an upgrade was taken back.",
-            "Tell consumers of the topic which records are void; `cutover gap close` puts the state of their keys right.",
+            "Tell consumers of the topic which records are void; `cutover gap close` puts the state of their keys \
+             right.",
         ],
     ),
     entry(
         OF,
         "I3",
         [
-            "Once: each committed change is published once, with one tombstone per keyed delete where tombstones are on.",
+            "Once: each committed change is published once, with one tombstone per keyed delete where tombstones are \
+             on.",
             "The check i3_once, and findings duplicated and tombstone-missing.",
             "The connector began again from an older position, or read the tables again.",
-            "See how the runbook leaves the offset before the connector's start, and what `cutover predict` says of it.",
+            "See how the runbook leaves the offset before the connector's start, and what `cutover predict` says of \
+             it.",
         ],
     ),
     entry(
@@ -42,8 +47,10 @@ pub const ALL: &[Explanation] = &[
         [
             "Key order: records of one key stand in commit order, in one partition.",
             "The check i4_key_order, and findings reordered and repartitioned: partition and offset.",
-            "The topic got more partitions in between, the key of records changed, or a producer retried without idempotence.",
-            "Compare the number of partitions before and after; keep the connector's key options and producer settings as they were.",
+            "The topic got more partitions in between, the key of records changed, or a producer retried without \
+             idempotence.",
+            "Compare the number of partitions before and after; keep the connector's key options and producer \
+             settings as they were.",
         ],
     ),
     entry(
@@ -60,9 +67,11 @@ pub const ALL: &[Explanation] = &[
         OF,
         "I6",
         [
-            "Chain: of a key, an insert or snapshot record, then updates, then a delete; each old image is the new image of the record before it.",
+            "Chain: of a key, an insert or snapshot record, then updates, then a delete; each old image is the new \
+             image of the record before it.",
             "The check i6_chain, and finding broken-chain.",
-            "By itself a snapshot that the changes after it do not go on from; else something lost or doubled beside it.",
+            "By itself a snapshot that the changes after it do not go on from; else something lost or doubled beside \
+             it.",
             "Look at lost and duplicated first; a chain that is broken without them needs a re-read of the key.",
         ],
     ),
@@ -82,7 +91,8 @@ pub const ALL: &[Explanation] = &[
         [
             "State: the published log, folded per key, gives the rows of the table.",
             "The check i8_state, and finding divergent; `cutover gap show RUN` lists key by key.",
-            "Lost, repeated or invented events before it, or a column whose content the connector does not send (unchanged TOAST).",
+            "Lost, repeated or invented events before it, or a column whose content the connector does not send \
+             (unchanged TOAST).",
             "Look at the other findings of the key first; close the gap with `cutover gap close` or by a re-read.",
         ],
     ),
@@ -93,17 +103,20 @@ pub const ALL: &[Explanation] = &[
             "Snapshot: records of a snapshot (op=r) appear only where the plan allows them.",
             "The check i9_snapshot, and finding unplanned-snapshot with the number of records.",
             "snapshot.mode reads everything again because the offset was gone or named another server.",
-            "Set snapshot.mode=no_data (never up to 2.5) for a start that has an offset; `cutover lint` shows CUT-LINT-005.",
+            "Set snapshot.mode=no_data (never up to 2.5) for a start that has an offset; `cutover lint` shows \
+             CUT-LINT-005.",
         ],
     ),
     entry(
         OF,
         "I10",
         [
-            "Transaction: BEGIN and END of each transaction are there once and count what is in the topics; a changed key is a delete and an insert of one transaction.",
+            "Transaction: BEGIN and END of each transaction are there once and count what is in the topics; a \
+             changed key is a delete and an insert of one transaction.",
             "The check i10_transaction, and finding torn.",
             "The connector was ended inside a transaction and took its first part for delivered, or went on inside it.",
-            "Stop the connector at a place between transactions: drain first, then stop; see the scenario worker-crash.",
+            "Stop the connector at a place between transactions: drain first, then stop; see the scenario \
+             worker-crash.",
         ],
     ),
     entry(
@@ -120,7 +133,8 @@ pub const ALL: &[Explanation] = &[
         OF,
         "I12",
         [
-            "Switch: writes on the old side are proven stopped, and the new slot exists before the first write on the new side.",
+            "Switch: writes on the old side are proven stopped, and the new slot exists before the first write on \
+             the new side.",
             "The proofs of the steps that refuse writes and make the slot, in the report and in journal.jsonl.",
             "A runbook that lets writers in before the slot is made.",
             "Use a proven runbook; its steps do not begin before the one before has shown its proof.",
@@ -140,10 +154,12 @@ pub const ALL: &[Explanation] = &[
         OF,
         "I14",
         [
-            "Truncate: where a table's records stand in one partition, its truncates stand there in commit order; elsewhere nobody can know.",
+            "Truncate: where a table's records stand in one partition, its truncates stand there in commit order; \
+             elsewhere nobody can know.",
             "The check i14_truncate, and findings reordered and undecidable.",
             "A table with several partitions was truncated: the record stands in one of them only.",
-            "Do not truncate captured tables during an upgrade, or give them one partition; the verdict is unknown otherwise.",
+            "Do not truncate captured tables during an upgrade, or give them one partition; the verdict is unknown \
+             otherwise.",
         ],
     ),
     entry(

@@ -150,8 +150,10 @@ pub const ALL: &[Explanation] = &[
         OF,
         "PRE-SETTING-003",
         [
-            "The new server replays the old one's log and has less room than that one: it would stop with `recovery aborted`.",
-            "max_connections, max_worker_processes, max_wal_senders, max_prepared_transactions, max_locks_per_transaction.",
+            "The new server replays the old one's log and has less room than that one: it would stop with `recovery \
+             aborted`.",
+            "max_connections, max_worker_processes, max_wal_senders, max_prepared_transactions, \
+             max_locks_per_transaction.",
             "They must not be lower than on the server whose log is replayed.",
             "Raise them before the new server starts.",
         ],

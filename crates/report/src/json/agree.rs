@@ -1,5 +1,5 @@
-//! Whether a JSON value has exactly the keys of its schema, and allowed types and words. For tests: those of this crate,
-//! and those that look at what the real program prints.
+//! Whether a JSON value has exactly the keys of its schema, and allowed types and words. For tests: those of this
+//! crate, and those that look at what the real program prints.
 
 use std::collections::BTreeSet;
 

@@ -1,7 +1,8 @@
 //! The timeline as a picture: inline SVG, without a script, readable in black and white.
 //!
-//! Lanes from top to bottom: phases, steps, changes per second, lag; stretches of refused writes go through the lower ones as
-//! hatched bands. A curve with a hole has a gap, never a line across it. Everything in the picture also stands in a table.
+//! Lanes from top to bottom: phases, steps, changes per second, lag; stretches of refused writes go through the lower
+//! ones as hatched bands. A curve with a hole has a gap, never a line across it. Everything in the picture also stands
+//! in a table.
 
 use crate::telling::moments::{Point, Span, Timeline, thinned};
 use crate::text::{bytes, count, seconds};
@@ -207,7 +208,7 @@ impl Chart<'_> {
             let drawn = self.path(&points, (bottom, high / scale));
             page.open("path", &[("class", &class), ("d", &drawn)]);
             page.close("path");
-            if curves.len() > 1 {
+            if curves.len() > 1 && !drawn.is_empty() {
                 let at = LEFT + 8.0 + number as f64 * 118.0;
                 let key = format!("curve {which}");
                 page.open(

@@ -1,8 +1,8 @@
 //! A run as one HTML page: opens from disk, loads nothing, runs no script, prints, and is read without colours.
 //!
-//! The order is that of a reader with little time: verdict, one sentence, figures; then the story, and what it rests on.
-//! The rules it protects: everything foreign goes through [`markup`], which escapes it, and nothing is told by colour
-//! or by a picture alone.
+//! The order is that of a reader with little time: verdict, one sentence, figures; then the story, and what it rests
+//! on. The rules it protects: everything foreign goes through [`markup`], which escapes it, and nothing is told by
+//! colour or by a picture alone.
 
 mod chart;
 pub(crate) mod findings;
@@ -18,7 +18,8 @@ use crate::text::{count, counted, foreign, seconds};
 use markup::Markup;
 
 /// What the browser is told to allow: the style on the page, and nothing else.
-const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'";
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; \
+                      form-action 'none'";
 
 /// The page of a result; each of its scenarios with its story, in the order of the result.
 pub fn page(result: &RunResult, stories: &[RunStory], values: Values) -> String {
@@ -32,7 +33,8 @@ pub fn page(result: &RunResult, stories: &[RunStory], values: Values) -> String 
         ],
     );
     page.fixed("\n<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n");
-    page.fixed("<meta name=\"color-scheme\" content=\"light dark\">\n<meta name=\"referrer\" content=\"no-referrer\">\n");
+    page.fixed("<meta name=\"color-scheme\" content=\"light dark\">\n");
+    page.fixed("<meta name=\"referrer\" content=\"no-referrer\">\n");
     page.put("title", &[], &title(result, stories));
     page.fixed("<style>\n");
     page.fixed(include_str!("style.css"));

@@ -115,7 +115,8 @@ fn after() -> Vec<Moment> {
 }
 
 /// Text that would be markup, steer a terminal or turn the line around if it were not text.
-pub const HOSTILE: &str = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>\u{202e}gnp\u{1b}[2J\u{0}|`*_[x](http://y)\u{2028}&lt;";
+pub const HOSTILE: &str = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>\
+    \u{202e}gnp\u{1b}[2J\u{0}|`*_[x](http://y)\u{2028}&lt;";
 
 /// The baseline with hostile text wherever something foreign can stand, and so many findings.
 pub fn hostile_story(findings: usize) -> cutover_model::RunStory {

@@ -198,18 +198,29 @@ fn span(name: &str, from: f64, to: f64) -> Span {
 
 /// Differences of a counter. Where one of two neighbours was not read there is a hole, and where the counter went back.
 fn per_second(counts: &[(f64, Option<u64>)]) -> Vec<Point> {
-    let pairs = counts.iter().zip(counts.iter().skip(1));
-    let points = pairs.filter_map(|((from, before), (to, after))| {
+    let pairs = || counts.iter().zip(counts.iter().skip(1));
+    let usual = usual(pairs().map(|((from, _), (to, _))| to - from));
+    let points = pairs().filter_map(|((from, before), (to, after))| {
         let seconds = to - from;
         let more = after
             .zip(*before)
             .and_then(|(after, before)| after.checked_sub(before));
+        // A mean over a stretch in which nobody looked would hide what happened there.
+        let looked = seconds <= usual * UNUSUAL;
         (seconds > 0.0).then(|| Point {
             at: from + seconds / 2.0,
-            value: more.map(|more| more as f64 / seconds),
+            value: more.filter(|_| looked).map(|more| more as f64 / seconds),
         })
     });
     points.collect()
+}
+
+/// The usual distance of two looks; infinite if there was no second one.
+fn usual(distances: impl Iterator<Item = f64>) -> f64 {
+    let mut distances: Vec<f64> = distances.filter(|distance| *distance > 0.0).collect();
+    distances.sort_by(f64::total_cmp);
+    let middle = distances.get(distances.len() / 2);
+    middle.copied().unwrap_or(f64::INFINITY)
 }
 
 /// So many times the usual distance of two points is a stretch in which nobody looked.
@@ -218,11 +229,7 @@ const UNUSUAL: f64 = 6.0;
 /// A hole where nobody looked for much longer than usual.
 fn with_holes(points: Vec<Point>) -> Vec<Point> {
     let pairs = || points.iter().zip(points.iter().skip(1));
-    let mut distances: Vec<f64> = pairs().map(|(one, next)| next.at - one.at).collect();
-    distances.sort_by(f64::total_cmp);
-    let Some(usual) = distances.get(distances.len() / 2).copied() else {
-        return points;
-    };
+    let usual = usual(pairs().map(|(one, next)| next.at - one.at));
     let holes: Vec<Point> = pairs()
         .filter(|(one, next)| next.at - one.at > usual * UNUSUAL)
         .map(|(one, next)| Point {

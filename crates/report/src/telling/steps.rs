@@ -134,8 +134,8 @@ pub fn promise(story: &RunStory) -> Option<&'static str> {
         .as_ref()
         .map(|runbook| match runbook.class {
             RunbookClass::Baseline => {
-                "A baseline: the steps as people really follow them, although they can lose or repeat events. Nothing is \
-                 looked at between them."
+                "A baseline: the steps as people really follow them, although they can lose or repeat events. Nothing \
+                 is looked at between them."
             }
             RunbookClass::Proven => {
                 "A proven runbook: no step begins before the one before it has shown its proof."

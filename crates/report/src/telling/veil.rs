@@ -2,8 +2,8 @@
 //!
 //! The content of a key is a row value, and so is a revision. Hidden keys are numbered in the order in which they are
 //! met, so that a reader still sees which findings are about the same row. A hash would not hide them: keys are mostly
-//! small numbers, which anybody can try out. Names of tables and topics, positions, transaction numbers, counts and what
-//! programs said are shown.
+//! small numbers, which anybody can try out. Names of tables and topics, positions, transaction numbers, counts and
+//! what programs said are shown.
 
 use std::collections::HashMap;
 
@@ -63,11 +63,12 @@ impl Veil {
         match self.values {
             Values::Hidden => {
                 "Row values are hidden: keys are numbered in the order in which they appear, and revisions are left \
-                 out. Names of tables and topics, log positions, transaction numbers, counts and messages of programs are \
-                 shown. With --show-values the report shows keys and revisions too."
+                 out. Names of tables and topics, log positions, transaction numbers, counts and \
+                 messages of programs are shown. With --show-values the report shows keys and \
+                 revisions too."
             }
             Values::Shown => {
-                "Keys and revisions of rows are shown, as was asked for; no other row value is recorded."
+                "Keys and revisions of rows are shown, as was asked for; the ledgers hold no other row value."
             }
         }
     }

@@ -33,7 +33,8 @@ pub fn proof_level(level: ProofLevel) -> &'static str {
         ProofLevel::P2 => "every record was identified by its own position and transaction",
         ProofLevel::P3 => "every event was compared with what an independent witness saw committed",
         ProofLevel::P4 => {
-            "every event was compared with what an independent witness saw committed, between markers on every partition"
+            "every event was compared with what an independent witness saw committed, between markers on every \
+             partition"
         }
     }
 }
