@@ -478,26 +478,6 @@ impl Hands for LabHands {
     }
 
     async fn note_cut(&mut self) -> Result<String, UpgradeError> {
-        self.old_reader_gone().await?;
-        let life = self.ending_life();
-        if let Some(side) = self.witnesses.side_of(life) {
-            self.note_acknowledged(life, side).await?;
-        }
-        let ends = self.settled_ends().await?;
-        if let Some(before) = self.noted.replace(ends.clone())
-            && before != ends
-        {
-            return Err(UpgradeError::Disproved(
-                "the topics grew after their end offsets were noted".into(),
-            ));
-        }
-        let records: i64 = ends.values().sum();
-        let partitions = ends.len();
-        if std::mem::take(&mut self.cut_is_open)
-            && let Some((_, cut)) = self.cuts.last_mut()
-        {
-            *cut = ends;
-        }
-        Ok(format!("{records} records in {partitions} partitions"))
+        self.note_ends().await
     }
 }

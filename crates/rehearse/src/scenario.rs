@@ -107,8 +107,8 @@ pub struct UpgradePlan {
     /// The driver is dropped at every step, and another goes on in its place (I16).
     #[serde(default)]
     pub broken_off: bool,
-    /// The driver is dropped at every step before the point of no return, and another takes the plan back; then the plan
-    /// is driven to its end (I16).
+    /// The driver is dropped at every step before the point of no return, and another takes the plan back; then
+    /// the plan is driven to its end (I16).
     #[serde(default)]
     pub aborted: bool,
     /// Runbook of the way back, driven after the new server has been written to.

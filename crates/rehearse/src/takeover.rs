@@ -185,6 +185,31 @@ impl LabHands {
             .await
     }
 
+    /// Notes the end offsets of the topics, at which the connector has come to rest.
+    pub(super) async fn note_ends(&mut self) -> Result<String, UpgradeError> {
+        self.old_reader_gone().await?;
+        let life = self.ending_life();
+        if let Some(side) = self.witnesses.side_of(life) {
+            self.note_acknowledged(life, side).await?;
+        }
+        let ends = self.settled_ends().await?;
+        if let Some(before) = self.noted.replace(ends.clone())
+            && before != ends
+        {
+            return Err(UpgradeError::Disproved(
+                "the topics grew after their end offsets were noted".into(),
+            ));
+        }
+        let records: i64 = ends.values().sum();
+        let partitions = ends.len();
+        if std::mem::take(&mut self.cut_is_open)
+            && let Some((_, cut)) = self.cuts.last_mut()
+        {
+            *cut = ends;
+        }
+        Ok(format!("{records} records in {partitions} partitions"))
+    }
+
     /// The life whose records end at the cut that is being noted.
     pub(super) fn ending_life(&self) -> i32 {
         self.witnesses.newest() - i32::from(self.cut_is_open)

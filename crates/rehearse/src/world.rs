@@ -125,8 +125,8 @@ impl Witnesses {
         Ok((incarnation, shapes))
     }
 
-    /// Goes on watching the newest life, of this side, where its witness was stopped. Nothing may have been committed in
-    /// between. Nothing to do if it is watched.
+    /// Goes on watching the newest life, of this side, where its witness was stopped. Nothing may have been
+    /// committed in between. Nothing to do if it is watched.
     pub async fn reopen(&mut self, side: Side, shapes: &[TableShape]) -> Result<(), RehearseError> {
         let incarnation = self.newest();
         let (publication, marker_prefix) = (self.publication.clone(), self.marker_prefix.clone());

@@ -36,25 +36,23 @@ use cutover_clients::kafka::Record;
 use cutover_clients::registry::RegistryError;
 use cutover_model::{ChangeRow, Op, ReplicaIdentity, TableShape};
 
+use crate::notes::Notes;
 pub use decoded::{Change, Decoded, Message, TopicKind};
 pub use encoding::settle;
+use fields::{Fields, Shape};
 pub use framing::Part;
+use framing::{Form, Frame, Framing, Unframed};
 pub use json_envelope::take_apart;
+use layout::{Layout, Schema};
 pub use modes::{
     Binary, ConverterModes, Decimal, Hstores, Intervals, TimePrecision, record_options,
     registry_option,
 };
 pub use names::FieldNames;
-pub use registry::SchemaSource;
-
-use fields::{Fields, Shape};
-use framing::{Form, Frame, Framing, Unframed};
-use layout::{Layout, Schema};
 use placing::{place, rows_are_there, topic_part};
+pub use registry::SchemaSource;
 use registry::Schemas;
 use row::{Reading, Row};
-
-use crate::notes::Notes;
 
 /// Why there is no answer about a record.
 enum Unread {

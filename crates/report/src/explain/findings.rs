@@ -99,6 +99,16 @@ pub const ALL: &[Explanation] = &[
     ),
     entry(
         KIND,
+        "key-reuse",
+        [
+            "A sequence of the new server will give out a value that the old one had given out.",
+            "Last value on the old server, next value on the new one, in the finding and in ledger/evidence.json.",
+            "Neither a logical copy nor a dump that was taken early carries what a sequence has given out.",
+            "Before writes begin: setval() beyond the old server's last value, as the finding says.",
+        ],
+    ),
+    entry(
+        KIND,
         "divergent",
         [
             "Same change or same key, other content: a record differs from what was committed, or the folded topic \
@@ -300,6 +310,16 @@ pub const ALL: &[Explanation] = &[
             "Noted positions of the slot in ledger/evidence.json; i11_acknowledged.sql.",
             "It finds acknowledged-ahead; unknown if something is lost and no position was noted.",
             "See `cutover explain acknowledged-ahead`.",
+        ],
+    ),
+    entry(
+        CHECK,
+        "i13_sequences",
+        [
+            "Compares what sequences had given out on the old server with what comes next on the new one (I13).",
+            "Values read by the run, in ledger/evidence.json; i13_sequences.sql.",
+            "It finds key-reuse; without both looks, or without sequences, it does not run.",
+            "See `cutover explain key-reuse`.",
         ],
     ),
     entry(

@@ -145,7 +145,7 @@ pub const ALL: &[Explanation] = &[
         "I13",
         [
             "Sequences: a sequence gives no value out again after the switch.",
-            "The proof of the step that carries sequences over, after a dump or a logical copy.",
+            "The check i13_sequences, and the proof of the step that carries them over after a dump or a logical copy.",
             "Logical replication and a dump taken early do not carry the last values.",
             "Let the runbook set them after writes are refused; other upgrade kinds take them along by themselves.",
         ],

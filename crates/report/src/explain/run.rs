@@ -68,6 +68,26 @@ pub const ALL: &[Explanation] = &[
     ),
     entry(
         OF,
+        "CLI-COMPARE-001",
+        [
+            "The address of a database to compare is not understood.",
+            "The address in the message.",
+            "A typing error, or an address in another form.",
+            "Give postgresql://user@host:port/database; the password comes from a file or the environment.",
+        ],
+    ),
+    entry(
+        OF,
+        "CLI-COMPARE-002",
+        [
+            "What differs could not be kept or printed.",
+            "The message: a temporary file, or the place that the output goes to.",
+            "No room left where temporary files go, or the reader of the output has ended.",
+            "Make room, or set TMPDIR to another place, and compare again.",
+        ],
+    ),
+    entry(
+        OF,
         "CLI-EXPLAIN-001",
         [
             "There is no text for this word.",
@@ -264,6 +284,26 @@ pub const ALL: &[Explanation] = &[
             "Their number; pg_stat_activity.",
             "A statement that waits for a lock.",
             "Look who holds it.",
+        ],
+    ),
+    entry(
+        OF,
+        "RECORD-COMPARE-001",
+        [
+            "A table that was asked for is in neither database.",
+            "The name in the message, with its schema.",
+            "A typing error, another schema, or another database.",
+            "Name it as schema.table; without names every table is compared.",
+        ],
+    ),
+    entry(
+        OF,
+        "RECORD-COMPARE-002",
+        [
+            "The rows that differ could not be written down.",
+            "The file in the message.",
+            "No room left where temporary files go.",
+            "Make room, or set TMPDIR to another place, and compare again.",
         ],
     ),
     entry(

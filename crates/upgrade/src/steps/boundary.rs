@@ -21,9 +21,9 @@ use crate::error::UpgradeError;
 /// What Debezium calls changes of rows and tables (`messageType` of an offset).
 const ROWS: [&str; 4] = ["INSERT", "UPDATE", "DELETE", "TRUNCATE"];
 
-/// Proves that the connector is stopped, and not inside events that share a position. The offset that it has left is the
-/// one to go back to from here on: the one that was captured at the beginning is older, and the slot may have left it
-/// behind.
+/// Proves that the connector is stopped, and not inside events that share a position. The offset that it has left is
+/// the one to go back to from here on: the one that was captured at the beginning is older, and the slot may have left
+/// it behind.
 pub(super) async fn stand_between(cutover: &mut Cutover) -> Result<String, UpgradeError> {
     let stopped = connector::prove_stopped(cutover).await?;
     if cutover.seen.gap.is_none() {
