@@ -3,6 +3,7 @@
 //! of the decoder are fixed to (`crates/record/tests/fixtures/types*`).
 #![expect(
     clippy::unwrap_used,
+    clippy::print_stdout,
     reason = "a test that cannot go on shall stop, in its own helpers too"
 )]
 
