@@ -1,6 +1,10 @@
 //! What the real program prints as JSON has exactly the keys that `docs/schema` publishes; no server is needed for
 //! these. Forms that need servers are compared where servers are.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on has failed"
+)]
 
 #[path = "../../report/src/json/agree.rs"]
 mod agree;
