@@ -1,8 +1,15 @@
 //! The argument tree. Help texts are here; what the commands do is in `commands/`.
 
+mod operate;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use operate::{
+    ChangedConnector, ChangedOffset, ConfigAction, ConnectorAction, OffsetsAction, OneConnector,
+    SetupArgs, SystemFlags,
+};
 
 /// Upgrade PostgreSQL under Debezium with zero lost and zero duplicated events, and the proof.
 #[derive(Debug, Parser)]
@@ -165,6 +172,29 @@ pub enum Command {
         #[command(subcommand)]
         action: GapAction,
     },
+    /// A connector through its life, on any Connect cluster.
+    Connector {
+        /// What to do.
+        #[command(subcommand)]
+        action: ConnectorAction,
+    },
+    /// What is wrong with a running system: Kafka Connect, the connector, PostgreSQL and Kafka.
+    ///
+    /// Looks only; a role that may log in suffices. Each finding comes with its evidence and the exact remedy, which is
+    /// never executed. Exit code: 0 without errors, 3 with one, 5 if a part was not looked at, 6 or 7 if one did not
+    /// answer or did not let us in.
+    Doctor(OneConnector),
+    /// Slot, publication and replica identity of a stream, made where they are missing.
+    ///
+    /// Says what it found and what it would do; changes something only with --apply. Exit code: 0, or 3 if something is
+    /// in the way.
+    Setup(SetupArgs),
+    /// Which systems a command would work with, and who said so: cutover.toml, variables, arguments.
+    Config {
+        /// What to do.
+        #[command(subcommand)]
+        action: ConfigAction,
+    },
     /// A lab of real servers on this machine: PostgreSQL, Kafka, Kafka Connect with Debezium.
     Lab {
         /// What to do with the lab.
@@ -208,28 +238,14 @@ pub struct CompareWhat {
 )]
 pub struct PredictFrom {
     /// Facts as JSON; - for standard input.
-    #[arg(
-        long,
-        value_name = "FILE",
-        conflicts_with_all = ["connect", "lab"],
-        required_unless_present_any = ["connect", "lab"]
-    )]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["connect", "lab", "postgres", "password_file", "config"])]
     pub facts: Option<PathBuf>,
-    /// Worker of Kafka Connect, http://host:port.
-    #[arg(long, value_name = "URL", conflicts_with = "lab")]
-    pub connect: Option<String>,
     /// The worker of the lab that stands on this machine.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "connect")]
     pub lab: bool,
     /// Connector; not needed when the worker has only one.
     #[arg(long, value_name = "NAME", conflicts_with = "facts")]
     pub connector: Option<String>,
-    /// The server it will reach, postgresql://user@host:port/database; without it, the one in its configuration.
-    #[arg(long, value_name = "ADDRESS", conflicts_with = "facts")]
-    pub postgres: Option<String>,
-    /// File with the password and nothing else.
-    #[arg(long, value_name = "FILE", conflicts_with = "facts")]
-    pub password_file: Option<PathBuf>,
     /// Release of Debezium that will run; without it, the one that the worker has.
     #[arg(long, value_name = "VERSION", conflicts_with = "facts")]
     pub debezium: Option<String>,
@@ -239,6 +255,9 @@ pub struct PredictFrom {
     /// Print the facts and stop, so that they can be changed and tried with --facts.
     #[arg(long)]
     pub print_facts: bool,
+    /// Where the systems are. Without PostgreSQL, the server in the connector's configuration is asked.
+    #[command(flatten)]
+    pub systems: SystemFlags,
 }
 
 /// What can be done about a gap.

@@ -260,3 +260,76 @@ fn a_configuration_is_linted_and_translated_without_its_password() {
         &["third number"],
     );
 }
+
+/// Every answer names the place and the remedy, and no value: any of them may be a password.
+#[test]
+fn a_configuration_that_cannot_be_used_is_refused_without_its_values() {
+    use std::os::unix::fs::PermissionsExt;
+    let site = Site::new();
+    let path = site.path("cutover.toml");
+    let show = |content: &str, words: &[&str]| {
+        std::fs::write(&path, content).unwrap();
+        let args = ["config", "show", "--config", path.to_str().unwrap()];
+        refused(&site, &args, 2, words);
+        let said = text(&site.run(&args));
+        assert!(!said.contains("canary") && said.contains("try:"), "{said}");
+    };
+    show(
+        "[postgres]\npasword = \"canary\"\n",
+        &["line 2", "did you mean 'password'", "CONFIG-KEY-001"],
+    );
+    show(
+        "[postgres]\npassword = \"canary\"\n",
+        &["open to others", "chmod 600", "CONFIG-SECRET-001"],
+    );
+    show(
+        "[postgres]\npassword = \"${env:CUTOVER_TEST_ABSENT}\"\n",
+        &["CUTOVER_TEST_ABSENT is not set"],
+    );
+    show(
+        "[postgres]\naddress = \"postgresql://canary:x@h/d?sslmode=require\"\n",
+        &["open to others"],
+    );
+    show(
+        "[postgres]\naddress = \"host=h user=u dbname=d sslmode=verify-full\"\n",
+        &["verify-full", "without TLS"],
+    );
+    show(
+        "[postgres]\nservice = \"absent\"\n",
+        &["'absent'", "CONFIG-POSTGRES-001"],
+    );
+    show("[kafka]\nbootstrap = canary\n", &["no TOML"]);
+    show("version = 3\n", &["version 3", "CONFIG-VERSION-001"]);
+    let properties = site.path("client.properties");
+    let jaas = "security.protocol=SASL_PLAINTEXT\nsasl.mechanism=GSSAPI\n\
+        sasl.jaas.config=x.Krb5LoginModule required password=\"canary\";\n";
+    std::fs::write(&properties, jaas).unwrap();
+    std::fs::set_permissions(&properties, PermissionsExt::from_mode(0o600)).unwrap();
+    show(
+        "[kafka]\nproperties = \"client.properties\"\n",
+        &["sasl.jaas.config", "CONFIG-KAFKA-001"],
+    );
+    refused(
+        &site,
+        &["config", "show", "--config", "/nowhere.toml"],
+        2,
+        &["/nowhere.toml"],
+    );
+    refused(
+        &site,
+        &["config", "show", "--postgres", "postgresql://u:canary@h/d"],
+        2,
+        &["arguments can be read"],
+    );
+    let output = site
+        .command(&["config", "show"])
+        .env("CUTOVER_KAFKA", "")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output));
+    let keys = text(&site.run(&["config", "keys"]));
+    assert!(
+        keys.contains("CUTOVER_POSTGRES_PASSWORD") && keys.contains("(secret)"),
+        "{keys}"
+    );
+}

@@ -15,10 +15,16 @@ mod interruption;
 mod main_job;
 #[path = "real_cli/matrix.rs"]
 mod matrix;
+#[path = "real_cli/offsets.rs"]
+mod offsets;
+#[path = "real_cli/operations.rs"]
+mod operations;
 #[path = "real_cli/refusals.rs"]
 mod refusals;
 #[path = "support/running.rs"]
 mod running;
+#[path = "support/running_lab.rs"]
+mod running_lab;
 #[path = "../../record/tests/server/mod.rs"]
 #[expect(dead_code, reason = "the server can do more than is asked of it here")]
 mod server;

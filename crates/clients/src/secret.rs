@@ -38,6 +38,99 @@ impl fmt::Display for Secret {
     }
 }
 
+/// What stands for a secret wherever one is shown.
+pub const MASK: &str = "********";
+
+/// Words in the names of options that hold secrets.
+const SECRET_WORDS: [&str; 8] = [
+    "password",
+    "secret",
+    "jaas",
+    "token",
+    "credential",
+    "passphrase",
+    "auth.user.info",
+    "keystore.key",
+];
+
+/// Whether the value of an option of this name (of Connect, Kafka, Debezium) is a secret.
+pub fn names_secret(option: &str) -> bool {
+    let option = option.to_lowercase();
+    SECRET_WORDS.iter().any(|word| option.contains(word))
+}
+
+/// A text from elsewhere (a trace, a message) without secrets: known ones are masked wherever they stand, others where
+/// a form gives them away: `password=…` and its like, and the credentials of an address.
+pub fn scrubbed<'a>(text: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    let mut text = text.to_owned();
+    // A secret of three letters would blacken words.
+    for secret in known.into_iter().filter(|secret| secret.len() >= 4) {
+        text = text.replace(secret, MASK);
+    }
+    let pieces = text.split_inclusive(|character: char| character.is_whitespace());
+    let mut state = Next::Anything;
+    pieces
+        .map(|piece| {
+            let shown = without_address_login(&scrubbed_piece(piece, state == Next::Value));
+            state = state.after(piece.trim());
+            shown
+        })
+        .collect()
+}
+
+/// `password = value` comes in three pieces.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Next {
+    Anything,
+    Sign,
+    Value,
+}
+
+impl Next {
+    fn after(self, piece: &str) -> Next {
+        let sign = piece.ends_with(['=', ':']);
+        match self {
+            Next::Sign if piece == "=" || piece == ":" => Next::Value,
+            _ if names_secret(piece) && sign => Next::Value,
+            _ if names_secret(piece) && !piece.contains(['=', ':']) => Next::Sign,
+            _ => Next::Anything,
+        }
+    }
+}
+
+fn scrubbed_piece(piece: &str, is_value: bool) -> String {
+    let bare = piece.trim_end();
+    let rest = &piece[bare.len()..];
+    if is_value {
+        return format!("{MASK}{rest}");
+    }
+    let mut shown = String::with_capacity(piece.len());
+    for part in bare.split_inclusive(['&', ',', ';']) {
+        match part.split_once('=') {
+            Some((name, value)) if names_secret(name) && !value.is_empty() => {
+                let end = value.trim_end_matches(['&', ',', ';', ')', '}', ']']);
+                shown.push_str(&format!("{name}={MASK}{}", &value[end.len()..]));
+            }
+            _ => shown.push_str(part),
+        }
+    }
+    shown + rest
+}
+
+fn without_address_login(piece: &str) -> String {
+    let Some((before, after)) = piece.split_once("://") else {
+        return piece.to_owned();
+    };
+    let host_ends = after.find(['/', '?', '#']).unwrap_or(after.len());
+    match after[..host_ends].rsplit_once('@') {
+        Some((login, _)) => {
+            let user = login.split(':').next().unwrap_or_default();
+            format!("{before}://{user}:{MASK}{}", &after[login.len()..])
+        }
+        None => piece.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -53,5 +146,43 @@ mod tests {
             assert!(!text.contains("hunter2"), "{text}");
         }
         assert_eq!(secret.reveal(), "hunter2");
+    }
+
+    #[test]
+    fn a_text_from_elsewhere_loses_what_is_known_and_what_its_form_gives_away() {
+        let shown = |text: &str| scrubbed(text, ["hunter2"]);
+        for (text, expected) in [
+            (
+                "login as app/hunter2 failed",
+                "login as app/******** failed",
+            ),
+            (
+                "jdbc:postgresql://h/d?user=a&password=x1&ssl=1",
+                "jdbc:postgresql://h/d?user=a&password=********&ssl=1",
+            ),
+            ("at http://u:pw@h:8083/x", "at http://u:********@h:8083/x"),
+            (
+                "database.password = x1 ok",
+                "database.password = ******** ok",
+            ),
+            ("{ssl.key.password=x1}", "{ssl.key.password=********}"),
+            ("line one\n\tline two", "line one\n\tline two"),
+        ] {
+            assert_eq!(shown(text), expected);
+        }
+    }
+
+    #[test]
+    fn options_that_hold_secrets_are_known_by_their_names() {
+        for name in [
+            "database.password",
+            "sasl.jaas.config",
+            "value.converter.basic.auth.user.info",
+        ] {
+            assert!(names_secret(name), "{name}");
+        }
+        for name in ["slot.name", "key.converter", "database.user"] {
+            assert!(!names_secret(name), "{name}");
+        }
     }
 }

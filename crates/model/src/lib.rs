@@ -7,6 +7,9 @@
 pub mod canonical;
 pub mod change;
 pub mod comparison;
+pub mod configuration;
+pub mod connector;
+pub mod doctor;
 pub mod event;
 pub mod evidence;
 pub mod exit;
@@ -20,6 +23,7 @@ pub mod plan;
 pub mod prediction;
 pub mod result;
 pub mod run_folder;
+pub mod setup;
 pub mod story;
 pub mod table;
 pub mod verdict;

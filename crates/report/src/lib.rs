@@ -5,6 +5,9 @@
 //! terminal or break a report, because every value passes through [`text`] first.
 
 pub mod comparison;
+pub mod configuration;
+pub mod connector;
+pub mod doctor;
 mod error;
 pub mod explain;
 pub mod gap;
@@ -15,10 +18,14 @@ pub mod look;
 pub mod markdown;
 pub mod matrix;
 mod narration;
+pub mod offsets;
+#[cfg(test)]
+mod operation_samples;
 pub mod page;
 pub mod prediction;
 pub mod progress;
 pub mod runbook;
+pub mod setup;
 pub mod telling;
 pub mod terminal;
 pub mod text;

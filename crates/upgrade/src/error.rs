@@ -80,6 +80,52 @@ pub enum UpgradeError {
         /// `; did you mean 'x'?` or nothing.
         hint: String,
     },
+    /// An offset can be changed while the connector is STOPPED only.
+    #[error(
+        "connector {connector} is {health}, and its offset can be changed only while it is STOPPED"
+    )]
+    NotStopped {
+        /// Connector.
+        connector: String,
+        /// How it fares.
+        health: cutover_model::connector::Health,
+    },
+    /// An offset would go back.
+    #[error(
+        "the stored offset has reached {reached}: set to {position} it would deliver again what lies \
+            between, unless it \
+         is of another server's log"
+    )]
+    WouldRepeat {
+        /// What was wanted.
+        position: cutover_model::Lsn,
+        /// How far the stored offset has come.
+        reached: cutover_model::Lsn,
+    },
+    /// An undo would throw away what was stored since.
+    #[error(
+        "connector {connector} has stored another offset since the change that {file} would take back"
+    )]
+    MovedOn {
+        /// Connector.
+        connector: String,
+        /// The undo file.
+        file: String,
+    },
+    /// A file with an offset from before a change.
+    #[error("{what} the offset from before in {path}")]
+    UndoFile {
+        /// Reading or writing.
+        what: &'static str,
+        /// Its path.
+        path: String,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A connector's file is none.
+    #[error("read the connector's file: {0}")]
+    Description(String),
     /// What happens depends on something that the facts do not hold.
     #[error("not predictable: {0}")]
     Unpredictable(String),
@@ -170,10 +216,15 @@ impl Classified for UpgradeError {
             UpgradeError::Refused(_)
             | UpgradeError::Preflight(_)
             | UpgradeError::Pending { .. } => ExitCode::Refused,
+            UpgradeError::NotStopped { .. }
+            | UpgradeError::WouldRepeat { .. }
+            | UpgradeError::MovedOn { .. }
+            | UpgradeError::UndoFile { .. } => ExitCode::Refused,
             UpgradeError::Journal { .. }
             | UpgradeError::GapRefused(_)
             | UpgradeError::GapFolder { .. } => ExitCode::Refused,
             UpgradeError::Facts(_)
+            | UpgradeError::Description(_)
             | UpgradeError::DebeziumVersion { .. }
             | UpgradeError::OptionValue { .. } => ExitCode::Usage,
             UpgradeError::Unpredictable(_) | UpgradeError::GapUnknown(_) => ExitCode::Unknown,
@@ -211,6 +262,21 @@ impl Classified for UpgradeError {
                 Some("give this user the right to write into the run folder, or work on a copy of it".into())
             }
             UpgradeError::Facts(_) => Some("the form of the facts is in docs/schema/facts-1.schema.json".into()),
+            UpgradeError::NotStopped { connector, .. } => Some(format!("cutover connector stop {connector}")),
+            UpgradeError::WouldRepeat { .. } => Some(
+                "leave the offset as it is: the slot holds what comes after it; if it is of another server's log, name \
+                 --may-repeat".into(),
+            ),
+            UpgradeError::MovedOn { .. } => Some(
+                "what was delivered since would be delivered again; if that is meant, name --discard-newer".into(),
+            ),
+            UpgradeError::UndoFile { .. } => {
+                Some("choose a folder that can be written with --undo-folder, or name a file that an \
+                    earlier change wrote".into())
+            }
+            UpgradeError::Description(_) => {
+                Some("give the JSON that Connect takes: {\"name\": …, \"config\": {…}} or the options alone".into())
+            }
             UpgradeError::DebeziumVersion { .. } => Some(format!(
                 "give a release from {} in full, such as 3.6.3",
                 crate::predict::versions::known_range()
@@ -237,6 +303,11 @@ impl Classified for UpgradeError {
             UpgradeError::Pending { .. } => "CUT-PENDING-001",
             UpgradeError::Hands { .. } => "CUT-HANDS-001",
             UpgradeError::Facts(_) => "CUT-FACTS-001",
+            UpgradeError::Description(_) => "CUT-CONNECTOR-001",
+            UpgradeError::NotStopped { .. } => "CUT-OFFSET-001",
+            UpgradeError::WouldRepeat { .. } => "CUT-OFFSET-004",
+            UpgradeError::MovedOn { .. } => "CUT-OFFSET-002",
+            UpgradeError::UndoFile { .. } => "CUT-OFFSET-003",
             UpgradeError::DebeziumVersion { .. } => "CUT-DEBEZIUM-001",
             UpgradeError::OptionValue { .. } => "CUT-OPTION-001",
             UpgradeError::Unpredictable(_) => "CUT-PREDICT-001",

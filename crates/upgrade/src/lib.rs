@@ -13,6 +13,7 @@
 //! been *seen*, on the server, in the stored offset, or in Kafka. A connector that says RUNNING proves nothing.
 
 pub mod cutover;
+pub mod doctor;
 pub mod engine;
 pub mod error;
 pub mod facts;
@@ -21,6 +22,7 @@ pub mod gap;
 pub mod hands;
 pub mod journal;
 pub mod lint;
+pub mod operate;
 pub mod plan;
 pub mod predict;
 pub mod preflight;

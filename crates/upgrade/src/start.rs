@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use crate::error::UpgradeError;
 use crate::predict::{LiveFacts, PredictionFacts};
 
-const CLASS: &str = "io.debezium.connector.postgresql.PostgresConnector";
+pub(crate) const CLASS: &str = "io.debezium.connector.postgresql.PostgresConnector";
 
 /// A connector on a worker.
 #[derive(Debug, Clone)]

@@ -3,6 +3,9 @@
 
 mod bench;
 mod compare;
+mod config;
+mod connector;
+mod doctor;
 mod explain;
 mod gap;
 mod lab;
@@ -11,6 +14,7 @@ mod matrix;
 mod predict;
 mod rehearse;
 mod report;
+mod setup;
 mod verify;
 
 use std::io::IsTerminal;
@@ -24,10 +28,7 @@ use crate::output::Outcome;
 
 /// Runs the command.
 pub async fn run(arguments: Arguments) -> Outcome {
-    let settings = Settings {
-        json: arguments.output == crate::args::Output::Json,
-        quiet: arguments.quiet,
-    };
+    let settings = Settings::of(&arguments);
     match arguments.command {
         Command::Rehearse {
             scenarios,
@@ -36,9 +37,10 @@ pub async fn run(arguments: Arguments) -> Outcome {
             runs,
         } => {
             if plan_only {
-                return rehearse::plan_only(&scenarios, settings);
+                rehearse::plan_only(&scenarios, settings)
+            } else {
+                rehearse::run(&scenarios, seed, runs, settings).await
             }
-            rehearse::run(&scenarios, seed, runs, settings).await
         }
         Command::Matrix {
             kinds,
@@ -88,6 +90,10 @@ pub async fn run(arguments: Arguments) -> Outcome {
         Command::Compare(what) => compare::run(what, settings).await,
         Command::Gap { action } => gap::run(action, settings).await,
         Command::Lab { action } => lab::run(action, settings).await,
+        Command::Connector { action } => connector::run(action, settings).await,
+        Command::Doctor(one) => doctor::run(&one, settings).await,
+        Command::Setup(arguments) => setup::run(&arguments, settings).await,
+        Command::Config { action } => config::run(action, settings),
     }
 }
 
@@ -98,6 +104,15 @@ pub struct Settings {
     pub json: bool,
     /// No progress.
     pub quiet: bool,
+}
+
+impl Settings {
+    fn of(arguments: &Arguments) -> Settings {
+        Settings {
+            json: arguments.output == crate::args::Output::Json,
+            quiet: arguments.quiet,
+        }
+    }
 }
 
 impl Settings {

@@ -17,6 +17,7 @@ use cutover_upgrade::start::Starting;
 
 use super::Settings;
 use crate::args::PredictFrom;
+use crate::config;
 use crate::output::Outcome;
 
 /// Predicts, and ends with 0 only if the connector resumes.
@@ -77,22 +78,36 @@ pub(super) fn read(file: &Path) -> Result<String, Failure> {
 }
 
 async fn live(from: &PredictFrom) -> Result<PredictionFacts, Failure> {
-    let url = match &from.connect {
-        Some(url) => url.clone(),
-        None => lab_connect()?,
+    let systems = config::load(&from.systems.said(from.connector.as_deref()))?;
+    let connect = if from.lab {
+        Connect::new(&lab_connect()?)
+    } else {
+        let remedy =
+            "give facts with --facts FILE, or a worker with --connect, connect.address or --lab";
+        let missing = || {
+            failure(
+                "nothing says where Kafka Connect is".into(),
+                Some(remedy),
+                ExitCode::Usage,
+            )
+        };
+        systems.connect.clone().ok_or_else(missing)?
     };
-    let starting = Starting::find(Connect::new(&url), from.connector.as_deref()).await;
+    let starting = Starting::find(connect, systems.connector.as_deref()).await;
     let starting = starting.map_err(|error| Failure::of(&error))?;
-    let mut address = match &from.postgres {
-        Some(text) => PgAddress::parse(text).map_err(|error| {
-            let remedy = "give postgresql://user@host:port/database";
-            failure(error.to_string(), Some(remedy), ExitCode::Usage)
-        })?,
-        None => own_address(&starting)?,
+    let address = match systems.postgres {
+        Some(address) => address,
+        None => {
+            let mut address = own_address(&starting)?;
+            if let Some(password) = password(
+                from.systems.password_file.as_deref().map(Path::new),
+                &address,
+            )? {
+                address.password = password;
+            }
+            address
+        }
     };
-    if let Some(password) = password(from.password_file.as_deref(), &address)? {
-        address.password = password;
-    }
     let home = from.offset_of.as_deref().map(identity).transpose()?;
     let facts = starting.facts(&address, from.debezium.as_deref()).await;
     let mut facts = facts.map_err(|error| Failure::of(&error))?;

@@ -3,6 +3,8 @@
 use cutover_model::{Classified, ExitCode, Permanence};
 use serde_json::{Map, Value};
 
+use crate::secret::{MASK, names_secret};
+
 /// An error of a call to Connect.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
@@ -104,12 +106,9 @@ impl ConnectError {
             return self;
         };
         for (key, value) in config {
-            let key = key.to_lowercase();
-            let secret = ["password", "secret", "jaas", "token", "credential"]
-                .iter()
-                .any(|word| key.contains(word));
+            let secret = names_secret(key);
             if let Some(value) = value.as_str().filter(|value| secret && value.len() >= 4) {
-                *message = message.replace(value, "********");
+                *message = message.replace(value, MASK);
             }
         }
         self

@@ -18,6 +18,7 @@ pub use error::ConnectError;
 pub use offsets::{StoredOffset, offset_at};
 pub use status::{Status, TaskStatus};
 
+use crate::secret::Secret;
 use crate::wait;
 
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
@@ -31,6 +32,7 @@ const ATTEMPTS_TRANSPORT: u32 = 4;
 #[derive(Clone)]
 pub struct Connect {
     base: String,
+    login: Option<(String, Secret)>,
     http: reqwest::Client,
 }
 
@@ -75,8 +77,21 @@ impl Connect {
             .unwrap_or_default();
         Connect {
             base: base_url.trim_end_matches('/').to_owned(),
+            login: None,
             http,
         }
+    }
+
+    /// Logs in with user and password at every call.
+    #[must_use]
+    pub fn with_login(mut self, user: &str, password: Secret) -> Connect {
+        self.login = Some((user.to_owned(), password));
+        self
+    }
+
+    /// The address without credentials.
+    pub fn shown(&self) -> String {
+        shown(&self.base)
     }
 
     /// The connector classes that the worker can run.
@@ -162,6 +177,13 @@ impl Connect {
         must_exist(name, &self.send(Method::POST, &url, None).await?)
     }
 
+    /// Restarts the connector and all its tasks, running ones too. Connect 3.0 and newer.
+    pub async fn restart_all(&self, name: &str) -> Result<(), ConnectError> {
+        let mut url = self.url(&["connectors", name, "restart"])?;
+        url.set_query(Some("includeTasks=true&onlyFailed=false"));
+        must_exist(name, &self.send(Method::POST, &url, None).await?)
+    }
+
     /// Deletes the connector; its offsets and its slot stay. False if there was none.
     pub async fn delete(&self, name: &str) -> Result<bool, ConnectError> {
         let path = ["connectors", name];
@@ -228,6 +250,9 @@ impl Connect {
         let mut request = self
             .http
             .request(attempt.method.clone(), attempt.url.clone());
+        if let Some((user, password)) = &self.login {
+            request = request.basic_auth(user, Some(password.reveal()));
+        }
         if let Some(body) = attempt.body {
             request = request.json(body);
         }
@@ -305,7 +330,7 @@ fn answer(doing: &str, status: StatusCode, raw: &str) -> Result<Answer, ConnectE
 }
 
 /// The first key whose value is a mask: stars only, or Kafka's own `[hidden]`.
-fn masked_key(config: &Map<String, Value>) -> Option<&str> {
+pub fn masked_key(config: &Map<String, Value>) -> Option<&str> {
     config
         .iter()
         .find(|(_, value)| {

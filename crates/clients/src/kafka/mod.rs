@@ -6,8 +6,10 @@
 //! The rule it protects: the end of a read is known, not guessed. A partition that ends early, a broker that
 //! is gone and a log that was cut off are three different answers, and a hang is none.
 
+mod address;
 mod error;
 mod offsets;
+pub mod properties;
 mod reader;
 mod record;
 mod repair;
@@ -18,6 +20,7 @@ use std::time::Duration;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 
+pub use address::KafkaAddress;
 pub use error::KafkaError;
 pub use offsets::{OffsetKey, OffsetRecord, OffsetsTopic};
 pub use reader::ReadEnd;
@@ -32,13 +35,13 @@ const LARGEST_ANSWER: &str = "2147483647";
 
 /// One Kafka cluster. Calls block: use it on a thread of its own, or in `spawn_blocking`.
 pub struct Kafka {
-    bootstrap: String,
+    address: KafkaAddress,
     asking: BaseConsumer,
 }
 
 impl std::fmt::Debug for Kafka {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Kafka({})", self.bootstrap)
+        write!(f, "Kafka({})", self.address.bootstrap())
     }
 }
 
@@ -54,16 +57,21 @@ pub struct TopicInfo {
 impl Kafka {
     /// A client for the cluster; connects when first asked.
     pub fn new(bootstrap: &str) -> Result<Kafka, KafkaError> {
+        Kafka::at(&KafkaAddress::plain(bootstrap))
+    }
+
+    /// A client for a cluster that asks for more than its address.
+    pub fn at(address: &KafkaAddress) -> Result<Kafka, KafkaError> {
         Ok(Kafka {
-            bootstrap: bootstrap.to_owned(),
-            asking: consumer(bootstrap)?,
+            address: address.clone(),
+            asking: consumer(address)?,
         })
     }
 
     /// Every topic of the cluster, by name; internal ones too.
     pub fn topics(&self) -> Result<Vec<TopicInfo>, KafkaError> {
         let unreachable = |source| KafkaError::Unreachable {
-            bootstrap: self.bootstrap.clone(),
+            bootstrap: self.address.bootstrap().to_owned(),
             source: Box::new(source),
         };
         let metadata = self.asking.fetch_metadata(None, ASK_TIMEOUT);
@@ -94,7 +102,7 @@ impl Kafka {
 
     /// Whether the topic is compacted, so that records may have been removed from the midst of it.
     pub fn compacted(&self, topic: &str) -> Result<bool, KafkaError> {
-        settings::compacted(&self.bootstrap, topic)
+        settings::compacted(&self.address, topic)
     }
 
     /// Reads `from..to` of one partition and hands each record to `consume` until it breaks off.
@@ -108,7 +116,7 @@ impl Kafka {
         range: &ReadRange<'_>,
         consume: &mut dyn FnMut(&Record<'_>) -> std::ops::ControlFlow<()>,
     ) -> Result<ReadEnd, KafkaError> {
-        reader::read(&self.bootstrap, range, consume)
+        reader::read(&self.address, range, consume)
     }
 }
 
@@ -128,10 +136,10 @@ pub struct ReadRange<'a> {
 }
 
 /// What every client of ours has in common.
-fn client(bootstrap: &str) -> ClientConfig {
+fn client(address: &KafkaAddress) -> ClientConfig {
     let mut config = ClientConfig::new();
+    address.apply(&mut config);
     config
-        .set("bootstrap.servers", bootstrap)
         .set("client.id", "cutover")
         // Asking for a topic must not create it.
         .set("allow.auto.create.topics", "false")
@@ -140,8 +148,8 @@ fn client(bootstrap: &str) -> ClientConfig {
     config
 }
 
-fn consumer(bootstrap: &str) -> Result<BaseConsumer, KafkaError> {
-    client(bootstrap)
+fn consumer(address: &KafkaAddress) -> Result<BaseConsumer, KafkaError> {
+    client(address)
         // Needed by the library; with assign() and without commits the broker never sees it.
         .set("group.id", "cutover-never-joined")
         .set("enable.auto.commit", "false")

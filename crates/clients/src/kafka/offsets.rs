@@ -176,7 +176,7 @@ impl OffsetsTopic<'_> {
             topic: self.name.to_owned(),
             source: Box::new(source),
         };
-        let producer: BaseProducer<Receipt> = super::client(&self.kafka.bootstrap)
+        let producer: BaseProducer<Receipt> = super::client(&self.kafka.address)
             .set("acks", "all")
             .set("partitioner", "murmur2")
             .set("message.timeout.ms", PATIENCE.as_millis().to_string())
@@ -199,7 +199,7 @@ impl OffsetsTopic<'_> {
             Some(Ok(place)) => Ok(place),
             Some(Err(source)) => Err(refused(source)),
             None => Err(KafkaError::Unreachable {
-                bootstrap: self.kafka.bootstrap.clone(),
+                bootstrap: self.kafka.address.bootstrap().to_owned(),
                 source: Box::new(rdkafka::error::KafkaError::NoMessageReceived),
             }),
         }

@@ -16,7 +16,7 @@ use rdkafka::message::Message;
 use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::{ASK_TIMEOUT, KafkaError, ReadRange, Record};
+use super::{ASK_TIMEOUT, KafkaAddress, KafkaError, ReadRange, Record};
 
 const POLL: Duration = Duration::from_millis(100);
 const ASK_END_EVERY: Duration = Duration::from_millis(300);
@@ -89,11 +89,11 @@ fn why_not(consumer: &BaseConsumer, (topic, partition): (&str, i32), source: Cau
 }
 
 pub(super) fn read(
-    bootstrap: &str,
+    address: &KafkaAddress,
     range: &ReadRange<'_>,
     consume: &mut dyn FnMut(&Record<'_>) -> ControlFlow<()>,
 ) -> Result<ReadEnd, KafkaError> {
-    let consumer = super::consumer(bootstrap)?;
+    let consumer = super::consumer(address)?;
     let (low, high) = watermarks(&consumer, range.topic, range.partition)?;
     let start = range.from.max(low);
     if start >= range.to {

@@ -13,7 +13,7 @@ use rdkafka::message::{DeliveryResult, Header, Message, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 use rdkafka::types::RDKafkaErrorCode;
 
-use super::KafkaError;
+use super::{KafkaAddress, KafkaError};
 
 /// How long a record may take until every replica has it.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -41,7 +41,7 @@ pub struct RepairWriter {
 impl RepairWriter {
     /// A producer for the cluster; connects when it first writes.
     pub fn new(bootstrap: &str) -> Result<RepairWriter, KafkaError> {
-        let producer = super::client(bootstrap)
+        let producer = super::client(&KafkaAddress::plain(bootstrap))
             .set("enable.idempotence", "true")
             .set("acks", "all")
             .set("message.timeout.ms", PATIENCE.as_millis().to_string())

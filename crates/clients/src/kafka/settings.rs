@@ -5,17 +5,17 @@ use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::error::KafkaError as Cause;
 
-use super::{ASK_TIMEOUT, KafkaError};
+use super::{ASK_TIMEOUT, KafkaAddress, KafkaError};
 
 const POLICY: &str = "cleanup.policy";
 
-pub(super) fn compacted(bootstrap: &str, topic: &str) -> Result<bool, KafkaError> {
+pub(super) fn compacted(address: &KafkaAddress, topic: &str) -> Result<bool, KafkaError> {
     let failed = |source: Cause| KafkaError::Settings {
         topic: topic.to_owned(),
         source: Box::new(source),
     };
     let client: AdminClient<DefaultClientContext> =
-        super::client(bootstrap).create().map_err(failed)?;
+        super::client(address).create().map_err(failed)?;
     let options = AdminOptions::new().request_timeout(Some(ASK_TIMEOUT));
     let asked = [ResourceSpecifier::Topic(topic)];
     let answer = client.describe_configs(&asked, &options);

@@ -5,6 +5,7 @@
 //! Every session fixes `TimeZone`, `DateStyle` and friends, because the text of a value depends on them.
 
 pub mod address;
+pub mod collations;
 mod composition;
 pub mod copy;
 mod cursor;
@@ -12,15 +13,19 @@ mod error;
 pub mod facts;
 pub mod freeze;
 pub mod inventory;
+pub mod libpq;
 mod login;
 pub mod marker;
 pub mod passfile;
 pub mod pending;
 pub mod pgoutput;
 pub mod publication;
+pub mod publication_details;
 pub mod recovery;
 pub mod replication;
+pub mod role;
 pub mod settings;
+pub mod slot_details;
 pub mod slots;
 pub mod subscription;
 mod wire;
@@ -64,6 +69,19 @@ pub async fn connect_admin(address: &PgAddress) -> Result<Client, PgError> {
         &[("default_transaction_read_only", "off")],
     )
     .await
+}
+
+/// Opens a session that can only look, and gives up on a statement or a lock that takes long.
+///
+/// # Errors
+/// [`PgError::Connect`] when no session could be opened.
+pub async fn connect_looking(address: &PgAddress) -> Result<Client, PgError> {
+    let settings = [
+        ("default_transaction_read_only", "on"),
+        ("statement_timeout", "30s"),
+        ("lock_timeout", "5s"),
+    ];
+    open(address, "cutover-look", &settings).await
 }
 
 async fn open(

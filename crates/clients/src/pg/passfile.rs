@@ -17,6 +17,11 @@ pub fn password(file: &Path, address: &PgAddress) -> Option<Secret> {
     find(&std::fs::read_to_string(file).ok()?, address)
 }
 
+/// Whether the file is there and would be read, were it not open to others.
+pub fn is_open_to_others(file: &Path) -> bool {
+    std::fs::metadata(file).is_ok_and(|found| found.permissions().mode() & 0o077 != 0)
+}
+
 fn find(text: &str, address: &PgAddress) -> Option<Secret> {
     let host = match &address.host {
         PgHost::Tcp(host) => host.clone(),

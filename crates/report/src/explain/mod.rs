@@ -4,9 +4,11 @@
 //! code that exists; a test compares both with the sources.
 
 mod connector;
+mod doctor;
 mod findings;
 mod guarantees;
 mod lab;
+mod operations;
 mod preflights;
 mod run;
 mod services;
@@ -35,6 +37,8 @@ pub enum Family {
     Lint,
     /// What is in the way of an upgrade.
     Preflight,
+    /// What a running system suffers from.
+    Diagnosis,
     /// An error.
     Error,
 }
@@ -69,11 +73,13 @@ const fn entry(family: Family, code: &'static str, words: [&'static str; 4]) -> 
 }
 
 /// Every text, family by family.
-const ALL: [&[Explanation]; 8] = [
+const ALL: [&[Explanation]; 10] = [
     guarantees::ALL,
     findings::ALL,
     connector::ALL,
     preflights::ALL,
+    doctor::ALL,
+    operations::ALL,
     services::ALL,
     upgrade::ALL,
     lab::ALL,
@@ -138,6 +144,7 @@ fn kind(family: Family) -> &'static str {
         Family::Prediction => "what a connector does at its start",
         Family::Lint => "configuration",
         Family::Preflight => "preflight",
+        Family::Diagnosis => "what a running system suffers from",
         Family::Error => "error",
     }
 }

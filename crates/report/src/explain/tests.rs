@@ -30,7 +30,9 @@ fn is_code(text: &str) -> bool {
         return false;
     };
     let upper = |word: &&str| word.len() > 1 && word.bytes().all(|byte| byte.is_ascii_uppercase());
+    // Mechanisms of SASL have names of the same form.
     words.len() >= 2
+        && words[0] != "SCRAM"
         && words.iter().all(upper)
         && number.len() == 3
         && number.bytes().all(|byte| byte.is_ascii_digit())
@@ -64,7 +66,12 @@ fn texts(families: &[Family]) -> BTreeSet<String> {
 fn every_code_in_the_sources_has_a_text_and_every_text_a_code() {
     let printed = printed();
     assert!(printed.len() > 100, "{}", printed.len());
-    let told = texts(&[Family::Error, Family::Preflight, Family::Lint]);
+    let told = texts(&[
+        Family::Error,
+        Family::Preflight,
+        Family::Diagnosis,
+        Family::Lint,
+    ]);
     let untold: Vec<_> = printed
         .iter()
         .filter(|(code, _)| !told.contains(*code))

@@ -106,6 +106,45 @@ fn predictions_and_lints_have_exactly_the_keys_of_their_schemas() {
     );
 }
 
+/// As a schema of that name describes it.
+fn fits(name: &str, text: &str) {
+    let described = schema(name);
+    agree(
+        &described,
+        &described,
+        &serde_json::from_str(text).unwrap(),
+        name,
+    );
+}
+
+#[test]
+fn reports_of_work_on_running_systems_have_exactly_the_keys_of_their_schemas() {
+    use crate::operation_samples as made;
+    let report = made::configuration();
+    let text = crate::configuration::configuration_json(&report).unwrap();
+    fits("config-1.schema.json", &text);
+    let mut report = made::connector();
+    let text = crate::connector::connector_json(&report).unwrap();
+    fits("connector-1.schema.json", &text);
+    report.config = Some([("slot.name".to_owned(), "s".into())].into_iter().collect());
+    let text = crate::connector::connector_json(&report).unwrap();
+    fits("connector-1.schema.json", &text);
+    let mut report = made::offsets();
+    let text = crate::offsets::offsets_json(&report).unwrap();
+    fits("offsets-1.schema.json", &text);
+    fits(
+        "setup-1.schema.json",
+        &crate::setup::setup_json(&made::setup()).unwrap(),
+    );
+    fits(
+        "doctor-1.schema.json",
+        &crate::doctor::doctor_json(&made::doctor()).unwrap(),
+    );
+    (report.change, report.slot, report.server) = (None, None, None);
+    let text = crate::offsets::offsets_json(&report).unwrap();
+    fits("offsets-1.schema.json", &text);
+}
+
 #[test]
 fn the_schema_of_gaps_describes_exactly_what_is_written() {
     let mut report = samples::gap();

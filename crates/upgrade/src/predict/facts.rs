@@ -214,7 +214,7 @@ fn is_false(value: &bool) -> bool {
 }
 
 /// serde says "unknown field `x`, expected one of `a`, `b`"; this adds the nearest of them.
-fn suggestion(message: &str) -> Option<String> {
+pub fn suggestion(message: &str) -> Option<String> {
     let mut quoted = message
         .strip_prefix("unknown field ")?
         .split('`')
@@ -225,7 +225,7 @@ fn suggestion(message: &str) -> Option<String> {
 }
 
 /// The known word that is most like a wrong one, if any is alike at all.
-pub(crate) fn nearest<'a>(wrong: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(wrong: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let scored = known.map(|name| (strsim::jaro_winkler(wrong, name), name));
     let best = scored.max_by(|(one, _), (other, _)| one.total_cmp(other))?;
     (best.0 > 0.75).then_some(best.1)

@@ -11,7 +11,7 @@ mod connector;
 mod describe;
 mod drain;
 mod logical;
-mod offset;
+pub(crate) mod offset;
 mod predict;
 mod preflight;
 mod repair;

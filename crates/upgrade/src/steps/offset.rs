@@ -9,8 +9,8 @@
 
 use std::sync::Arc;
 
-use cutover_clients::connect::{ConnectError, StoredOffset, offset_at};
-use cutover_clients::kafka::OffsetKey;
+use cutover_clients::connect::{Connect, ConnectError, StoredOffset, offset_at};
+use cutover_clients::kafka::{Kafka, OffsetKey};
 use cutover_clients::pg::connect_admin;
 use cutover_clients::pg::facts::{current_lsn, server_facts};
 use cutover_clients::pg::slots::slot;
@@ -81,36 +81,69 @@ pub(super) async fn store(
     partition: &Value,
     offset: Option<&Map<String, Value>>,
 ) -> Result<String, UpgradeError> {
-    let name = &cutover.stream.connector;
-    let asked = match offset {
-        Some(offset) => cutover.connect.patch_offset(name, partition, offset).await,
-        None => cutover.connect.remove_offset(name, partition).await,
+    let place = OffsetPlace {
+        connect: &cutover.connect,
+        connector: &cutover.stream.connector,
+        kafka: Some(&cutover.kafka),
+        topic: Some(&cutover.stream.offsets_topic),
     };
-    match asked {
-        Ok(()) => return Ok("written by Connect".into()),
-        Err(ConnectError::NotSupported { .. }) => {}
-        Err(error) => return Err(error.into()),
+    place.store(partition, offset).await
+}
+
+/// Where the offset of a connector is kept, and both ways to it.
+pub(crate) struct OffsetPlace<'a> {
+    /// Its worker.
+    pub connect: &'a Connect,
+    /// Its name.
+    pub connector: &'a str,
+    /// The cluster of the offsets topic; needed where the worker cannot change offsets.
+    pub kafka: Option<&'a Arc<Kafka>>,
+    /// The offsets topic.
+    pub topic: Option<&'a str>,
+}
+
+impl OffsetPlace<'_> {
+    /// As [`store`], for any connector.
+    pub(crate) async fn store(
+        &self,
+        partition: &Value,
+        offset: Option<&Map<String, Value>>,
+    ) -> Result<String, UpgradeError> {
+        let name = self.connector;
+        let asked = match offset {
+            Some(offset) => self.connect.patch_offset(name, partition, offset).await,
+            None => self.connect.remove_offset(name, partition).await,
+        };
+        match asked {
+            Ok(()) => return Ok("written by Connect".into()),
+            Err(ConnectError::NotSupported { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let status = self.connect.status(name).await?;
+        if !status.is_some_and(|status| status.stopped()) {
+            return Err(UpgradeError::Refused(format!(
+                "connector {name} is not STOPPED: it would store its own offset over the one to be written"
+            )));
+        }
+        let (Some(kafka), Some(topic)) = (self.kafka, self.topic) else {
+            return Err(UpgradeError::Refused(format!(
+                "this worker cannot change the offset of {name} (Kafka before 3.6): say where Kafka is and which topic \
+                 holds its offsets (offset.storage.topic of the worker)"
+            )));
+        };
+        let (kafka, topic) = (Arc::clone(kafka), topic.to_owned());
+        let key = OffsetKey {
+            connector: name.to_owned(),
+            partition: partition.clone(),
+        };
+        let (offset, into) = (offset.cloned(), topic.clone());
+        let written = blocking(move || kafka.offsets_topic(&topic).write(&key, offset.as_ref()));
+        let record = written.await?;
+        Ok(format!(
+            "written to {into} partition {} at {}",
+            record.partition, record.offset
+        ))
     }
-    if connector::stopped(cutover).await?.is_none() {
-        return Err(UpgradeError::Refused(format!(
-            "connector {name} is not STOPPED: it would store its own offset over the one to be written"
-        )));
-    }
-    let (kafka, topic) = (
-        Arc::clone(&cutover.kafka),
-        cutover.stream.offsets_topic.clone(),
-    );
-    let key = OffsetKey {
-        connector: name.clone(),
-        partition: partition.clone(),
-    };
-    let offset = offset.cloned();
-    let written = blocking(move || kafka.offsets_topic(&topic).write(&key, offset.as_ref()));
-    let record = written.await?;
-    Ok(format!(
-        "written to {} partition {} at {}",
-        cutover.stream.offsets_topic, record.partition, record.offset
-    ))
 }
 
 pub(super) async fn prove(cutover: &Cutover) -> Result<String, UpgradeError> {

@@ -1,0 +1,394 @@
+//! Slot, publication and replica identity for a stream, made where they are missing.
+//!
+//! Facts in, items out ([`items`]), and then, if asked to, the statements of the items. The rules it protects: the
+//! publication is there before the slot, because pgoutput looks it up at the time of each change; what is there already
+//! is left alone and said; what is there and is something else is never replaced.
+
+use std::time::Duration;
+
+use cutover_clients::pg::facts::{ServerFacts, server_facts};
+use cutover_clients::pg::inventory::settings;
+use cutover_clients::pg::pending::pending;
+use cutover_clients::pg::publication::{
+    create_publication, publication_tables, set_replica_identity_full, table_shapes,
+};
+use cutover_clients::pg::publication_details::{
+    PublicationTraits, add_tables, adding, publication_traits,
+};
+use cutover_clients::pg::slot_details::{SlotDetail, slot_details};
+use cutover_clients::pg::slots::create_slot;
+use cutover_clients::pg::{Client, PgAddress, PgError, connect_admin, connect_looking};
+use cutover_model::setup::{SETUP_FORMAT, SetupItem, SetupReport, SetupState};
+use cutover_model::table::{quote_identifier, quote_literal};
+use cutover_model::{ExitCode, Relation, ReplicaIdentity};
+
+use crate::error::UpgradeError;
+
+/// The decoding plug-in that every version has.
+const PLUGIN: &str = "pgoutput";
+/// `query_canceled`: `statement_timeout`, here.
+const CANCELED: &str = "57014";
+
+/// What is wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// Slot.
+    pub slot: String,
+    /// Publication.
+    pub publication: String,
+    /// Its tables.
+    pub tables: Vec<Relation>,
+}
+
+/// What is there.
+#[derive(Debug, Clone)]
+struct Found {
+    database: String,
+    server: ServerFacts,
+    slots_max: Option<usize>,
+    slots: Vec<SlotDetail>,
+    publication: Option<(PublicationTraits, Vec<Relation>)>,
+    /// `None`: there is no such table.
+    identities: Vec<Option<ReplicaIdentity>>,
+}
+
+/// Looks, and with `apply` makes what is missing. `patience` bounds how long making the slot may wait for transactions.
+pub async fn set_up(
+    address: &PgAddress,
+    wanted: &Wanted,
+    apply: bool,
+    patience: Duration,
+) -> Result<SetupReport, UpgradeError> {
+    let client = connect_looking(address).await?;
+    let mut list = items(wanted, &read(&client, address, wanted).await?);
+    let blocked = list.iter().any(|item| item.state == SetupState::InTheWay);
+    let missing = list.iter().any(|item| item.state == SetupState::Wanted);
+    let changes = apply && missing && !blocked;
+    if changes {
+        let admin = connect_admin(address).await?;
+        make(&admin, address, wanted, &list, patience).await?;
+        let now = items(wanted, &read(&client, address, wanted).await?);
+        for (before, now) in list.iter_mut().zip(now) {
+            if before.state == SetupState::Wanted {
+                if now.state != SetupState::Present {
+                    return Err(UpgradeError::Disproved(format!(
+                        "{} was made and is not there: {}",
+                        now.subject, now.found
+                    )));
+                }
+                before.state = SetupState::Made;
+                before.found = now.found;
+            }
+        }
+    }
+    let exit = if blocked {
+        ExitCode::Refused
+    } else {
+        ExitCode::Pass
+    };
+    Ok(SetupReport {
+        format: SETUP_FORMAT.to_owned(),
+        server: address.to_string(),
+        items: list,
+        changed: changes,
+        exit_code: exit.number(),
+    })
+}
+
+async fn read(
+    client: &Client,
+    address: &PgAddress,
+    wanted: &Wanted,
+) -> Result<Found, UpgradeError> {
+    let traits = publication_traits(client, &wanted.publication).await?;
+    let tables = publication_tables(client, &wanted.publication).await?;
+    let mut identities = Vec::new();
+    for table in &wanted.tables {
+        identities.push(
+            match table_shapes(client, std::slice::from_ref(table)).await {
+                Ok(shapes) => shapes.first().map(|shape| shape.replica_identity),
+                Err(PgError::Missing(_)) => None,
+                Err(error) => return Err(error.into()),
+            },
+        );
+    }
+    let limits = settings(client, &["max_replication_slots"]).await?;
+    let limit = limits.get("max_replication_slots");
+    Ok(Found {
+        database: address.database.clone(),
+        server: server_facts(client).await?,
+        slots_max: limit.and_then(|limit| limit.parse().ok()),
+        slots: slot_details(client).await?,
+        publication: traits.zip(tables),
+        identities,
+    })
+}
+
+async fn make(
+    client: &Client,
+    address: &PgAddress,
+    wanted: &Wanted,
+    list: &[SetupItem],
+    patience: Duration,
+) -> Result<(), UpgradeError> {
+    let is_wanted = |subject: &str| {
+        list.iter()
+            .any(|item| item.subject == subject && item.state == SetupState::Wanted)
+    };
+    if is_wanted(&publication_subject(wanted)) {
+        match publication_tables(client, &wanted.publication).await? {
+            None => create_publication(client, &wanted.publication, &wanted.tables).await?,
+            Some(there) => {
+                let missing: Vec<Relation> = wanted
+                    .tables
+                    .iter()
+                    .filter(|table| !there.contains(table))
+                    .cloned()
+                    .collect();
+                add_tables(client, &wanted.publication, &missing).await?;
+            }
+        }
+    }
+    for table in &wanted.tables {
+        if is_wanted(&table_subject(table)) {
+            set_replica_identity_full(client, table).await?;
+        }
+    }
+    if !is_wanted(&slot_subject(wanted)) {
+        return Ok(());
+    }
+    let limit = format!("SET statement_timeout = {}", patience.as_millis());
+    client
+        .batch_execute(&limit)
+        .await
+        .map_err(|source| PgError::Sql {
+            what: "limiting how long making the slot may wait".to_owned(),
+            source,
+        })?;
+    match create_slot(client, &wanted.slot, PLUGIN).await {
+        Ok(_) => Ok(()),
+        // Whoever has written and not ended is named, because somebody has to end it.
+        Err(error) if error.sqlstate() == Some(CANCELED) => Err(UpgradeError::Pending {
+            seconds: patience.as_secs_f64(),
+            pending: pending(client, &address.database).await?,
+        }),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn slot_subject(wanted: &Wanted) -> String {
+    format!("slot {}", wanted.slot)
+}
+
+fn publication_subject(wanted: &Wanted) -> String {
+    format!("publication {}", wanted.publication)
+}
+
+fn table_subject(table: &Relation) -> String {
+    format!("table {table}")
+}
+
+fn item(subject: String, state: SetupState, found: impl Into<String>) -> Item {
+    Item(SetupItem {
+        subject,
+        state,
+        found: found.into(),
+        statement: None,
+        remedy: None,
+    })
+}
+
+/// An item whose last word is not said yet.
+struct Item(SetupItem);
+
+impl Item {
+    fn done(self) -> SetupItem {
+        self.0
+    }
+
+    fn by(mut self, statement: String) -> SetupItem {
+        self.0.statement = Some(statement);
+        self.0
+    }
+
+    fn remedy(mut self, remedy: impl Into<String>) -> SetupItem {
+        self.0.remedy = Some(remedy.into());
+        self.0
+    }
+}
+
+/// What is to be said of everything that is wanted.
+fn items(wanted: &Wanted, found: &Found) -> Vec<SetupItem> {
+    let mut list = vec![server(found), publication(wanted, found)];
+    for (table, identity) in wanted.tables.iter().zip(&found.identities) {
+        list.push(table_item(table, *identity));
+    }
+    list.push(slot(wanted, found));
+    list
+}
+
+fn server(found: &Found) -> SetupItem {
+    let server = &found.server;
+    let told = format!(
+        "PostgreSQL {}, wal_level {}",
+        server.version, server.wal_level
+    );
+    if server.in_recovery {
+        return item(
+            "server".into(),
+            SetupState::InTheWay,
+            format!("{told}, replays another server's log"),
+        )
+        .remedy(
+            "set up the primary; publication and replica identity come to the standby with its log",
+        );
+    }
+    if server.wal_level != "logical" {
+        return item("server".into(), SetupState::InTheWay, told)
+            .remedy("ALTER SYSTEM SET wal_level = 'logical', and restart the server");
+    }
+    item("server".into(), SetupState::Present, told).done()
+}
+
+fn publication(wanted: &Wanted, found: &Found) -> SetupItem {
+    let subject = publication_subject(wanted);
+    let Some((traits, tables)) = &found.publication else {
+        let tables: Vec<String> = wanted.tables.iter().map(Relation::quoted).collect();
+        let name = quote_identifier(&wanted.publication);
+        return item(subject, SetupState::Wanted, "not there").by(format!(
+            "CREATE PUBLICATION {name} FOR TABLE {}",
+            tables.join(", ")
+        ));
+    };
+    if !traits.all_changes {
+        let name = quote_identifier(&wanted.publication);
+        return item(
+            subject,
+            SetupState::InTheWay,
+            "it leaves out inserts, updates or deletes",
+        )
+        .remedy(format!(
+            "ALTER PUBLICATION {name} SET (publish = 'insert, update, delete, truncate')"
+        ));
+    }
+    if traits.all_tables {
+        return item(subject, SetupState::Present, "for all tables").done();
+    }
+    let missing: Vec<Relation> = wanted
+        .tables
+        .iter()
+        .filter(|table| !tables.contains(table))
+        .cloned()
+        .collect();
+    if missing.is_empty() {
+        return item(
+            subject,
+            SetupState::Present,
+            format!("it has {} tables", tables.len()),
+        )
+        .done();
+    }
+    let names: Vec<String> = missing.iter().map(ToString::to_string).collect();
+    item(
+        subject,
+        SetupState::Wanted,
+        format!("it lacks {}", names.join(", ")),
+    )
+    .by(adding(&wanted.publication, &missing))
+}
+
+fn table_item(table: &Relation, identity: Option<ReplicaIdentity>) -> SetupItem {
+    let subject = table_subject(table);
+    match identity {
+        None => item(subject, SetupState::InTheWay, "not there")
+            .remedy("make the table, or leave it out"),
+        Some(ReplicaIdentity::Full) => {
+            item(subject, SetupState::Present, "replica identity full").done()
+        }
+        Some(other) => {
+            let word = format!("{other:?}").to_lowercase();
+            item(
+                subject,
+                SetupState::Wanted,
+                format!("replica identity {word}"),
+            )
+            .by(format!(
+                "ALTER TABLE {} REPLICA IDENTITY FULL",
+                table.quoted()
+            ))
+        }
+    }
+}
+
+fn slot(wanted: &Wanted, found: &Found) -> SetupItem {
+    let subject = slot_subject(wanted);
+    let name = quote_literal(&wanted.slot);
+    let drop = format!("SELECT pg_drop_replication_slot({name})");
+    let Some(detail) = found
+        .slots
+        .iter()
+        .find(|detail| detail.slot.name == wanted.slot)
+    else {
+        if found
+            .slots_max
+            .is_some_and(|most| found.slots.len() >= most)
+        {
+            let told = format!(
+                "not there, and all {} replication slots are taken",
+                found.slots.len()
+            );
+            return item(subject, SetupState::InTheWay, told)
+                .remedy("drop a slot that nobody reads, or raise max_replication_slots and restart the server");
+        }
+        return item(subject, SetupState::Wanted, "not there").by(format!(
+            "SELECT pg_create_logical_replication_slot({name}, '{PLUGIN}')"
+        ));
+    };
+    let other = |told: String, remedy: String| {
+        item(subject.clone(), SetupState::InTheWay, told).remedy(remedy)
+    };
+    if detail.kind != "logical" {
+        return other(
+            format!("it is a {} slot", detail.kind),
+            "choose another name".into(),
+        );
+    }
+    if detail.database.as_deref() != Some(&found.database) {
+        let database = detail.database.as_deref().unwrap_or("no database");
+        return other(
+            format!("it is of database {database}"),
+            "choose another name".into(),
+        );
+    }
+    if detail.slot.plugin != PLUGIN {
+        return other(
+            format!("it decodes with {}", detail.slot.plugin),
+            "choose another name, or drop it if nobody needs it".into(),
+        );
+    }
+    if detail.slot.is_lost() {
+        let why = detail
+            .invalidation
+            .as_deref()
+            .unwrap_or("no reason is given");
+        let told = format!("it is lost ({why}): what was committed since will not come from it");
+        return other(
+            told,
+            format!("find out what is missing (`cutover doctor`), then {drop} and run this again"),
+        );
+    }
+    let position = detail
+        .slot
+        .confirmed_flush
+        .map_or_else(|| "-".to_owned(), |at| at.to_string());
+    let reader = if detail.slot.active { "in use" } else { "free" };
+    item(
+        subject,
+        SetupState::Present,
+        format!("confirmed to {position}, {reader}"),
+    )
+    .done()
+}
+
+#[cfg(test)]
+mod tests;
