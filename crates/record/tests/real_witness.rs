@@ -16,7 +16,9 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use cutover_clients::pg::{self, PgAddress, PgHost, facts, freeze, marker, publication, slots};
+use cutover_clients::pg::{
+    self, PgAddress, PgHost, facts, freeze, hold, marker, publication, slots,
+};
 use cutover_clients::wait::{self, Poll, WaitError};
 use cutover_ledger::{ChangeWriter, StoredWriter, read_changes, read_stored};
 use cutover_model::{ChangeRow, Half, Lsn, Op, Relation, TableShape};
@@ -588,4 +590,60 @@ async fn rows_per_second_of_the_witness() {
     let took = begun.elapsed().as_secs_f64();
     assert_eq!(witness.stop().unwrap().changes, 200_000);
     eprintln!("witness: {:.0} rows/s into the ledger", 200_000.0 / took);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn held_tables_keep_writers_waiting_and_refuse_none_of_them() {
+    let Some(bench) = Bench::new().await else {
+        return;
+    };
+    bench
+        .run("CREATE PUBLICATION held FOR TABLE keyed; CREATE PUBLICATION nothing")
+        .await;
+    let address = &bench.server.address;
+    let admin = pg::connect_admin(address).await.unwrap();
+    let writer = pg::connect(address, "app").await.unwrap();
+    let limit = Duration::from_millis(200);
+    writer
+        .batch_execute("BEGIN; INSERT INTO keyed (id) VALUES (1)")
+        .await
+        .unwrap();
+    let busy = hold::hold_tables(&admin, "held", limit).await.unwrap();
+    assert_eq!(busy, None, "somebody writes");
+    writer.batch_execute("COMMIT").await.unwrap();
+
+    let held = hold::hold_tables(&admin, "held", limit).await.unwrap();
+    assert_eq!(held, Some(1));
+    let waiting = tokio::spawn(async move {
+        writer
+            .batch_execute("INSERT INTO keyed (id) VALUES (2)")
+            .await
+    });
+    let waits = "SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'keyed'::regclass";
+    let (deadline, step) = (Duration::from_secs(20), Duration::from_millis(20));
+    let seen = wait::until("a writer that waits", deadline, step, async || {
+        let rows = admin.query(waits, &[]).await?;
+        Ok::<_, tokio_postgres::Error>(if rows.is_empty() {
+            Poll::NotYet("nobody waits".into())
+        } else {
+            Poll::Ready(())
+        })
+    });
+    seen.await.unwrap();
+    assert!(!waiting.is_finished());
+    hold::release_tables(&admin).await.unwrap();
+    waiting.await.unwrap().unwrap();
+
+    assert_eq!(
+        hold::hold_tables(&admin, "nothing", limit).await.unwrap(),
+        Some(0)
+    );
+    hold::release_tables(&admin).await.unwrap();
+    let missing = hold::hold_tables(&admin, "absent", limit).await;
+    assert!(missing.unwrap_err().to_string().contains("absent"));
+    // Not even after an error is a transaction left open.
+    assert_eq!(
+        hold::hold_tables(&admin, "held", limit).await.unwrap(),
+        Some(1)
+    );
 }

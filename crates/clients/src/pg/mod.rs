@@ -12,6 +12,7 @@ mod cursor;
 mod error;
 pub mod facts;
 pub mod freeze;
+pub mod hold;
 pub mod inventory;
 pub mod libpq;
 mod login;

@@ -78,11 +78,20 @@ pub(super) async fn undo<H: Hands>(
     cutover: &mut Cutover,
     hands: &mut H,
 ) -> Result<String, UpgradeError> {
-    hands.resume_incarnation().await?;
+    // That nobody watches costs the proof. It must not cost the application its database.
+    let watched = hands.resume_incarnation().await;
     cutover.seen.refused = false;
     let client = connect_admin(&cutover.old).await?;
     release_writes(&client, &cutover.old.database, &cutover.stream.writer_role).await?;
-    Ok(format!("database {} accepts writes", cutover.old.database))
+    let database = &cutover.old.database;
+    Ok(match watched {
+        Ok(()) => format!("database {database} accepts writes"),
+        Err(error) => {
+            format!(
+                "database {database} accepts writes, and nobody watches what is written: {error}"
+            )
+        }
+    })
 }
 
 pub(super) async fn prove_released(cutover: &Cutover) -> Result<String, UpgradeError> {

@@ -15,6 +15,7 @@ impl Step {
             Step::QuietServer => "quiet-server",
             Step::LetConnectorStop => "let-connector-stop",
             Step::StopConnector => "stop-connector",
+            Step::StopBetween => "stop-between",
             Step::PauseConnector => "pause-connector",
             Step::DeleteConnector => "delete-connector",
             Step::DeleteOffsets => "delete-offsets",
@@ -96,6 +97,9 @@ impl Step {
             }
             Step::StopConnector => {
                 "stop the connector (not pause: a paused one blocks the server's shutdown)"
+            }
+            Step::StopBetween => {
+                "hold the published tables against writes for a moment and stop the connector there"
             }
             Step::PauseConnector => "pause the connector",
             Step::DeleteConnector => "delete the connector (Connect keeps its offset)",
@@ -261,7 +265,7 @@ impl Step {
                 "the marker is in Kafka, the stored offset and the slot's confirmed_flush_lsn \
                  have reached it",
             ),
-            Step::StopConnector => Some(
+            Step::StopConnector | Step::StopBetween => Some(
                 "state STOPPED, no task, the slot has no reader; no events share the position of the stored offset",
             ),
             Step::RewriteOffset => Some(
@@ -294,7 +298,9 @@ impl Step {
         match self {
             Step::FreezeWrites | Step::StopApplication => Some("allow writes again"),
             Step::QuietServer => Some("put autovacuum's setting back and let the writers in"),
-            Step::StopConnector | Step::PauseConnector => Some("resume the connector"),
+            Step::StopConnector | Step::StopBetween | Step::PauseConnector => {
+                Some("resume the connector")
+            }
             Step::StopServer => Some("start the server"),
             Step::SwapBinaries { .. } => Some("put the old programs back"),
             Step::PrepareCluster { .. } => Some("remove the new cluster"),

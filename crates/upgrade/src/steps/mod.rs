@@ -10,6 +10,7 @@ mod cluster;
 mod connector;
 mod describe;
 mod drain;
+mod hold;
 mod logical;
 pub(crate) mod offset;
 mod predict;
@@ -87,6 +88,8 @@ pub enum Step {
     QuietServer,
     /// Stops the connector (Connect's `stop`: no task, no replication connection).
     StopConnector,
+    /// Stops it between two transactions while the application works: writers wait meanwhile.
+    StopBetween,
     /// Waits until Connect shows STOPPED and no task.
     LetConnectorStop,
     /// Pauses the connector (its tasks and connections stay).
@@ -240,7 +243,7 @@ impl Step {
     /// Whether the step is in effect already; the text says what was found.
     pub async fn already_done(&self, cutover: &Cutover) -> Result<Option<String>, UpgradeError> {
         match self {
-            Step::StopConnector => connector::stopped(cutover).await,
+            Step::StopConnector | Step::StopBetween => connector::stopped(cutover).await,
             // Frozen writes are frozen again: sessions from before could still write.
             _ => Ok(None),
         }
@@ -271,6 +274,7 @@ impl Step {
             Step::NoteCut => hands.note_cut().await,
             Step::ReturnToOld => server::return_to_old(cutover, hands).await,
             Step::StopConnector
+            | Step::StopBetween
             | Step::PauseConnector
             | Step::DeleteConnector
             | Step::DeleteOffsets
@@ -312,6 +316,7 @@ impl Step {
     ) -> Result<String, UpgradeError> {
         match self {
             Step::StopConnector => connector::stop(cutover).await,
+            Step::StopBetween => hold::stop(cutover).await,
             Step::PauseConnector => connector::pause(cutover).await,
             Step::DeleteConnector => connector::delete(cutover).await,
             Step::DeleteOffsets => offset::delete(cutover).await,
@@ -431,7 +436,7 @@ impl Step {
             Step::DistrustSlot => connector::prove_distrusted(cutover).await,
             Step::RewindOffset => worker::prove_rewound(cutover).await,
             Step::DrainProof => drain::prove(cutover).await,
-            Step::StopConnector => boundary::stand_between(cutover).await,
+            Step::StopConnector | Step::StopBetween => boundary::stand_between(cutover).await,
             Step::NoteCut => hands.note_cut().await,
             Step::StopServer => server::prove_stopped(cutover).await,
             Step::SwapBinaries { .. } => Ok("left to start-server".into()),
@@ -464,7 +469,9 @@ impl Step {
         match self {
             Step::FreezeWrites | Step::StopApplication => application::undo(cutover, hands).await,
             Step::QuietServer => cluster::unquiet(cutover).await,
-            Step::StopConnector => connector::take_up_again(cutover, hands).await,
+            Step::StopConnector | Step::StopBetween => {
+                connector::take_up_again(cutover, hands).await
+            }
             Step::PauseConnector => connector::resume(cutover).await,
             Step::StopServer => server::start(cutover, hands).await,
             Step::SwapBinaries { .. } => server::swap_back(cutover, hands).await,

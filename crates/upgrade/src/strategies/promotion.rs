@@ -47,7 +47,7 @@ fn proven(target: &str) -> Vec<Step> {
         Step::CreateStandby { feed: Feed::Stream },
         Step::SlotOnStandby,
         Step::SyncOffset,
-        Step::StopConnector,
+        Step::StopBetween,
         Step::RepointConnector,
         Step::ResumeConnector,
         Step::RoundTrip,

@@ -138,7 +138,7 @@ fn proven(target: &str) -> Vec<Step> {
         },
         Step::SlotOnStandby,
         Step::SyncOffset,
-        Step::StopConnector,
+        Step::StopBetween,
         Step::RepointConnector,
         Step::ResumeConnector,
         Step::RoundTrip,

@@ -30,7 +30,7 @@ fn proven(target: &str) -> Vec<Step> {
         Step::BackUp,
         Step::LogTransactions,
         Step::LetTimePass,
-        Step::StopConnector,
+        Step::StopBetween,
         Step::NoteCut,
         Step::LetTimePass,
         Step::StopApplication,
