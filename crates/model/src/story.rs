@@ -52,6 +52,11 @@ pub struct JournalNote {
 pub struct Neighbourhood {
     /// Index into `ScenarioResult::findings`.
     pub finding: usize,
+    /// Committed changes at the finding's own place; `None` if that ledger was not looked through or has no such
+    /// place.
+    pub committed: Option<u64>,
+    /// The same of published records.
+    pub published: Option<u64>,
     /// In the order of the log: committed changes, then published records.
     pub rows: Vec<Neighbour>,
 }

@@ -154,7 +154,7 @@ mod tests {
         let report = Report::deserialize_from_str(&xml).unwrap();
         assert_eq!(
             (report.tests, report.failures, report.errors),
-            (6, 0, 0),
+            (11, 0, 0),
             "{xml}"
         );
         assert_eq!(
@@ -173,7 +173,7 @@ mod tests {
         result.scenarios[1].as_expected = false;
         result.scenarios[1].expected = Verdict::Pass;
         let report = report(&result);
-        assert_eq!((report.tests, report.failures, report.errors), (6, 2, 1));
+        assert_eq!((report.tests, report.failures, report.errors), (11, 2, 1));
     }
 
     #[test]

@@ -73,7 +73,10 @@ impl Document<'_> {
             self.line(&format!("- because {}", plain(reason)));
         }
         if let Some(lesson) = crate::terminal::lesson(scenario) {
-            self.line(&format!("\nWhat this runbook teaches. {}", plain(&lesson)));
+            self.line(&format!(
+                "\nWhat this runbook teaches. {}",
+                escaped(&safe(&lesson))
+            ));
         }
         self.story(story);
         self.counts(story);
@@ -141,7 +144,7 @@ impl Document<'_> {
         self.line("");
         self.heads(&["found", "number"]);
         for (name, number) in words::findings(scenario) {
-            self.row(&[&name, &count(number)]);
+            self.row(&[&name, &number]);
         }
         self.line(&format!(
             "\nWrites were refused: {}.",
@@ -173,7 +176,7 @@ impl Document<'_> {
         self.section("Findings");
         let all = words::findings_in_all(scenario);
         if all == 0 {
-            self.line("None.");
+            self.line(&words::no_findings(scenario));
             return;
         }
         self.heads(&[
@@ -290,10 +293,14 @@ impl Document<'_> {
     }
 }
 
-/// Text in which Markdown finds nothing to act upon.
+/// A bounded text in which Markdown finds nothing to act upon.
 fn plain(text: &str) -> String {
+    escaped(&foreign(text))
+}
+
+fn escaped(text: &str) -> String {
     let mut shown = String::new();
-    for character in foreign(text).chars() {
+    for character in text.chars() {
         match character {
             '&' => shown.push_str("&amp;"),
             '<' => shown.push_str("&lt;"),

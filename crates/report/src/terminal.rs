@@ -7,10 +7,11 @@
 use std::fmt::Write as _;
 
 use cutover_model::plan::RunbookClass;
-use cutover_model::result::{CheckResult, Counts, RunResult, ScenarioResult};
+use cutover_model::result::{CheckResult, RunResult, ScenarioResult};
 use cutover_model::{Finding, Lsn, Verdict};
 
 use crate::look::Look;
+use crate::telling::words;
 use crate::text::{clipped, count, counted, foreign, safe, seconds, wrapped};
 
 /// Findings shown per scenario; all of them are in the run folder.
@@ -90,8 +91,8 @@ fn scenario_block(scenario: &ScenarioResult, look: Look) -> String {
         block.row("", &format!("because {}", foreign(reason)));
     }
     block.row("stack", &stack_words(scenario));
-    for (index, line) in count_lines(&scenario.counts).iter().enumerate() {
-        block.row(["events", "findings", ""][index.min(2)], line);
+    for (name, line) in ["events", "findings"].iter().zip(count_lines(scenario)) {
+        block.row(name, &line);
     }
     block.row("writes refused", &refused_words(scenario));
     block.row("phases", &phase_words(scenario));
@@ -178,15 +179,8 @@ fn verdict_painted(verdict: Verdict, text: &str, look: Look) -> String {
 }
 
 fn verdict_words(scenario: &ScenarioResult, look: Look) -> String {
-    let word = scenario.verdict.to_string().to_uppercase();
-    let word = verdict_painted(scenario.verdict, &word, look);
-    let expected = if scenario.as_expected {
-        "as expected".to_owned()
-    } else if scenario.expected == scenario.verdict {
-        format!("expected {} with other findings", scenario.expected)
-    } else {
-        format!("expected {}", scenario.expected)
-    };
+    let word = verdict_painted(scenario.verdict, words::verdict(scenario.verdict), look);
+    let expected = words::expected(scenario);
     format!("{word}, proof level {}, {expected}", scenario.proof_level)
 }
 
@@ -203,47 +197,15 @@ fn stack_words(scenario: &ScenarioResult) -> String {
 }
 
 /// Ledgers, the findings that every report has, and further kinds where they occurred.
-fn count_lines(counts: &Counts) -> Vec<String> {
-    let list = |pairs: &[(&str, u64)]| {
-        let words: Vec<String> = pairs
-            .iter()
-            .map(|(name, number)| format!("{name} {}", count(*number)))
-            .collect();
-        words.join(", ")
-    };
-    let standard = [
-        ("lost", counts.lost),
-        ("duplicated", counts.duplicated),
-        ("phantom", counts.phantom),
-        ("reordered", counts.reordered),
-        ("divergent", counts.divergent),
-        ("snapshot records", counts.snapshot),
-    ];
-    let mut lines = vec![
-        list(&[
-            ("attempted", counts.attempted),
-            ("committed", counts.committed),
-            ("published", counts.published),
-            ("stored", counts.stored),
-        ]),
-        list(&standard),
-    ];
-    let further: Vec<(String, u64)> = counts
-        .findings
+fn count_lines(scenario: &ScenarioResult) -> [String; 2] {
+    let ledgers = words::ledgers(scenario);
+    let ledgers = ledgers.map(|(name, number, _)| format!("{name} {}", count(number)));
+    let findings = words::findings(scenario);
+    let findings: Vec<String> = findings
         .iter()
-        .filter(|(name, number)| {
-            **number > 0 && standard.iter().all(|(known, _)| *known != name.as_str())
-        })
-        .map(|(name, number)| (safe(name), *number))
+        .map(|(name, number)| format!("{} {number}", safe(name)))
         .collect();
-    if !further.is_empty() {
-        let pairs: Vec<(&str, u64)> = further
-            .iter()
-            .map(|(name, number)| (name.as_str(), *number))
-            .collect();
-        lines.push(list(&pairs));
-    }
-    lines
+    [ledgers.join(", "), findings.join(", ")]
 }
 
 fn refused_words(scenario: &ScenarioResult) -> String {
@@ -252,7 +214,7 @@ fn refused_words(scenario: &ScenarioResult) -> String {
         scenario.server_restart_seconds,
     );
     if all <= 0.0 {
-        return "none".to_owned();
+        return words::refused(scenario);
     }
     if server <= 0.0 {
         return format!("for {}", seconds(all));

@@ -55,7 +55,7 @@ select
     || case
       when committed_after <> published_after then 'new row image'
       when committed_before <> published_before then 'old row image'
-      else 'revision: ' || cast(published_revision as varchar)
+      else 'revision'
     end || ' than committed' as detail
 from matches
 where state in ('matched', 'late', 'carried')

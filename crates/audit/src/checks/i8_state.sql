@@ -98,8 +98,7 @@ compared as (
       when s.relation is null then null
       when f.op in ('d', 'x') then 'the topic ends with ' || f.op || ', but the row is stored'
       when f.after <> s.image then 'the last record has another image than the stored row'
-      when f.revision <> s.revision then 'the last record has revision '
-        || cast(f.revision as varchar) || ', the stored row ' || cast(s.revision as varchar)
+      when f.revision <> s.revision then 'the last record has another revision than the stored row'
     end as flaw
   from folded f
   full outer join keyed_rows s on s.relation = f.relation and s.key_hash = f.key_hash

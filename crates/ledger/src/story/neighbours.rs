@@ -44,8 +44,9 @@ pub fn beside(
         return Vec::new();
     }
     for ledger in [LedgerKind::Committed, LedgerKind::Published] {
-        if let Err(error) = look(run, ledger, &mut wanted) {
-            notes.push(format!("what stands beside findings: {error}"));
+        match look(run, ledger, &mut wanted) {
+            Ok(()) => wanted.iter_mut().for_each(|one| one.looked(ledger)),
+            Err(error) => notes.push(format!("what stands beside findings: {error}")),
         }
     }
     let told = wanted.into_iter().map(Wanted::told);
@@ -92,6 +93,9 @@ struct Wanted<'a> {
 
 #[derive(Default)]
 struct Sides {
+    /// Rows at the finding's own place, all of them; `None` until the whole ledger was looked through.
+    here: Option<u64>,
+    met: u64,
     below: BTreeMap<Place, Neighbour>,
     itself: BTreeMap<Place, Neighbour>,
     above: BTreeMap<Place, Neighbour>,
@@ -114,19 +118,35 @@ impl<'a> Wanted<'a> {
         let Some((own, place)) = places(finding, ledger, row) else {
             return;
         };
+        let itself = (own.0, own.1) == (place.0, place.1);
+        self.sides(ledger)
+            .take(own, place, neighbour(ledger, row, itself));
+    }
+
+    fn sides(&mut self, ledger: LedgerKind) -> &mut Sides {
         let [committed, published] = &mut self.sides;
-        let sides = if ledger == LedgerKind::Committed {
+        if ledger == LedgerKind::Committed {
             committed
         } else {
             published
-        };
-        let itself = (own.0, own.1) == (place.0, place.1);
-        sides.take(own, place, neighbour(ledger, row, itself));
+        }
+    }
+
+    /// The ledger is read to its end. A finding without a position has no place in it.
+    fn looked(&mut self, ledger: LedgerKind) {
+        let finding = self.finding;
+        let in_log = finding.incarnation.is_some() && finding.lsn.is_some();
+        let in_topic = ledger == LedgerKind::Published && finding.record_offset.is_some();
+        let sides = self.sides(ledger);
+        sides.here = (in_log || in_topic).then_some(sides.met);
     }
 
     fn told(self) -> Neighbourhood {
+        let [committed, published] = &self.sides;
         Neighbourhood {
             finding: self.index,
+            committed: committed.here,
+            published: published.here,
             rows: self.sides.into_iter().flat_map(Sides::told).collect(),
         }
     }
@@ -135,6 +155,7 @@ impl<'a> Wanted<'a> {
 impl Sides {
     fn take(&mut self, own: Place, place: Place, row: Neighbour) {
         if row.itself {
+            self.met += 1;
             if self.itself.len() < ITSELF {
                 self.itself.insert(place, row);
             }

@@ -1,6 +1,5 @@
 //! Findings: a bounded list, and beside the first ones what was committed and published around them.
 
-use cutover_model::run_folder::LedgerKind;
 use cutover_model::story::{Neighbour, Neighbourhood};
 use cutover_model::{Finding, Lsn};
 
@@ -24,7 +23,7 @@ impl Telling<'_> {
         let scenario = &self.story.scenario;
         let all = words::findings_in_all(scenario);
         if all == 0 {
-            page.put("p", &[], "None.");
+            page.put("p", &[], &words::no_findings(scenario));
             return;
         }
         if !self.story.neighbourhoods.is_empty() {
@@ -183,11 +182,19 @@ impl Telling<'_> {
 
 /// What the two ledgers say of the finding itself.
 pub(crate) fn in_both(hood: &Neighbourhood) -> String {
-    let times = |ledger| {
-        let of = |row: &&Neighbour| row.itself && row.ledger == ledger;
-        hood.rows.iter().filter(of).count()
+    let looked = (hood.committed, hood.published);
+    let (Some(committed), Some(published)) = looked else {
+        let of = |number: Option<u64>, what: &str| match number {
+            Some(number) => counted(number, what),
+            None => format!("{what}s were not looked through"),
+        };
+        return format!(
+            "At this place: {}; {}.",
+            of(hood.committed, "committed change"),
+            of(hood.published, "published record")
+        );
     };
-    match (times(LedgerKind::Committed), times(LedgerKind::Published)) {
+    match (committed, published) {
         (0, 0) => "Neither ledger has a row at this place.".to_owned(),
         (_, 0) => {
             "It is among the committed changes; no record at this place is published.".to_owned()
@@ -197,8 +204,8 @@ pub(crate) fn in_both(hood: &Neighbourhood) -> String {
         }
         (committed, published) => format!(
             "At this place: {} and {}.",
-            counted(committed as u64, "committed change"),
-            counted(published as u64, "published record")
+            counted(committed, "committed change"),
+            counted(published, "published record")
         ),
     }
 }

@@ -120,8 +120,8 @@ fn several(page: &mut Markup, (result, stories): (&RunResult, &[RunStory]), veil
         for cell in cells {
             page.put("td", &[], &cell);
         }
-        for number in [scenario.counts.lost, scenario.counts.duplicated] {
-            page.put("td", &[("class", "n")], &count(number));
+        for name in ["lost", "duplicated"] {
+            page.put("td", &[("class", "n")], &words::found(scenario, name));
         }
         page.close("tr");
     }
@@ -232,14 +232,14 @@ impl<'a> Telling<'a> {
         let counts = &scenario.counts;
         let refused = match scenario.refused_write_seconds {
             refused if refused > 0.0 => seconds(refused),
-            _ => "none".to_owned(),
+            _ => words::refused(scenario),
         };
         let figures = [
             ("changes committed", count(counts.committed)),
             ("records published", count(counts.published)),
-            ("lost", count(counts.lost)),
-            ("duplicated", count(counts.duplicated)),
-            ("out of order", count(counts.reordered)),
+            ("lost", words::found(scenario, "lost")),
+            ("duplicated", words::found(scenario, "duplicated")),
+            ("out of order", words::found(scenario, "reordered")),
             ("writes refused", refused),
         ];
         page.open("dl", &[("class", "figures")]);
@@ -313,7 +313,7 @@ impl<'a> Telling<'a> {
         page.end_table();
         page.table("What was found", &["kind", "number"]);
         for (name, number) in words::findings(scenario) {
-            page.row(&[&foreign(&name), &count(number)]);
+            page.row(&[&foreign(&name), &number]);
         }
         page.end_table();
         page.put(

@@ -173,6 +173,8 @@ pub fn hostile_story(findings: usize) -> cutover_model::RunStory {
         notes: vec![hostile()],
         neighbourhoods: vec![Neighbourhood {
             finding: 0,
+            committed: Some(1),
+            published: None,
             rows: vec![beside(false), beside(true)],
         }],
         ..story

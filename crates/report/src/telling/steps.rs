@@ -3,6 +3,7 @@
 //! The rule it protects: a step that nobody looked at says so, and a step that was never reached is not called done.
 
 use cutover_model::plan::RunbookClass;
+use cutover_model::story::JournalNote;
 use cutover_model::{EventKind, RunStory};
 
 use crate::text::{foreign, seconds};
@@ -56,24 +57,63 @@ impl StepEnd {
     }
 }
 
-/// Steps of the runbook in order, then those that were driven besides (a way back, for example).
+/// Steps of the runbook in order, then those of other plans (a way back, for example). A runbook that was begun several
+/// times, because it was taken back in between, is told as it was driven last.
 pub fn driven(story: &RunStory) -> Vec<DrivenStep> {
-    let mut seen = told(story);
     let runbook = story.scenario.runbook.as_ref();
-    let mut steps = Vec::new();
-    for planned in runbook.iter().flat_map(|runbook| &runbook.steps) {
-        let same = |one: &DrivenStep| one.number == planned.number && one.step == planned.step;
+    let planned: Vec<_> = runbook.iter().flat_map(|runbook| &runbook.steps).collect();
+    let of_runbook = |number: u32, step: &str| {
+        planned
+            .iter()
+            .any(|planned| planned.number == number && planned.step == step)
+    };
+    let told = told(story);
+    let again = |before: &DrivenStep| before.end == StepEnd::BrokenOff;
+    let plans = plans(&told, |one| one.number, |_| true, again);
+    let (forward, others): (Vec<_>, Vec<_>) = plans
+        .into_iter()
+        .partition(|plan| plan.iter().all(|one| of_runbook(one.number, &one.step)));
+    let last = forward.last().copied().unwrap_or_default();
+    let mut steps: Vec<DrivenStep> = Vec::new();
+    for planned in &planned {
         // One that was driven again after a break counts as it ended last.
-        let last = seen.iter().rposition(same).map(|at| seen[at].clone());
-        seen.retain(|one| !same(one));
-        let mut step = last.unwrap_or_else(|| DrivenStep::new(planned.number, &planned.step));
+        let same = |one: &&DrivenStep| one.number == planned.number && one.step == planned.step;
+        let seen = last.iter().rev().find(same).cloned();
+        let mut step = seen.unwrap_or_else(|| DrivenStep::new(planned.number, &planned.step));
         step.title.clone_from(&planned.title);
         step.proof.clone_from(&planned.proof);
         step.point_of_no_return = planned.point_of_no_return;
         steps.push(step);
     }
-    steps.extend(seen);
-    for note in &story.journal {
+    let forward = steps.len();
+    steps.extend(others.into_iter().flatten().cloned());
+    let (of_forward, of_others) = steps.split_at_mut(forward);
+    noted(
+        story,
+        |note| of_runbook(note.number, &note.step),
+        of_forward,
+    );
+    noted(
+        story,
+        |note| !of_runbook(note.number, &note.step),
+        of_others,
+    );
+    steps
+}
+
+/// Adds what the journal alone knows: of the newest of the plans all of whose steps are `of` this kind.
+fn noted(story: &RunStory, of: impl Fn(&JournalNote) -> bool, steps: &mut [DrivenStep]) {
+    let intent = |note: &JournalNote| matches!(note.entry.as_str(), "intent" | "already-done");
+    let ended =
+        |note: &JournalNote| matches!(note.entry.as_str(), "failed" | "undone" | "undo-failed");
+    let plans = plans(
+        &story.journal,
+        |note| note.number,
+        intent,
+        |note| !ended(note),
+    );
+    let newest = plans.iter().rev().find(|plan| plan.iter().all(&of));
+    for note in newest.copied().unwrap_or_default() {
         let how = match note.entry.as_str() {
             "already-done" => "found in place already",
             "undone" => "taken back",
@@ -86,7 +126,30 @@ pub fn driven(story: &RunStory) -> Vec<DrivenStep> {
                 .push_str(&format!("; {how}: {}", foreign(&note.detail)));
         }
     }
-    steps
+}
+
+/// Cuts what was told of several plans in a row into them: a plan begins with a first step, unless that is the first
+/// step of the same plan once `again`.
+fn plans<T>(
+    told: &[T],
+    number: impl Fn(&T) -> u32,
+    begins: impl Fn(&T) -> bool,
+    again: impl Fn(&T) -> bool,
+) -> Vec<&[T]> {
+    let starts = |at: &usize| {
+        let before = at.checked_sub(1).and_then(|before| told.get(before));
+        let same = before.is_some_and(|before| number(before) == 1 && again(before));
+        number(&told[*at]) == 1 && begins(&told[*at]) && !same
+    };
+    let mut cuts: Vec<usize> = (1..told.len()).filter(starts).collect();
+    cuts.push(told.len());
+    let mut from = 0;
+    let mut plans = Vec::new();
+    for to in cuts {
+        plans.push(&told[from..to]);
+        from = to;
+    }
+    plans
 }
 
 /// Steps as the events tell them.
@@ -176,6 +239,37 @@ mod tests {
     }
 
     #[test]
+    fn a_way_back_is_not_taken_for_the_runbook() {
+        let mut story = samples::story();
+        let forward = driven(&story);
+        let first = StepEnd::Failed;
+        for (offset, step) in [
+            (500, forward[0].step.clone()),
+            (501, "return-to-old".into()),
+        ] {
+            let number = u32::try_from(offset - 499).unwrap();
+            let title = String::new();
+            let started = EventKind::StepStarted {
+                number,
+                step: step.clone(),
+                title,
+            };
+            let reason = "of the way back".to_owned();
+            let failed = EventKind::StepFailed {
+                number,
+                step,
+                reason,
+            };
+            story.events.push(samples::event(offset, started));
+            story.events.push(samples::event(offset, failed));
+        }
+        let both = driven(&story);
+        assert_eq!(both[..forward.len()], forward[..]);
+        let back: Vec<StepEnd> = both[forward.len()..].iter().map(|step| step.end).collect();
+        assert_eq!(back, [first, first]);
+    }
+
+    #[test]
     fn a_step_without_an_event_was_not_reached_and_one_without_an_end_is_broken_off() {
         let mut story = samples::story();
         story.journal.clear();
@@ -187,7 +281,7 @@ mod tests {
         let broken = samples::event(
             99,
             EventKind::StepStarted {
-                number: 9,
+                number: 1,
                 step: "elsewhere".into(),
                 title: "Of another runbook".into(),
             },
@@ -201,7 +295,7 @@ mod tests {
             (1, StepEnd::Proved),
             (2, StepEnd::Proved),
             (3, StepEnd::NotReached),
-            (9, StepEnd::BrokenOff),
+            (1, StepEnd::BrokenOff),
         ];
         assert_eq!(ends, expected);
     }

@@ -62,10 +62,10 @@ impl Veil {
     pub fn sentence(&self) -> &'static str {
         match self.values {
             Values::Hidden => {
-                "Row values are hidden: keys are numbered in the order in which they appear, and revisions are left \
-                 out. Names of tables and topics, log positions, transaction numbers, counts and \
-                 messages of programs are shown. With --show-values the report shows keys and \
-                 revisions too."
+                "Row values are hidden: keys are numbered in the order in which they appear, and \
+                 revisions are left out. Names of tables and topics, log positions, transaction \
+                 numbers, counts, what a sequence gave out last, and messages of programs are \
+                 shown. With --show-values the report shows keys and revisions too."
             }
             Values::Shown => {
                 "Keys and revisions of rows are shown, as was asked for; the ledgers hold no other row value."

@@ -67,7 +67,8 @@ pub fn in_a_sentence(scenario: &ScenarioResult) -> String {
     };
     match scenario.verdict {
         Verdict::Pass => format!(
-            "{} were committed, and every one of them reached Kafka exactly once and in order.{writes}",
+            "{} were committed, and every one of them reached Kafka exactly once, those of a row \
+             in their order.{writes}",
             counted(counts.committed, "change")
         ),
         Verdict::Unknown => format!(
@@ -133,30 +134,65 @@ pub fn ledgers(scenario: &ScenarioResult) -> [(&'static str, u64, &'static str);
     ]
 }
 
-/// Counts of findings: the five that every report has, records of snapshots and repairs, and what else occurred.
-pub fn findings(scenario: &ScenarioResult) -> Vec<(String, u64)> {
+/// The findings that every report has, and the guarantee whose check looks for each.
+const ALWAYS: [(&str, &str); 6] = [
+    ("lost", "I1"),
+    ("duplicated", "I3"),
+    ("phantom", "I2"),
+    ("reordered", "I4"),
+    ("divergent", "I8"),
+    ("snapshot records", "I9"),
+];
+
+/// A count of one of the findings that every report has. Nothing found is zero only if somebody looked.
+pub fn found(scenario: &ScenarioResult, name: &str) -> String {
     let counts = &scenario.counts;
-    let mut rows: Vec<(String, u64)> = [
-        ("lost", counts.lost),
-        ("duplicated", counts.duplicated),
-        ("phantom", counts.phantom),
-        ("reordered", counts.reordered),
-        ("divergent", counts.divergent),
-        ("snapshot records", counts.snapshot),
-    ]
-    .into_iter()
-    .map(|(name, number)| (name.to_owned(), number))
-    .collect();
-    if counts.backfill > 0 {
-        rows.push(("records of a repair".to_owned(), counts.backfill));
+    let number = match name {
+        "lost" => counts.lost,
+        "duplicated" => counts.duplicated,
+        "phantom" => counts.phantom,
+        "reordered" => counts.reordered,
+        "divergent" => counts.divergent,
+        _ => counts.snapshot,
+    };
+    let guarantee = ALWAYS.iter().find(|(known, _)| *known == name);
+    let looked = scenario.checks.iter().any(|ran| {
+        let of = ran.guarantee.split(' ').next();
+        ran.verdict != Verdict::Unknown && of == guarantee.map(|(_, of)| *of)
+    });
+    if number > 0 || looked {
+        count(number)
+    } else {
+        "not known".to_owned()
     }
-    let known: Vec<String> = rows.iter().map(|(name, _)| name.clone()).collect();
-    let further = counts
-        .findings
-        .iter()
-        .filter(|(name, number)| **number > 0 && !known.contains(name));
-    rows.extend(further.map(|(name, number)| (name.clone(), *number)));
+}
+
+/// Counts of findings: those that every report has, records of repairs, and what else occurred.
+pub fn findings(scenario: &ScenarioResult) -> Vec<(String, String)> {
+    let counts = &scenario.counts;
+    let always = ALWAYS.iter();
+    let mut rows: Vec<(String, String)> = always
+        .map(|(name, _)| ((*name).to_owned(), found(scenario, name)))
+        .collect();
+    if counts.backfill > 0 {
+        rows.push(("records of a repair".to_owned(), count(counts.backfill)));
+    }
+    let further = counts.findings.iter().filter(|(name, number)| {
+        **number > 0 && ALWAYS.iter().all(|(known, _)| known != &name.as_str())
+    });
+    rows.extend(further.map(|(name, number)| (name.clone(), count(*number))));
     rows
+}
+
+/// What is said where no finding is listed.
+pub fn no_findings(scenario: &ScenarioResult) -> String {
+    let checks = &scenario.checks;
+    let open = checks.iter().filter(|it| it.verdict == Verdict::Unknown);
+    match (checks.len(), open.count()) {
+        (0, _) => "No check ran, so none was looked for.".to_owned(),
+        (_, 0) => "None.".to_owned(),
+        (all, open) => format!("None by the checks that could decide; {open} of {all} could not."),
+    }
 }
 
 /// The window of refused writes, taken apart.
@@ -166,7 +202,8 @@ pub fn refused(scenario: &ScenarioResult) -> String {
         scenario.server_restart_seconds,
     );
     if all <= 0.0 {
-        return "not at all".to_owned();
+        let measured = scenario.counts.attempted > 0;
+        return ["not measured", "not at all"][usize::from(measured)].to_owned();
     }
     if server <= 0.0 {
         return seconds(all);
