@@ -42,7 +42,7 @@ impl fmt::Display for Secret {
 pub const MASK: &str = "********";
 
 /// Words in the names of options that hold secrets.
-const SECRET_WORDS: [&str; 8] = [
+const SECRET_WORDS: [&str; 9] = [
     "password",
     "secret",
     "jaas",
@@ -51,12 +51,22 @@ const SECRET_WORDS: [&str; 8] = [
     "passphrase",
     "auth.user.info",
     "keystore.key",
+    "ssl.key",
 ];
 
 /// Whether the value of an option of this name (of Connect, Kafka, Debezium) is a secret.
 pub fn names_secret(option: &str) -> bool {
     let option = option.to_lowercase();
     SECRET_WORDS.iter().any(|word| option.contains(word))
+}
+
+/// Whether an option holds a secret: by its name, or as an address with a login in it (`http://user:password@host`).
+pub fn holds_secret(option: &str, value: &str) -> bool {
+    let in_address = |rest: &str| {
+        let host = rest.split(['/', ',']).next().unwrap_or_default();
+        host.contains('@')
+    };
+    names_secret(option) || value.split("://").skip(1).any(in_address)
 }
 
 /// A text from elsewhere (a trace, a message) without secrets: known ones are masked wherever they stand, others where
@@ -124,8 +134,10 @@ fn without_address_login(piece: &str) -> String {
     let host_ends = after.find(['/', '?', '#']).unwrap_or(after.len());
     match after[..host_ends].rsplit_once('@') {
         Some((login, _)) => {
-            let user = login.split(':').next().unwrap_or_default();
-            format!("{before}://{user}:{MASK}{}", &after[login.len()..])
+            // A login of one word may be a token.
+            let user = login.split_once(':').map(|(user, _)| format!("{user}:"));
+            let user = user.unwrap_or_default();
+            format!("{before}://{user}{MASK}{}", &after[login.len()..])
         }
         None => piece.to_owned(),
     }
@@ -161,6 +173,7 @@ mod tests {
                 "jdbc:postgresql://h/d?user=a&password=********&ssl=1",
             ),
             ("at http://u:pw@h:8083/x", "at http://u:********@h:8083/x"),
+            ("at http://tok@h/x", "at http://********@h/x"),
             (
                 "database.password = x1 ok",
                 "database.password = ******** ok",

@@ -8,20 +8,16 @@
 
 use std::time::Duration;
 
-use cutover_clients::pg::PgAddress;
 use cutover_clients::wait::pause;
-use cutover_model::Lsn;
 use cutover_upgrade::cutover::Seen;
 use cutover_upgrade::engine::Engine;
-use cutover_upgrade::hands::Gate;
 use cutover_upgrade::journal::{Entry, Journal};
-use cutover_upgrade::predict::{AroundFacts, OffsetFacts};
-use cutover_upgrade::preflight::{NewSide, Way};
-use cutover_upgrade::steps::{Feed, RestoreTarget, Transfer};
-use cutover_upgrade::{Cutover, Hands, Plan, Side, Stream, UpgradeError};
+use cutover_upgrade::standing::Stopped;
+use cutover_upgrade::{Cutover, Plan, Side, Stream, UpgradeError};
 use rand::{RngExt, SeedableRng};
 use tokio::sync::watch;
 
+use crate::breakable::Breakable;
 use crate::error::RehearseError;
 use crate::event_log::EventLog;
 use crate::lab_hands::LabHands;
@@ -151,9 +147,13 @@ pub async fn drive_aborting(
         {
             return Ok(aborted);
         }
-        forget(cutover, &stream);
-        let mut engine = Engine::new(Journal::open(&hands.run.journal())?, log.sink());
-        let stopped = match engine.abort(plan, cutover, hands).await {
+        // One that takes back is dropped too, behind the first step that it has taken back.
+        let mut ended = Ok(Stopped::default());
+        for dropped in [true, false] {
+            let driven = (&mut *cutover, &mut *hands);
+            ended = take_back(plan, (&stream, dropped), driven, log).await?;
+        }
+        let stopped = match ended {
             Ok(stopped) => stopped,
             // It had come to the point of no return: from there only going on is left.
             Err(UpgradeError::Refused(reason)) => {
@@ -173,6 +173,34 @@ pub async fn drive_aborting(
     forget(cutover, &stream);
     drive_until(plan, None, (cutover, hands), log, true).await?;
     Ok(aborted)
+}
+
+/// One driver that takes a plan back by its journal. One that is `dropped` may come to its end before that.
+async fn take_back(
+    plan: &Plan,
+    (stream, dropped): (&Stream, bool),
+    (cutover, hands): (&mut Cutover, &mut LabHands),
+    log: &EventLog,
+) -> Result<Result<Stopped, UpgradeError>, RehearseError> {
+    forget(cutover, stream);
+    let journal = Journal::open(&hands.run.journal())?;
+    let mut newest = journal.follow();
+    let mut engine = Engine::new(journal, log.sink());
+    let busy = watch::channel(false).0;
+    let mut idle = busy.subscribe();
+    let mut breakable = Breakable { hands, busy };
+    let undone = |newest: &Option<(u32, Entry)>| matches!(newest, Some((_, Entry::Undone)));
+    let kill = async {
+        let come = dropped && newest.wait_for(undone).await.is_ok();
+        if !come || idle.wait_for(|busy| !busy).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    Ok(tokio::select! {
+        biased;
+        () = kill => Ok(Stopped::default()),
+        ended = engine.abort(plan, cutover, &mut breakable) => ended,
+    })
 }
 
 /// Comes back at the instant, once nobody acts on the infrastructure.
@@ -196,252 +224,6 @@ async fn killed(
     let idle = busy.wait_for(|busy| !busy).await.is_ok();
     if !idle {
         std::future::pending::<()>().await;
-    }
-}
-
-/// The lab's hands, between whose actions a driver can be dropped.
-struct Breakable<'a> {
-    hands: &'a mut LabHands,
-    busy: watch::Sender<bool>,
-}
-
-impl Breakable<'_> {
-    fn enter(&self) {
-        self.busy.send_replace(true);
-    }
-
-    /// The action is done; its driver may be dropped before it hears of that.
-    async fn leave(&self) {
-        self.busy.send_replace(false);
-        tokio::task::yield_now().await;
-    }
-}
-
-impl Hands for Breakable<'_> {
-    fn address(&self, side: Side) -> Option<PgAddress> {
-        self.hands.address(side)
-    }
-
-    async fn survey(&mut self, version: &str, way: Way) -> Result<NewSide, UpgradeError> {
-        self.enter();
-        let done = self.hands.survey(version, way).await;
-        self.leave().await;
-        done
-    }
-
-    async fn applied(&mut self, step: &str) -> Result<(), UpgradeError> {
-        self.enter();
-        let done = self.hands.applied(step).await;
-        self.leave().await;
-        done
-    }
-
-    async fn at_stake(&mut self, slot_begins: Lsn) -> Option<u64> {
-        self.hands.at_stake(slot_begins).await
-    }
-
-    async fn around(&mut self, offset: &OffsetFacts) -> Option<AroundFacts> {
-        self.hands.around(offset).await
-    }
-
-    async fn crash_worker(&mut self) -> Result<String, UpgradeError> {
-        self.enter();
-        let done = self.hands.crash_worker().await;
-        self.leave().await;
-        done
-    }
-
-    async fn start_worker(&mut self) -> Result<f64, UpgradeError> {
-        self.enter();
-        let done = self.hands.start_worker().await;
-        self.leave().await;
-        done
-    }
-
-    async fn stop_server(&mut self, side: Side) -> Result<f64, UpgradeError> {
-        self.enter();
-        let done = self.hands.stop_server(side).await;
-        self.leave().await;
-        done
-    }
-
-    async fn swap_binaries(&mut self, version: &str) -> Result<String, UpgradeError> {
-        self.enter();
-        let done = self.hands.swap_binaries(version).await;
-        self.leave().await;
-        done
-    }
-
-    async fn start_server(&mut self, side: Side) -> Result<f64, UpgradeError> {
-        self.enter();
-        let done = self.hands.start_server(side).await;
-        self.leave().await;
-        done
-    }
-
-    async fn create_server(&mut self, version: &str) -> Result<PgAddress, UpgradeError> {
-        self.enter();
-        let done = self.hands.create_server(version).await;
-        self.leave().await;
-        done
-    }
-
-    async fn dump_database(&mut self) -> Result<String, UpgradeError> {
-        self.enter();
-        let done = self.hands.dump_database().await;
-        self.leave().await;
-        done
-    }
-
-    async fn restore_database(&mut self) -> Result<String, UpgradeError> {
-        self.enter();
-        let done = self.hands.restore_database().await;
-        self.leave().await;
-        done
-    }
-
-    async fn crash_server(&mut self, side: Side) -> Result<f64, UpgradeError> {
-        self.enter();
-        let done = self.hands.crash_server(side).await;
-        self.leave().await;
-        done
-    }
-
-    async fn prepare_cluster(
-        &mut self,
-        version: &str,
-        transfer: Transfer,
-    ) -> Result<String, UpgradeError> {
-        self.enter();
-        let done = self.hands.prepare_cluster(version, transfer).await;
-        self.leave().await;
-        done
-    }
-
-    async fn upgrade_cluster(
-        &mut self,
-        transfer: Transfer,
-    ) -> Result<(PgAddress, String), UpgradeError> {
-        self.enter();
-        let done = self.hands.upgrade_cluster(transfer).await;
-        self.leave().await;
-        done
-    }
-
-    async fn create_standby(&mut self, feed: Feed) -> Result<PgAddress, UpgradeError> {
-        self.enter();
-        let done = self.hands.create_standby(feed).await;
-        self.leave().await;
-        done
-    }
-
-    async fn back_up(&mut self) -> Result<String, UpgradeError> {
-        self.enter();
-        let done = self.hands.back_up().await;
-        self.leave().await;
-        done
-    }
-
-    async fn restore_backup(
-        &mut self,
-        target: RestoreTarget,
-        moment: Option<&str>,
-    ) -> Result<(PgAddress, String), UpgradeError> {
-        self.enter();
-        let done = self.hands.restore_backup(target, moment).await;
-        self.leave().await;
-        done
-    }
-
-    async fn open_base_backup(&mut self) -> Result<(PgAddress, String), UpgradeError> {
-        self.enter();
-        let done = self.hands.open_base_backup().await;
-        self.leave().await;
-        done
-    }
-
-    async fn copy_schema(&mut self) -> Result<String, UpgradeError> {
-        self.enter();
-        let done = self.hands.copy_schema().await;
-        self.leave().await;
-        done
-    }
-
-    async fn create_side_server(&mut self, until: Lsn) -> Result<PgAddress, UpgradeError> {
-        self.enter();
-        let done = self.hands.create_side_server(until).await;
-        self.leave().await;
-        done
-    }
-
-    async fn open_gate(&mut self, gate: Gate) -> Result<String, UpgradeError> {
-        self.enter();
-        let done = self.hands.open_gate(gate).await;
-        self.leave().await;
-        done
-    }
-
-    async fn discard_side(&mut self) -> Result<String, UpgradeError> {
-        self.enter();
-        let done = self.hands.discard_side().await;
-        self.leave().await;
-        done
-    }
-
-    async fn discard_new(&mut self) -> Result<String, UpgradeError> {
-        self.enter();
-        let done = self.hands.discard_new().await;
-        self.leave().await;
-        done
-    }
-
-    async fn return_to_old(&mut self) -> Result<String, UpgradeError> {
-        self.enter();
-        let done = self.hands.return_to_old().await;
-        self.leave().await;
-        done
-    }
-
-    async fn let_time_pass(&mut self) -> Result<String, UpgradeError> {
-        self.enter();
-        let done = self.hands.let_time_pass().await;
-        self.leave().await;
-        done
-    }
-
-    async fn move_application(&mut self, side: Side) -> Result<String, UpgradeError> {
-        self.enter();
-        let done = self.hands.move_application(side).await;
-        self.leave().await;
-        done
-    }
-
-    async fn close_incarnation(&mut self) -> Result<String, UpgradeError> {
-        self.enter();
-        let done = self.hands.close_incarnation().await;
-        self.leave().await;
-        done
-    }
-
-    async fn resume_incarnation(&mut self) -> Result<(), UpgradeError> {
-        self.enter();
-        let done = self.hands.resume_incarnation().await;
-        self.leave().await;
-        done
-    }
-
-    async fn open_incarnation(&mut self) -> Result<String, UpgradeError> {
-        self.enter();
-        let done = self.hands.open_incarnation().await;
-        self.leave().await;
-        done
-    }
-
-    async fn note_cut(&mut self) -> Result<String, UpgradeError> {
-        self.enter();
-        let done = self.hands.note_cut().await;
-        self.leave().await;
-        done
     }
 }
 

@@ -457,7 +457,13 @@ impl Hands for LabHands {
     }
 
     async fn resume_incarnation(&mut self) -> Result<(), UpgradeError> {
-        self.resume_old_life().await
+        let resumed = self.resume_old_life().await;
+        if let Err(error) = &resumed {
+            self.problem(format!(
+                "what the old server commits after the plan was taken back is not watched: {error}"
+            ));
+        }
+        resumed
     }
 
     async fn open_incarnation(&mut self) -> Result<String, UpgradeError> {

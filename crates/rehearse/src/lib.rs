@@ -4,6 +4,7 @@
 //! on, fence, ledgers, verdict. Everything real: no server is simulated. The rule it protects: a run that did
 //! not go to its end is never judged better than unknown, and nothing is left running.
 
+mod breakable;
 mod broken_off;
 pub mod connector;
 pub mod drive;

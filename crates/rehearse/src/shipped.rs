@@ -265,6 +265,18 @@ pub const ALL: &[Shipped] = &[
         include_str!("../../../scenarios/minor-aborted.toml"),
     ),
     Shipped::new(
+        "pg-upgrade-aborted",
+        include_str!("../../../scenarios/pg-upgrade-aborted.toml"),
+    ),
+    Shipped::new(
+        "promotion-aborted",
+        include_str!("../../../scenarios/promotion-aborted.toml"),
+    ),
+    Shipped::new(
+        "dump-restore-aborted",
+        include_str!("../../../scenarios/dump-restore-aborted.toml"),
+    ),
+    Shipped::new(
         "pg-upgrade-broken-off",
         include_str!("../../../scenarios/pg-upgrade-broken-off.toml"),
     ),

@@ -38,8 +38,14 @@ pub struct Watched {
     kept_before: Option<Lsn>,
     forked_at: Option<Lsn>,
     tallies: Option<Vec<Tally>>,
-    /// What the witness before this one has counted of the same life: it was read to its end, and then it went on.
-    earlier: Option<Option<Vec<Tally>>>,
+    /// The witness before this one of the same life: it was read to its end, and then it went on.
+    earlier: Option<Earlier>,
+}
+
+/// What a witness left to the next one of the same life.
+struct Earlier {
+    complete: bool,
+    tallies: Option<Vec<Tally>>,
 }
 
 /// All witnesses of a run; they share one ledger.
@@ -146,7 +152,9 @@ impl Witnesses {
             shapes: shapes.to_vec(),
             marker_prefix,
         };
-        watched.earlier = Some(watched.tallies.take());
+        let (complete, tallies) = (watched.complete, watched.tallies.take());
+        watched.earlier = Some(Earlier { complete, tallies });
+        watched.complete = false;
         watched.witness = Some(Witness::start(config, writer)?);
         Ok(())
     }
@@ -193,10 +201,11 @@ impl Witnesses {
         })
         .await;
         let earlier = watched.earlier.take();
-        let complete_before = earlier.is_none() || watched.complete;
+        let complete_before = earlier.as_ref().is_none_or(|earlier| earlier.complete);
         watched.tallies = match earlier {
             None => witness.tallies(),
             Some(before) => before
+                .tallies
                 .zip(witness.tallies())
                 .map(|(before, now)| [before, now].concat()),
         };

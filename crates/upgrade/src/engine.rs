@@ -73,17 +73,18 @@ impl Engine {
             }
         };
         if let Some(state) = standing.state {
-            state.restore(cutover, hands).await?;
+            state.restore(cutover, hands, false).await?;
         }
         self.go_on(plan, from, (cutover, hands)).await
     }
 
     /// Takes back a plan whose driver is gone, by what its journal says: everything up to the step that was under way,
-    /// in reverse. Tells what is true then.
+    /// in reverse. A plan that failed and was taken back in part is taken back further, and one that was taken back
+    /// wholly stays as it is. Tells what is true then.
     ///
     /// # Errors
-    /// Refused if the plan has failed or was taken back already, and if a point of no return was passed or may have
-    /// been: from there only [`Engine::resume`] leads on, and a runbook of its own leads back.
+    /// Refused if a point of no return was passed or may have been: from there only [`Engine::resume`] leads on, and a
+    /// runbook of its own leads back.
     pub async fn abort<H: Hands>(
         &mut self,
         plan: &Plan,
@@ -94,36 +95,57 @@ impl Engine {
         let Some(standing) = self.journal.standing()? else {
             return Ok(Stopped::default());
         };
-        let reached = |(number, _): &(u32, &Step)| *number <= standing.number;
-        let numbered = plan
-            .steps
-            .iter()
-            .zip(1..)
-            .map(|(step, number)| (number, step));
-        let done: Vec<(u32, &Step)> = numbered.take_while(reached).collect();
+        let last = standing.failed.unwrap_or(standing.number);
+        let numbered = plan.steps.iter().zip(1..);
+        let numbered = numbered.map(|(step, number)| (number, step));
+        let done: Vec<(u32, &Step)> = numbered.take_while(|(number, _)| *number <= last).collect();
         let Some((number, step)) = done.last().copied() else {
             return Ok(Stopped::default());
         };
-        if standing.entry.ends_plan() {
-            return Err(UpgradeError::Refused(format!(
-                "the plan failed at step {number} and was taken back already"
-            )));
-        }
-        if let Some((number, step)) = done.iter().find(|(_, step)| step.point_of_no_return()) {
+        let returns = |(_, step): &&(u32, &Step)| step.point_of_no_return();
+        if let (None, Some((number, step))) = (standing.failed, done.iter().find(returns)) {
             return Err(UpgradeError::Refused(format!(
                 "step {number} ({}) cannot be taken back and may have been done: resume the plan",
                 step.name()
             )));
         }
+        let back = done
+            .iter()
+            .rev()
+            .take_while(|one| standing.failed == Some(one.0) || !one.1.point_of_no_return());
+        let mut left = back.filter(|(number, step)| {
+            step.undo_title().is_some() && !standing.undone.contains(number)
+        });
+        if standing.failed.is_some() && left.next().is_none() {
+            return Ok(Stopped {
+                step: step.name().into(),
+                ..Stopped::default()
+            });
+        }
         if let Some(state) = standing.state {
-            state.restore(cutover, hands).await?;
+            state.restore(cutover, hands, true).await?;
         }
-        self.note(number, step, Entry::Failed, "its driver is gone");
-        let stopped = self.take_back((&done, number), cutover, hands).await;
-        for line in standing::lines(cutover, &stopped).await {
-            self.events.note(line);
+        if standing.failed.is_none() {
+            self.note(number, step, Entry::Failed, "its driver is gone");
         }
-        Ok(stopped)
+        let left = (&done[..], &standing.undone[..]);
+        Ok(self.stop(left, plan.class, (cutover, hands)).await)
+    }
+
+    /// Takes back what was done, and tells what is true then.
+    async fn stop<H: Hands>(
+        &mut self,
+        done: (&[(u32, &Step)], &[u32]),
+        class: RunbookClass,
+        (cutover, hands): (&mut Cutover, &mut H),
+    ) -> Stopped {
+        let stopped = self.take_back(done, cutover, hands).await;
+        if class == RunbookClass::Proven {
+            for line in standing::lines(cutover, &stopped).await {
+                self.events.note(line);
+            }
+        }
+        stopped
     }
 
     /// From step `from` on; with `applied`, that step only lacks its proof.
@@ -151,12 +173,8 @@ impl Engine {
                 });
                 // The step that failed may have been applied in part; its own undo comes first.
                 done.push((number, step));
-                let stopped = self.take_back((&done, number), cutover, hands).await;
-                if plan.class == RunbookClass::Proven {
-                    for line in standing::lines(cutover, &stopped).await {
-                        self.events.note(line);
-                    }
-                }
+                let driven = (&mut *cutover, &mut *hands);
+                self.stop((&done, &[]), plan.class, driven).await;
                 return Err(error);
             }
             done.push((number, step));
@@ -232,20 +250,25 @@ impl Engine {
         Ok(what)
     }
 
-    /// Undoes steps in reverse order, up to the last point of no return that was applied.
+    /// Undoes steps in reverse order, up to the last point of no return that was applied. The last one is the step that
+    /// failed; those in `undone` are taken back already.
     async fn take_back<H: Hands>(
         &mut self,
-        (done, failed): (&[(u32, &Step)], u32),
+        (done, undone): (&[(u32, &Step)], &[u32]),
         cutover: &mut Cutover,
         hands: &mut H,
     ) -> Stopped {
         let mut stopped = Stopped::default();
+        let failed = done.last().map(|(number, _)| *number);
         for (number, step) in done.iter().rev() {
-            if *number == failed {
+            if Some(*number) == failed {
                 stopped.step = step.name().into();
             } else if step.point_of_no_return() {
                 stopped.past_return = true;
                 break;
+            }
+            if undone.contains(number) {
+                continue;
             }
             if !self.undo_one(*number, step, (cutover, hands)).await {
                 stopped.not_undone.push(step.name().into());
@@ -266,7 +289,11 @@ impl Engine {
         }
         match step.undo(cutover, hands).await {
             Ok(state) => {
-                self.note(number, step, Entry::Undone, &state);
+                // Whoever goes on taking back must know what there still is.
+                let line = (Entry::Undone, state.as_str());
+                let known = Some(Saved::of(cutover));
+                let told = self.journal.write_with(number, step.name(), line, known);
+                self.told(told);
                 true
             }
             Err(error) => {
@@ -281,7 +308,12 @@ impl Engine {
 
     /// A journal that can no longer be written must not keep anything from being taken back: told, not returned.
     fn note(&mut self, number: u32, step: &Step, entry: Entry, detail: &str) {
-        if let Err(error) = self.journal.write(number, step.name(), entry, detail) {
+        let told = self.journal.write(number, step.name(), entry, detail);
+        self.told(told);
+    }
+
+    fn told(&self, written: Result<(), UpgradeError>) {
+        if let Err(error) = written {
             self.events.warning(error.to_string());
         }
     }

@@ -73,6 +73,10 @@ pub struct Standing {
     pub entry: Entry,
     /// What its driver knew.
     pub state: Option<Saved>,
+    /// The step at which the plan failed; it is taken back from there.
+    pub failed: Option<u32>,
+    /// Steps that are taken back.
+    pub undone: Vec<u32>,
 }
 
 /// The standing of the newest plan in a journal; `None` if there is none. An entry that says that the plan failed or
@@ -90,10 +94,14 @@ pub fn standing(lines: &[JournalLine]) -> Option<Standing> {
     let plan = &lines[starts.next_back().unwrap_or(0)..];
     let last = plan.last()?;
     let state = plan.iter().rev().find_map(|line| line.state.clone());
+    let failed = plan.iter().find(|line| line.entry == Entry::Failed);
+    let undone = plan.iter().filter(|line| line.entry == Entry::Undone);
     Some(Standing {
         number: last.number,
         entry: last.entry,
         state,
+        failed: failed.map(|line| line.number),
+        undone: undone.map(|line| line.number).collect(),
     })
 }
 

@@ -4,6 +4,7 @@
 //! Stands beside the journal. The rule it protects: a driver that is killed at any instant and one that goes on in
 //! its place act alike, so whatever a later step needs is either here or asked of the world again.
 
+use cutover_clients::secret::holds_secret;
 use cutover_model::{Incarnation, Lsn, Prediction};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -12,16 +13,6 @@ use crate::cutover::{Cutover, Deployed, Gap, Seen};
 use crate::error::UpgradeError;
 use crate::facts::Facts;
 use crate::hands::{Hands, Side};
-
-/// Words in the names of options whose values are secrets, as Debezium and Kafka name them.
-const SECRET: [&str; 6] = [
-    "password",
-    "secret",
-    "sasl.jaas.config",
-    "basic.auth.user.info",
-    "ssl.key",
-    "token",
-];
 
 /// The state of a cutover.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -56,16 +47,9 @@ pub struct Saved {
     gap: Option<Gap>,
 }
 
-/// Whether the value of a connector's option is a secret, or an address with one in it (`http://user:password@host`).
+/// Whether the value of a connector's option is a secret, or an address with one in it.
 pub(crate) fn is_secret(option: &str, value: &Value) -> bool {
-    let option = option.to_lowercase();
-    let in_address = || {
-        let value = value.as_str().unwrap_or_default();
-        let hosts = value.split("://").skip(1);
-        let mut hosts = hosts.map(|rest| rest.split(['/', ',']).next().unwrap_or_default());
-        hosts.any(|host| host.contains('@'))
-    };
-    SECRET.iter().any(|word| option.contains(word)) || in_address()
+    holds_secret(option, value.as_str().unwrap_or_default())
 }
 
 impl Saved {
@@ -102,17 +86,21 @@ impl Saved {
         }
     }
 
-    /// Puts the state into a cutover that knows names and the old address only.
+    /// Puts the state into a cutover that knows names and the old address only. With `taking_back` a new server that is
+    /// gone is one that was taken back already: whoever removed it could not say so any more.
     ///
     /// # Errors
-    /// The new server is not there any more, or Connect cannot be asked for the secrets of the configuration.
+    /// The new server is not there any more although the plan goes on, or Connect cannot be asked for the secrets of
+    /// the configuration.
     pub async fn restore<H: Hands>(
         self,
         cutover: &mut Cutover,
         hands: &H,
+        taking_back: bool,
     ) -> Result<(), UpgradeError> {
         cutover.new = hands.address(Side::New).filter(|_| self.has_new);
-        if self.has_new && cutover.new.is_none() {
+        let gone = self.has_new && cutover.new.is_none();
+        if gone && !taking_back {
             return Err(UpgradeError::Refused(
                 "the plan had made a new server, and it is not there any more".into(),
             ));
@@ -125,8 +113,12 @@ impl Saved {
                 "the connector points to a side server that is not there any more".into(),
             ));
         }
-        cutover.primary = self.primary;
-        cutover.reader = self.reader;
+        let kept = |side| match side {
+            Side::New if gone => Side::Old,
+            side => side,
+        };
+        cutover.primary = kept(self.primary);
+        cutover.reader = kept(self.reader);
         // A worker that this plan has seen die may be down; nothing writes the configuration after that.
         let live = match &self.deployed {
             Some(_) => None,

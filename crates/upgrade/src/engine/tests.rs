@@ -271,6 +271,37 @@ async fn another_driver_goes_on_with_the_step_whose_result_is_missing() {
     assert!(matches!(again, Err(UpgradeError::Refused(_))));
 }
 
+fn ended_as(ended: &Result<Stopped, UpgradeError>) -> Stopped {
+    ended.as_ref().unwrap().clone()
+}
+
+/// One that takes back is killed as well.
+#[tokio::test]
+async fn what_was_taken_back_in_part_is_taken_back_further() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal.jsonl");
+    let mut journal = Journal::open(&path).unwrap();
+    let mut write = |number, step, entry| journal.write(number, step, entry, "").unwrap();
+    for (number, step) in [(1, "stop-server"), (2, "swap-binaries")] {
+        write(number, step, Entry::Intent);
+        write(number, step, Entry::Applied);
+    }
+    write(3, "dump-database", Entry::Failed);
+    write(2, "swap-binaries", Entry::Undone);
+    let plan = Plan::new("test", "test", RunbookClass::Baseline, swap());
+    let mut engine = Engine::new(Journal::open(&path).unwrap(), EventSink::none());
+    let mut notes = Notes {
+        calls: Vec::new(),
+        fails: "",
+    };
+    let stopped = engine.abort(&plan, &mut cutover(), &mut notes).await;
+    assert_eq!(stopped.unwrap().step, "dump-database");
+    assert_eq!(notes.calls, ["start"]);
+    let lines = journal::read(&path).unwrap();
+    let last = lines.last().unwrap();
+    assert_eq!((last.number, last.entry), (1, Entry::Undone));
+}
+
 /// Two steps done and a third under way, then the driver is gone; another one aborts.
 async fn abort(steps: Vec<Step>) -> (Notes, Result<Stopped, UpgradeError>, Vec<Entry>) {
     let folder = tempfile::tempdir().unwrap();
@@ -291,8 +322,12 @@ async fn abort(steps: Vec<Step>) -> (Notes, Result<Stopped, UpgradeError>, Vec<E
     };
     let ended = engine.abort(&plan, &mut cutover(), &mut notes).await;
     if ended.is_ok() {
+        let calls = notes.calls.clone();
         let again = engine.abort(&plan, &mut cutover(), &mut notes).await;
-        assert!(matches!(again, Err(UpgradeError::Refused(_))));
+        assert_eq!(
+            (again.unwrap(), notes.calls.clone()),
+            (ended_as(&ended), calls)
+        );
     }
     let lines = journal::read(&path).unwrap();
     let entries = lines.iter().map(|line| line.entry).collect();

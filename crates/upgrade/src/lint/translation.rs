@@ -4,6 +4,7 @@
 //! Sources: as for the rules. The rule it protects: a change that behaves differently is marked as not exact; and the
 //! result that is shown holds no secret, while the one that is linted is whole.
 
+use cutover_clients::secret::holds_secret;
 use cutover_model::lint::{Change, Translation};
 
 use super::options::{SINCE, STRATEGIES_SINCE};
@@ -11,16 +12,6 @@ use super::{Config, unwrap};
 use crate::predict::DebeziumVersion;
 use crate::predict::settings::{SEEK_OPTION, STRATEGY_OPTION};
 use crate::predict::versions;
-
-/// Words in the names of options that hold secrets.
-const SECRETS: [&str; 6] = [
-    "password",
-    "secret",
-    "jaas",
-    "token",
-    "credential",
-    "passphrase",
-];
 
 struct Work {
     config: Config,
@@ -48,14 +39,12 @@ pub fn translate(
     work.seeking();
     work.publication();
     work.too_new();
-    let secret = |name: &str| {
-        let name = name.to_lowercase();
-        SECRETS.iter().any(|word| name.contains(word))
-    };
-    let names = work.config.keys().filter(|name| secret(name)).cloned();
-    let withheld: Vec<String> = names.collect();
-    let mut shown = work.config.clone();
-    shown.retain(|name, _| !secret(name));
+    let (withheld, shown): (Config, Config) = work
+        .config
+        .iter()
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .partition(|(name, value)| holds_secret(name, value));
+    let withheld: Vec<String> = withheld.into_keys().collect();
     let translation = Translation {
         from: from.to_string(),
         to: to.to_string(),
