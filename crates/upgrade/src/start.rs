@@ -62,11 +62,12 @@ impl Starting {
         };
         let status = self.connect.status(&self.connector).await?;
         let running = status.is_some_and(|status| status.running());
-        let offset = self.connect.offsets(&self.connector).await?;
         let client = connect(server, "cutover-predict").await?;
-        let facts = server_facts(&client).await?;
         let name = self.option("slot.name").unwrap_or("debezium");
+        // In this order: a connector that runs moves all three on, each behind the next.
         let slot = slot(&client, name).await?;
+        let offset = self.connect.offsets(&self.connector).await?;
+        let facts = server_facts(&client).await?;
         let publication = self.option("publication.name").unwrap_or("dbz_publication");
         let subscribed = has_subscribed_tables(&client, publication).await?;
         let mut facts = PredictionFacts::from_live(LiveFacts {

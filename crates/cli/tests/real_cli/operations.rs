@@ -402,7 +402,8 @@ fn a_healthy_system_is_told_from_a_broken_one(lab: &RunningLab) {
     lab.says(&["setup", "--apply"], 0);
     lab.says(&["connector", "offsets", "set", "--to-slot", "--apply"], 0);
     lab.says(&["connector", "resume"], 0);
-    assert_eq!(doctor(0)["prediction"]["outcome"], "resumes");
+    let mended = doctor(0);
+    assert_eq!(mended["prediction"]["outcome"], "resumes", "{mended}");
 
     what_is_not_there_is_said(lab, &as_looker);
 }

@@ -188,11 +188,16 @@ impl Patient<'_> {
 
     async fn server(&self, address: &PgAddress, seen: &mut Examined) -> Result<(), UpgradeError> {
         let client = connect_looking(address).await?;
+        // In this order: a connector that runs moves all three on, each behind the next.
+        let slots = slot_details(&client).await?;
+        if let (Some(connect), Some(connector)) = (self.connect, &seen.facts.connector) {
+            seen.offset = connect.offsets(&connector.state.name).await?;
+        }
         let facts = server_facts(&client).await?;
         let mut side = ServerSide {
             database: address.database.clone(),
             settings: settings(&client, &LIMITS).await?,
-            slots: slot_details(&client).await?,
+            slots,
             publication: None,
             tables: Vec::new(),
             role: None,

@@ -21,6 +21,8 @@ use crate::start::Starting;
 /// The server's side of an offset.
 #[derive(Debug, Clone)]
 pub(super) struct Beside {
+    /// What the connector has stored.
+    pub offset: Option<StoredOffset>,
     pub address: String,
     pub server: ServerFacts,
     pub slot_name: String,
@@ -34,10 +36,14 @@ impl Beside {
             .option("slot.name")
             .unwrap_or("debezium")
             .to_owned();
+        // In this order: a connector that runs moves all three on, each behind the next.
+        let slot = slot(&client, &slot_name).await?;
+        let offset = current(&starting.connect, &starting.connector).await?;
         Ok(Beside {
             address: address.to_string(),
             server: server_facts(&client).await?,
-            slot: slot(&client, &slot_name).await?,
+            offset,
+            slot,
             slot_name,
         })
     }
@@ -89,6 +95,15 @@ impl Beside {
     }
 }
 
+/// The stored offset; `None` too if there are several.
+async fn current(connect: &Connect, name: &str) -> Result<Option<StoredOffset>, UpgradeError> {
+    match connect.offsets(name).await {
+        Ok(current) => Ok(current),
+        Err(ConnectError::AmbiguousOffset { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Reads everything that is stored, and compares it with the server if there is an address.
 pub async fn show(
     connect: &Connect,
@@ -97,14 +112,13 @@ pub async fn show(
 ) -> Result<OffsetsReport, UpgradeError> {
     let starting = Starting::find(connect.clone(), Some(name)).await?;
     let stored = connect.all_offsets(name).await?;
-    let current = match connect.offsets(name).await {
-        Ok(current) => current,
-        Err(ConnectError::AmbiguousOffset { .. }) => None,
-        Err(error) => return Err(error.into()),
-    };
     let beside = match postgres {
         Some(address) => Some(Beside::read(address, &starting).await?),
         None => None,
+    };
+    let current = match &beside {
+        Some(beside) => beside.offset.clone(),
+        None => current(connect, name).await?,
     };
     let prediction = match &beside {
         Some(beside) => beside.predict(&starting, current.as_ref()).await,
@@ -265,6 +279,7 @@ pub(super) mod tests {
                 in_recovery: false,
                 wal_level: "logical".into(),
             },
+            offset: None,
             slot_name: "s".into(),
             slot: confirmed.map(|at| Slot {
                 name: "s".into(),
