@@ -94,13 +94,20 @@ fn journal(path: &Path, notes: &mut Vec<String>) -> Vec<JournalNote> {
         // A run that ended before its plan began has none.
         return Vec::new();
     }
-    let mut kept = Vec::new();
+    let (mut kept, mut left_out) = (Vec::new(), 0_u64);
     let not_read = lines(path, |note: JournalNote| {
         if kept.len() < JOURNAL_MAX {
             kept.push(note);
+        } else {
+            left_out += 1;
         }
     });
     notes.extend(not_read);
+    if left_out > 0 {
+        notes.push(format!(
+            "journal.jsonl: its last {left_out} lines are left out"
+        ));
+    }
     kept
 }
 

@@ -56,6 +56,9 @@ pub struct ConnectorPlan {
     /// not ask for.
     #[serde(default)]
     pub config: Option<Request>,
+    /// The shipped configuration that a step which deploys the connector again uses.
+    #[serde(default)]
+    pub redeploy: Option<Request>,
 }
 
 impl ConnectorPlan {
@@ -64,9 +67,13 @@ impl ConnectorPlan {
         if self.inline_schema && self.converter != Converter::Json {
             return Some("connector.converter says it all: leave inline_schema out".into());
         }
-        let request = self.config?;
+        let Some(request) = self.config else {
+            let lone = "connector.redeploy takes the place of a connector.config: name that too";
+            return self.redeploy.map(|_| lone.into());
+        };
         let rest = ConnectorPlan {
             config: None,
+            redeploy: None,
             ..*self
         };
         if rest != ConnectorPlan::default() {

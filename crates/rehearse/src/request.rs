@@ -85,6 +85,21 @@ impl Request {
         Ok(config)
     }
 
+    /// Options that this file has otherwise than another one of the same connector.
+    pub fn beside(self, other: Request) -> Result<Vec<(String, String)>, RehearseError> {
+        let (mine, others) = (self.body()?.config, other.body()?.config);
+        if let Some(left_out) = others.keys().find(|option| !mine.contains_key(*option)) {
+            let reason = format!("{self:?} leaves out {left_out}, which {other:?} has");
+            return Err(RehearseError::Load(reason));
+        }
+        let differs = |(option, value): &(String, Value)| others.get(option) != Some(value);
+        let text = |(option, value): (String, Value)| {
+            let text = value.as_str().map(str::to_owned);
+            (option, text.unwrap_or_else(|| value.to_string()))
+        };
+        Ok(mine.into_iter().filter(differs).map(text).collect())
+    }
+
     /// The stream's names as the file has them; what it does not name stays as in `other`.
     pub fn stream(self, other: Stream) -> Result<Stream, RehearseError> {
         let Body { name, config } = self.body()?;
@@ -161,5 +176,18 @@ mod tests {
         assert_eq!(stream.topic_prefix, "cdc");
         let tables: Vec<String> = stream.tables.iter().map(ToString::to_string).collect();
         assert_eq!(tables, ["public.customers", "public.orders"]);
+    }
+
+    #[test]
+    fn the_second_file_differs_from_the_first_in_what_a_restore_asks_for() {
+        let differ = Request::RequestB.beside(Request::RequestA).unwrap();
+        let expected = [
+            ("publication.autocreate.mode", "disabled"),
+            ("snapshot.mode", "never"),
+        ];
+        assert_eq!(
+            differ,
+            expected.map(|(option, value)| (option.into(), value.into()))
+        );
     }
 }

@@ -65,6 +65,12 @@ pub fn tell_windows(windows: &[RefusalWindow], events: &EventSink) {
     told.sort_by(|one, other| other.seconds.total_cmp(&one.seconds));
     told.truncate(WINDOWS_TOLD);
     told.sort_by_key(|window| window.from_ms);
+    let shorter = windows.len() - told.len();
+    if shorter > 0 {
+        events.note(format!(
+            "writes were refused {shorter} times more, each time for less long"
+        ));
+    }
     for window in told {
         let Ok(from) = jiff::Timestamp::from_millisecond(window.from_ms) else {
             continue;
@@ -98,7 +104,9 @@ mod tests {
         let copy = Arc::clone(&told);
         let sink = EventSink::new(move |kind| copy.lock().unwrap().push(kind));
         tell_windows(&many, &sink);
-        let told = told.lock().unwrap();
+        let mut told = told.lock().unwrap();
+        let note = told.remove(0);
+        assert!(matches!(note, EventKind::Note { .. }), "{note:?}");
         assert_eq!(told.len(), WINDOWS_TOLD);
         let from = |kind: &EventKind| match kind {
             EventKind::WritesRefused { from, .. } => from.clone(),

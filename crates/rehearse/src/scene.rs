@@ -325,10 +325,14 @@ pub fn stream_of(scenario: &Scenario, label: &str) -> Result<Stream, RehearseErr
         own.tables = cutover_workload::keyed_relations();
         own.tables.sort();
     }
-    match scenario.connector.config {
-        Some(request) => request.stream(own),
-        None => Ok(own),
+    let Some(request) = scenario.connector.config else {
+        return Ok(own);
+    };
+    let mut stream = request.stream(own)?;
+    if let Some(second) = scenario.connector.redeploy {
+        stream.options_on_deploy = second.beside(request)?;
     }
+    Ok(stream)
 }
 
 /// Names of the stream. Each scenario has its own, so that several can share one broker and one worker.
@@ -344,6 +348,7 @@ pub fn stream(scenario: &str) -> Stream {
         writer_role: crate::servers::WRITER_ROLE.into(),
         marker_prefix: "cutover".into(),
         options_on_new: Vec::new(),
+        options_on_deploy: Vec::new(),
         offsets_topic: cutover_lab::services::connect::OFFSETS_TOPIC.into(),
     }
 }

@@ -253,6 +253,14 @@ pub const ALL: &[Shipped] = &[
         include_str!("../../../scenarios/dump-restore-baseline-cp75.toml"),
     ),
     Shipped::new(
+        "restore-latest-cp75",
+        include_str!("../../../scenarios/restore-latest-cp75.toml"),
+    ),
+    Shipped::new(
+        "restore-request-cp75",
+        include_str!("../../../scenarios/restore-request-cp75.toml"),
+    ),
+    Shipped::new(
         "dump-restore-cp75",
         include_str!("../../../scenarios/dump-restore-cp75.toml"),
     ),

@@ -169,6 +169,7 @@ fn cutover() -> Cutover {
             writer_role: "w".into(),
             marker_prefix: "m".into(),
             options_on_new: Vec::new(),
+            options_on_deploy: Vec::new(),
             offsets_topic: "o".into(),
         },
         connect: Connect::new("http://127.0.0.1:1"),

@@ -28,6 +28,9 @@ pub(crate) const STRATEGIES: [&str; 4] = [
     "trust_greater_lsn",
 ];
 
+/// Whether the connector looks after its publication.
+pub const AUTOCREATE_OPTION: &str = "publication.autocreate.mode";
+
 /// Options that a start depends on, and names that remedies use. Nothing else is taken out of a live configuration, so
 /// no password gets into facts.
 pub(crate) const RELEVANT: [&str; 16] = [
@@ -37,7 +40,7 @@ pub(crate) const RELEVANT: [&str; 16] = [
     "slot.name",
     "plugin.name",
     "publication.name",
-    "publication.autocreate.mode",
+    AUTOCREATE_OPTION,
     "snapshot.mode",
     STRATEGY_OPTION,
     SEEK_OPTION,

@@ -321,6 +321,18 @@ fn a_standby_works_from_16_on_and_waits_for_its_replay() {
 }
 
 #[test]
+fn a_standby_does_not_take_what_filtered_autocreation_does() {
+    let mut facts = facts("2.4.0", "initial");
+    let option = "publication.autocreate.mode".to_owned();
+    facts.options.insert(option.clone(), "Filtered".to_owned());
+    assert_eq!(told(&facts).outcome, Resumes);
+    facts.server.in_recovery = true;
+    assert_eq!(said(&facts), (Refuses, true, Never));
+    facts.options.insert(option, "disabled".to_owned());
+    assert_eq!(told(&facts).outcome, Resumes);
+}
+
+#[test]
 fn a_slot_in_use_refuses_and_a_lost_one_never_delivers() {
     let mut facts = facts("3.6.3", "initial");
     facts.slot.as_mut().unwrap().active = true;

@@ -14,6 +14,7 @@ use crate::cutover::Cutover;
 use crate::error::UpgradeError;
 use crate::hands::{Hands, Side};
 use crate::predict::DebeziumVersion;
+use crate::predict::settings::AUTOCREATE_OPTION;
 use crate::start::Starting;
 
 /// What Debezium does when slot and stored offset differ (3.4.0 and newer).
@@ -204,9 +205,33 @@ pub(super) async fn point_to(cutover: &mut Cutover, side: Side) -> Result<String
     for (option, value) in &cutover.stream.options_on_new {
         config.insert(option.clone(), value.clone().into());
     }
+    let altered = keep_off_publication(&mut config, address).await?;
     cutover.connect.put_config(&name, &config).await?;
     cutover.reader = side;
-    Ok(format!("connector {name} now points to port {port}"))
+    Ok(format!(
+        "connector {name} now points to port {port}{altered}"
+    ))
+}
+
+/// On a standby a connector that sets the tables of its publication at each start cannot start (docs/anomalies.md,
+/// A-026). It stays so after the promotion: to change it back would start the connector again, under load.
+async fn keep_off_publication(
+    config: &mut Map<String, Value>,
+    address: &PgAddress,
+) -> Result<&'static str, UpgradeError> {
+    let mode = config.get(AUTOCREATE_OPTION).and_then(Value::as_str);
+    if !mode.is_some_and(|mode| mode.eq_ignore_ascii_case("filtered")) {
+        return Ok("");
+    }
+    let client = connect_admin(address).await?;
+    if !server_facts(&client).await?.in_recovery {
+        return Ok("");
+    }
+    config.insert(AUTOCREATE_OPTION.into(), "disabled".into());
+    Ok(
+        "; publication.autocreate.mode is disabled instead of filtered, which a standby refuses; it stays so until \
+         somebody changes it",
+    )
 }
 
 /// Debezium 3.4 and newer: go on where the slot is, whatever the stored offset says. For one start; left in place it
@@ -264,6 +289,9 @@ pub(super) async fn deploy<H: Hands>(
             "the connector's configuration was not noted".into(),
         ));
     };
+    for (option, value) in &cutover.stream.options_on_deploy {
+        config.insert(option.clone(), value.clone().into());
+    }
     write_address(&mut config, cutover.target());
     if let Some(mode) = snapshot_mode {
         let known = mode_name(cutover, &config, mode).await?;
