@@ -33,7 +33,7 @@ pub struct Stream {
     pub marker_prefix: String,
     /// Connector options that the new server asks for, e.g. `slot.stream.params` after a blue/green switch.
     pub options_on_new: Vec<(String, String)>,
-    /// Connector options that differ when the connector is put in place again, where people have a second file for that.
+    /// Connector options that differ when the connector is put in place again, where there is a second file for that.
     pub options_on_deploy: Vec<(String, String)>,
     /// Topic of the Connect cluster's source offsets (`offset.storage.topic` of its workers). Written to only
     /// where Connect itself cannot change offsets.
