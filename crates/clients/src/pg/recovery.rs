@@ -56,6 +56,18 @@ pub async fn running_transactions(client: &Client) -> Result<(i64, i64), PgError
     Ok((row.get(0), row.get(1)))
 }
 
+/// Writes a checkpoint, so that one which has to be waited for later finds little to write.
+///
+/// # Errors
+/// The statement failed.
+pub async fn checkpoint(client: &Client) -> Result<(), PgError> {
+    // However much there is to write: `statement_timeout` is for looks.
+    client
+        .batch_execute("SET statement_timeout = 0; CHECKPOINT; RESET statement_timeout")
+        .await
+        .map_err(PgError::sql("writing a checkpoint"))
+}
+
 /// Ends the current log file. Gives the position of the switch.
 ///
 /// # Errors

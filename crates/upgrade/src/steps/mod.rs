@@ -78,6 +78,8 @@ pub enum Step {
     CaptureState,
     /// Sends a marker through the whole stream while nothing is stopped.
     RoundTrip,
+    /// Lets the server write out what is dirty while nobody waits for that yet.
+    Checkpoint,
     /// Refuses writes at the database and ends the writers' sessions.
     FreezeWrites,
     /// Proves that everything committed is in Kafka, stored and confirmed.
@@ -377,6 +379,7 @@ impl Step {
         hands: &mut H,
     ) -> Result<String, UpgradeError> {
         match self {
+            Step::Checkpoint => server::checkpoint(cutover).await,
             Step::QuietServer => cluster::quiet(cutover).await,
             Step::StopServer => server::stop(cutover, hands).await,
             Step::CrashServer => server::crash(cutover, hands).await,

@@ -3,6 +3,7 @@
 use cutover_clients::pg::connect_admin;
 use cutover_clients::pg::facts::server_facts;
 use cutover_clients::pg::publication::count_rows;
+use cutover_clients::pg::recovery;
 
 use super::{cluster, logical, predict, standby};
 use crate::cutover::Cutover;
@@ -152,6 +153,13 @@ pub(super) async fn create<H: Hands>(
 }
 
 /// Nothing that counts was written to the new server.
+/// A copy begins with a checkpoint, and a stop ends with one.
+pub(super) async fn checkpoint(cutover: &Cutover) -> Result<String, UpgradeError> {
+    let client = connect_admin(cutover.primary()).await?;
+    recovery::checkpoint(&client).await?;
+    Ok("what was dirty is written".into())
+}
+
 pub(super) async fn discard<H: Hands>(
     cutover: &mut Cutover,
     hands: &mut H,

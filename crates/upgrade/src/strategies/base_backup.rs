@@ -31,6 +31,7 @@ fn proven(target: &str) -> Vec<Step> {
         preflight(target, Way::Copy),
         Step::CaptureState,
         Step::RoundTrip,
+        Step::Checkpoint,
         Step::StopApplication,
         Step::DrainProof,
         Step::StopConnector,
