@@ -201,6 +201,20 @@ pub enum Command {
         #[command(subcommand)]
         action: LabAction,
     },
+    /// The completion script of a shell, on stdout.
+    ///
+    /// Bash: cutover completions bash > ~/.local/share/bash-completion/completions/cutover
+    Completions {
+        /// Which shell.
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual pages, one for each command.
+    Man {
+        /// Folder for the pages; it is made if it is not there. Such as ~/.local/share/man/man1.
+        #[arg(long, value_name = "FOLDER")]
+        dir: PathBuf,
+    },
 }
 
 /// Two databases, and what of them to compare.

@@ -333,3 +333,30 @@ fn a_configuration_that_cannot_be_used_is_refused_without_its_values() {
         "{keys}"
     );
 }
+
+#[test]
+fn a_shell_reads_the_script_of_its_completions() {
+    let site = Site::new();
+    let output = site.run(&["completions", "bash"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    let script = site.path("cutover.bash");
+    std::fs::write(&script, &output.stdout).unwrap();
+    // What bash offers after `cutover lab ` is what it would offer to a person.
+    let ask = format!(
+        "source {}; COMP_WORDS=(cutover lab ''); COMP_CWORD=2; _cutover cutover '' lab; echo \"${{COMPREPLY[*]}}\"",
+        script.display()
+    );
+    let asked = std::process::Command::new("bash")
+        .args(["--norc", "-c", &ask])
+        .output()
+        .unwrap();
+    let offered = text(&asked);
+    for action in ["up", "status", "logs", "fetch", "down"] {
+        assert!(
+            offered.split_whitespace().any(|word| word == action),
+            "{offered}"
+        );
+    }
+    refused(&site, &["completions", "tcsh"], 2, &["tcsh", "bash"]);
+    refused(&site, &["man"], 2, &["--dir"]);
+}

@@ -10,6 +10,7 @@ mod explain;
 mod gap;
 mod lab;
 mod lint;
+mod manual;
 mod matrix;
 mod predict;
 mod rehearse;
@@ -94,6 +95,8 @@ pub async fn run(arguments: Arguments) -> Outcome {
         Command::Doctor(one) => doctor::run(&one, settings).await,
         Command::Setup(arguments) => setup::run(&arguments, settings).await,
         Command::Config { action } => config::run(action, settings),
+        Command::Completions { shell } => manual::completions(shell),
+        Command::Man { dir } => manual::pages(&dir),
     }
 }
 

@@ -118,6 +118,16 @@ pub const ALL: &[Explanation] = &[
     ),
     entry(
         OF,
+        "CLI-MAN-001",
+        [
+            "The manual pages could not be written.",
+            "The folder and the cause in the message.",
+            "A folder that may not be written, or a full disk.",
+            "Name another folder with --dir.",
+        ],
+    ),
+    entry(
+        OF,
         "CLI-MATRIX-001",
         [
             "There is no matrix to go on with.",
