@@ -7,22 +7,31 @@ use cutover_model::table::{quote_identifier, quote_literal};
 use super::postgres::{Login, Postgres};
 use crate::error::LabError;
 
+/// The roles, with psql's variables for the passwords. Containers run the same file.
+const ROLES: &str = include_str!("../../../../sql/roles.sql");
+/// What the application may do in its database.
+const RIGHTS: &str = include_str!("../../../../sql/rights.sql");
+
+/// The statements that make the roles.
+fn roles(password: impl Fn(Login) -> String) -> String {
+    let filled = [
+        (":'app_password'", Login::App),
+        (":'debezium_password'", Login::Debezium),
+    ];
+    let mut script = ROLES.to_owned();
+    for (variable, login) in filled {
+        // The server gets the verifier, not the password: a statement that fails is logged.
+        let verifier = postgres_protocol::password::scram_sha_256(password(login).as_bytes());
+        script = script.replace(variable, &quote_literal(&verifier));
+    }
+    script
+}
+
 impl Postgres {
     /// The roles, and the database that the cluster was made for.
     pub(super) async fn make_roles(&self) -> Result<(), LabError> {
         let admin = self.session("postgres").await?;
-        let mut script = String::new();
-        for (login, rights) in [
-            (Login::App, "LOGIN"),
-            (Login::Debezium, "LOGIN REPLICATION"),
-        ] {
-            // The server gets the verifier, not the password: a statement that fails is logged.
-            let password = self.credentials().of(login).reveal().as_bytes();
-            let verifier = quote_literal(&postgres_protocol::password::scram_sha_256(password));
-            let role = quote_identifier(login.role());
-            script.push_str(&format!("CREATE ROLE {role} {rights} PASSWORD {verifier};"));
-        }
-        script.push_str("GRANT pg_read_all_data TO debezium;");
+        let script = roles(|login| self.credentials().of(login).reveal().to_owned());
         self.execute(&admin, "make roles", &script).await?;
         self.make_application_database(self.database()).await
     }
@@ -45,10 +54,7 @@ impl Postgres {
     pub async fn make_application_database(&self, database: &str) -> Result<(), LabError> {
         self.make_database(database).await?;
         let inside = self.session(database).await?;
-        let grants = "GRANT USAGE, CREATE ON SCHEMA public TO app; \
-             ALTER DEFAULT PRIVILEGES FOR ROLE postgres GRANT ALL ON TABLES TO app; \
-             ALTER DEFAULT PRIVILEGES FOR ROLE postgres GRANT ALL ON SEQUENCES TO app;";
-        self.execute(&inside, "grant rights", grants).await
+        self.execute(&inside, "grant rights", RIGHTS).await
     }
 
     async fn session(&self, database: &str) -> Result<tokio_postgres::Client, LabError> {
@@ -75,5 +81,21 @@ impl Postgres {
                     source,
                 },
             })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_role_gets_a_verifier_and_no_variable_is_left() {
+        let script = roles(|_| "hunter2".to_owned());
+        assert_eq!(script.matches("'SCRAM-SHA-256$").count(), 2, "{script}");
+        assert!(!script.contains(":'") && !script.contains("hunter2"));
+        for login in [Login::App, Login::Debezium] {
+            let role = format!("CREATE ROLE {} LOGIN", login.role());
+            assert!(script.contains(&role), "{script}");
+        }
     }
 }

@@ -9,6 +9,7 @@
     reason = "a test that cannot go on shall stop, in its own helpers too"
 )]
 
+mod real_containers;
 mod real_fetch;
 mod real_kafka;
 mod real_postgres;
