@@ -336,6 +336,12 @@ pub enum LabAction {
     },
     /// What runs, where.
     Status,
+    /// The running lab as a cutover.toml, to try the commands for running systems on it; it holds no password.
+    Config {
+        /// Who logs in to PostgreSQL.
+        #[arg(long, default_value = "postgres", value_parser = ["postgres", "app", "debezium"])]
+        role: String,
+    },
     /// Print the end of a service's log.
     Logs {
         /// postgres, kafka or connect.

@@ -46,6 +46,7 @@ pub async fn run(action: LabAction, settings: Settings) -> Outcome {
             }
         }
         LabAction::Status => show_status(&home, settings),
+        LabAction::Config { role } => super::lab_config::show(&home, &role),
         LabAction::Logs { service, lines } => show_log(&home, &service, lines),
         LabAction::Fetch { parts } => fetch_parts(&home, &parts, settings).await,
         LabAction::Down { purge } => match state::down(&home, purge).await {

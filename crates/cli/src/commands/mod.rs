@@ -9,6 +9,7 @@ mod doctor;
 mod explain;
 mod gap;
 mod lab;
+mod lab_config;
 mod lint;
 mod manual;
 mod matrix;
