@@ -9,6 +9,8 @@
 
 #[path = "real_cli/comparing.rs"]
 mod comparing;
+#[path = "real_cli/first_hour.rs"]
+mod first_hour;
 #[path = "real_cli/interruption.rs"]
 mod interruption;
 #[path = "real_cli/main_job.rs"]

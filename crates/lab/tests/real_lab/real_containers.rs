@@ -109,8 +109,8 @@ async fn an_empty_server_is_set_up_and_the_generator_writes_to_it() {
 /// What the image starts; its Dockerfile has the same name.
 const WORKER: &str = "org.apache.kafka.connect.cli.ConnectDistributed";
 
-/// The worker's settings with another broker, other ports, another plug-in folder, and a group of its own beside that of
-/// the lab's worker.
+/// The worker's settings with another broker, other ports, another plug-in folder, and a group of its own beside that
+/// of the lab's worker.
 fn worker_settings(bootstrap: &str, port: u16, plugins: &Path) -> String {
     let shipped = repository().join("compose/connect/worker.properties");
     let mut settings = std::fs::read_to_string(shipped).unwrap();

@@ -5,6 +5,8 @@ use cutover_model::{Column, Relation, ReplicaIdentity, TableShape};
 
 use super::*;
 
+mod reference;
+
 /// What a team runs that has thought about an upgrade.
 fn good() -> Config {
     let options = [
