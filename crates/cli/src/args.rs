@@ -1,6 +1,7 @@
 //! The argument tree. Help texts are here; what the commands do is in `commands/`.
 
 mod operate;
+mod watch;
 
 use std::path::PathBuf;
 
@@ -10,6 +11,7 @@ pub use operate::{
     ChangedConnector, ChangedOffset, ConfigAction, ConnectorAction, OffsetsAction, OneConnector,
     SetupArgs, SystemFlags,
 };
+pub use watch::WatchArgs;
 
 /// Upgrade PostgreSQL under Debezium with zero lost and zero duplicated events, and the proof.
 #[derive(Debug, Parser)]
@@ -184,6 +186,12 @@ pub enum Command {
     /// never executed. Exit code: 0 without errors, 3 with one, 5 if a part was not looked at, 6 or 7 if one did not
     /// answer or did not let us in.
     Doctor(OneConnector),
+    /// Watch a stream: slots, lag, stored offset, markers, connector, topics.
+    ///
+    /// Looks only, unless --markers consents to markers; without them it is never said that the stream delivers. On a
+    /// terminal a screen (q ends it, arrows turn panes and scroll), otherwise a line for each look; with --output json an
+    /// object for each. Exit code with --once: 0 if nothing is wrong, 3 with an alert, 5 if a part did not answer.
+    Watch(WatchArgs),
     /// Slot, publication and replica identity of a stream, made where they are missing.
     ///
     /// Says what it found and what it would do; changes something only with --apply. Exit code: 0, or 3 if something is

@@ -5,6 +5,7 @@
     reason = "this file is the program's voice"
 )]
 
+use std::io::Write as _;
 use std::process::ExitCode as ProcessExit;
 
 use cutover_model::{Classified, ExitCode, Failure};
@@ -77,4 +78,18 @@ pub fn internal(message: &str) -> ProcessExit {
 /// One line on stdout before the command has ended.
 pub fn line(text: &str) {
     println!("{}", text.trim_end_matches('\n'));
+}
+
+/// A part of a result that goes on, at once. False if nobody reads any more.
+pub fn stream(text: &str) -> bool {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())
+        .and_then(|()| out.flush())
+        .is_ok()
+}
+
+/// Talk beside the result.
+pub fn talk(text: &str) {
+    // Nobody may be listening.
+    let _ = writeln!(std::io::stderr(), "{}", safe(text));
 }

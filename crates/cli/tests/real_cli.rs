@@ -7,6 +7,8 @@
     reason = "a test that cannot go on has failed; the binary under test is not a lab service"
 )]
 
+#[path = "../../report/src/json/agree.rs"]
+mod agree;
 #[path = "real_cli/comparing.rs"]
 mod comparing;
 #[path = "real_cli/first_hour.rs"]
@@ -34,3 +36,5 @@ mod server;
 mod site;
 #[path = "real_cli/standing_lab.rs"]
 mod standing_lab;
+#[path = "real_cli/watch.rs"]
+mod watch;

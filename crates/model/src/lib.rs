@@ -27,6 +27,7 @@ pub mod setup;
 pub mod story;
 pub mod table;
 pub mod verdict;
+pub mod watch;
 
 pub use change::{ChangeRow, Half, Op, Outcome, StoredRow, TransactionMark, TransactionRow};
 pub use event::{EventKind, EventSink, RunEvent};

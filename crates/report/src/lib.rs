@@ -29,6 +29,7 @@ pub mod setup;
 pub mod telling;
 pub mod terminal;
 pub mod text;
+pub mod watch;
 
 pub use error::ReportError;
 pub use json::to_json;

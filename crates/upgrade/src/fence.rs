@@ -295,13 +295,13 @@ impl Search {
     }
 }
 
-fn holds(value: &[u8], needle: &[u8]) -> bool {
+pub(crate) fn holds(value: &[u8], needle: &[u8]) -> bool {
     value.windows(needle.len()).any(|bytes| bytes == needle)
 }
 
 /// How a connector may write a message's bytes: `binary.handling.mode` is base64, base64-url-safe or hex; as
 /// plain bytes a converter without JSON would.
-fn spellings(token: &str) -> Vec<String> {
+pub(crate) fn spellings(token: &str) -> Vec<String> {
     use base64::engine::general_purpose::{STANDARD, URL_SAFE};
     let hex = token.bytes().map(|byte| format!("{byte:02x}")).collect();
     vec![

@@ -31,6 +31,7 @@ pub mod standing;
 pub mod start;
 pub mod steps;
 pub mod strategies;
+pub mod watch;
 
 pub use cutover::{Cutover, Deadlines, Stream};
 pub use error::UpgradeError;

@@ -18,6 +18,7 @@ mod rehearse;
 mod report;
 mod setup;
 mod verify;
+mod watch;
 
 use std::io::IsTerminal;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -94,6 +95,7 @@ pub async fn run(arguments: Arguments) -> Outcome {
         Command::Lab { action } => lab::run(action, settings).await,
         Command::Connector { action } => connector::run(action, settings).await,
         Command::Doctor(one) => doctor::run(&one, settings).await,
+        Command::Watch(arguments) => watch::run(&arguments, settings).await,
         Command::Setup(arguments) => setup::run(&arguments, settings).await,
         Command::Config { action } => config::run(action, settings),
         Command::Completions { shell } => manual::completions(shell),

@@ -13,6 +13,7 @@ mod preflights;
 mod run;
 mod services;
 mod upgrade;
+mod watch;
 
 use serde::Serialize;
 
@@ -73,12 +74,13 @@ const fn entry(family: Family, code: &'static str, words: [&'static str; 4]) -> 
 }
 
 /// Every text, family by family.
-const ALL: [&[Explanation]; 10] = [
+const ALL: [&[Explanation]; 11] = [
     guarantees::ALL,
     findings::ALL,
     connector::ALL,
     preflights::ALL,
     doctor::ALL,
+    watch::ALL,
     operations::ALL,
     services::ALL,
     upgrade::ALL,

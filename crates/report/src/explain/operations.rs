@@ -28,6 +28,26 @@ pub const ALL: &[Explanation] = &[
     ),
     entry(
         OF,
+        "CLI-WATCH-001",
+        [
+            "Arguments of `cutover watch` do not say enough, or contradict each other.",
+            "The argument in the message.",
+            "Markers without all three systems, or an interval that is too long for them.",
+            "Give what the message asks for.",
+        ],
+    ),
+    entry(
+        OF,
+        "CLI-WATCH-002",
+        [
+            "The address that --listen names is not one to listen on.",
+            "The address in the message.",
+            "Another program has the port, or the address can be reached from other machines.",
+            "Choose another port, or 127.0.0.1; --listen-anywhere says that others may read it.",
+        ],
+    ),
+    entry(
+        OF,
         "CONFIG-EMPTY-001",
         [
             "A value of the configuration is empty.",

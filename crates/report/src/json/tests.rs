@@ -140,6 +140,16 @@ fn reports_of_work_on_running_systems_have_exactly_the_keys_of_their_schemas() {
         "doctor-1.schema.json",
         &crate::doctor::doctor_json(&made::doctor()).unwrap(),
     );
+    for indented in [true, false] {
+        let text = crate::watch::watch_json(&crate::watch::samples::watch(), indented).unwrap();
+        assert_eq!(text.lines().count() > 1, indented);
+        fits("watch-1.schema.json", &text);
+    }
+    let mut bare = crate::watch::samples::watch();
+    (bare.connector, bare.server, bare.offset, bare.lag) = (None, None, None, None);
+    bare.markers = cutover_model::watch::WatchedMarkers::default();
+    let text = crate::watch::watch_json(&bare, true).unwrap();
+    fits("watch-1.schema.json", &text);
     (report.change, report.slot, report.server) = (None, None, None);
     let text = crate::offsets::offsets_json(&report).unwrap();
     fits("offsets-1.schema.json", &text);

@@ -281,7 +281,7 @@ impl Chart<'_> {
 }
 
 /// A round step that is at least so long.
-fn tick(least: f64) -> f64 {
+pub(crate) fn tick(least: f64) -> f64 {
     let mut unit = 0.1;
     loop {
         for times in [1.0, 2.0, 5.0] {
@@ -293,7 +293,7 @@ fn tick(least: f64) -> f64 {
     }
 }
 
-fn rectangle(
+pub(crate) fn rectangle(
     page: &mut Markup,
     (x, y, wide, high): (f64, f64, f64, f64),
     more: &[(&'static str, &str)],
@@ -309,13 +309,13 @@ fn rectangle(
     page.close("rect");
 }
 
-fn line(page: &mut Markup, (x1, y1, x2, y2): (f64, f64, f64, f64), class: &str) {
+pub(crate) fn line(page: &mut Markup, (x1, y1, x2, y2): (f64, f64, f64, f64), class: &str) {
     let drawn = format!("M{x1:.1} {y1:.1}L{x2:.1} {y2:.1}");
     page.open("path", &[("class", class), ("d", &drawn)]);
     page.close("path");
 }
 
-fn label(page: &mut Markup, (x, y): (f64, f64), class: &str, words: &str) {
+pub(crate) fn label(page: &mut Markup, (x, y): (f64, f64), class: &str, words: &str) {
     let (x, y) = (format!("{x:.1}"), format!("{y:.1}"));
     page.put("text", &[("x", &x), ("y", &y), ("class", class)], words);
 }

@@ -4,9 +4,9 @@
 //! on. The rules it protects: everything foreign goes through [`markup`], which escapes it, and nothing is told by
 //! colour or by a picture alone.
 
-mod chart;
+pub(crate) mod chart;
 pub(crate) mod findings;
-mod markup;
+pub(crate) mod markup;
 pub(crate) mod story;
 
 use cutover_model::result::{CheckResult, RunResult};

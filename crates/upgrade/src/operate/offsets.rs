@@ -148,7 +148,7 @@ pub(super) async fn health(connect: &Connect, name: &str) -> Result<Health, Upgr
 }
 
 /// Takes an offset apart.
-pub(super) fn decoded(stored: &StoredOffset) -> DecodedOffset {
+pub(crate) fn decoded(stored: &StoredOffset) -> DecodedOffset {
     let field = |name: &str| stored.offset.get(name);
     let microseconds = field("ts_usec").and_then(Value::as_i64);
     let time = microseconds.and_then(|at| jiff::Timestamp::from_microsecond(at).ok());

@@ -1,0 +1,266 @@
+//! One look at everything: Connect and the stored offset, then the server, and Kafka beside them.
+//!
+//! The rules it protects: a part that does not answer in time is noted and the others are looked at all the same; the
+//! offset is read before the end of the log, so that a running connector cannot seem to be ahead of its server.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use cutover_clients::connect::{Connect, StoredOffset};
+use cutover_clients::kafka::Kafka;
+use cutover_clients::pg::facts::{ServerFacts, server_facts};
+use cutover_clients::pg::slot_details::{SlotDetail, slot_details};
+use cutover_clients::pg::{Client, PgAddress, connect_looking};
+use cutover_clients::wait::within;
+use cutover_model::connector::ConnectorState;
+use cutover_model::doctor::NotLookedAt;
+use cutover_model::{Classified, Failure};
+
+use crate::error::UpgradeError;
+use crate::fence::blocking;
+use crate::operate::connector::Operated;
+use crate::start::Starting;
+
+/// Partitions whose ends are asked for in one look; a look must not weigh on the brokers.
+const PARTITIONS_MAX: usize = 400;
+
+/// How long a part may take to answer.
+const ANSWERS: Duration = Duration::from_secs(5);
+
+/// What the stream is called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StreamNames {
+    /// The connector's slot.
+    pub slot: String,
+    /// First part of its topics' names.
+    pub prefix: String,
+}
+
+/// What one look brought. What is absent was not seen.
+#[derive(Debug, Clone, Default)]
+pub struct Sample {
+    /// Seconds since 1970.
+    pub at: f64,
+    /// The same, UTC.
+    pub time: String,
+    /// How long it took.
+    pub seconds: f64,
+    /// Slot and topics, by the connector's configuration.
+    pub names: Option<StreamNames>,
+    /// Connector and tasks.
+    pub connector: Option<ConnectorState>,
+    /// What is stored for it.
+    pub offset: Option<StoredOffset>,
+    /// The server and its end, with its address.
+    pub server: Option<(String, ServerFacts)>,
+    /// Its slots.
+    pub slots: Vec<SlotDetail>,
+    /// Topics of the stream: sums of end offsets.
+    pub topics: Option<BTreeMap<String, u64>>,
+    /// Topics not counted.
+    pub topics_left_out: u64,
+    /// Parts that did not answer, or that nobody named.
+    pub not_looked_at: Vec<NotLookedAt>,
+}
+
+/// Where to look; keeps its connections.
+pub struct Eyes {
+    /// The worker.
+    pub connect: Option<Connect>,
+    /// The connector; without it, the only one of the worker.
+    pub connector: Option<String>,
+    /// The server.
+    pub postgres: Option<PgAddress>,
+    /// The brokers.
+    pub kafka: Option<Arc<Kafka>>,
+    client: Option<Client>,
+    names: Option<StreamNames>,
+}
+
+/// What the worker said.
+struct Worker {
+    names: StreamNames,
+    connector: ConnectorState,
+    offset: Option<StoredOffset>,
+}
+
+impl Eyes {
+    /// Opens them; nothing is asked yet.
+    pub fn new(
+        connect: Option<Connect>,
+        connector: Option<String>,
+        postgres: Option<PgAddress>,
+        kafka: Option<Arc<Kafka>>,
+    ) -> Eyes {
+        Eyes {
+            connect,
+            connector,
+            postgres,
+            kafka,
+            client: None,
+            names: None,
+        }
+    }
+
+    /// Looks once.
+    pub async fn look(&mut self) -> Sample {
+        let begun = Instant::now();
+        let now = jiff::Timestamp::now();
+        let mut sample = Sample {
+            at: now.as_millisecond() as f64 / 1000.0,
+            time: format!("{now:.3}"),
+            ..Sample::default()
+        };
+        let before = self.names.as_ref().map(|names| names.prefix.clone());
+        let topics = topics(self.kafka.clone(), before);
+        let (counted, ()) = tokio::join!(topics, async {
+            // The offset first: see the head of this file.
+            self.worker(&mut sample).await;
+            self.server(&mut sample).await;
+        });
+        match counted {
+            Some(Ok((counted, left_out))) => {
+                sample.topics = Some(counted);
+                sample.topics_left_out = left_out;
+            }
+            Some(Err(error)) => sample.failed("Kafka", &error),
+            None if self.kafka.is_some() => sample.silent("Kafka"),
+            None => sample.unnamed("Kafka", "give --kafka, or kafka.bootstrap in cutover.toml"),
+        }
+        sample.seconds = begun.elapsed().as_secs_f64();
+        sample
+    }
+
+    async fn worker(&mut self, sample: &mut Sample) {
+        let Some(connect) = &self.connect else {
+            let why = "give --connect, or connect.address in cutover.toml";
+            return sample.unnamed("Kafka Connect", why);
+        };
+        match within(ANSWERS, worker(connect, self.connector.as_deref())).await {
+            Some(Ok(worker)) => {
+                self.names = Some(worker.names);
+                sample.connector = Some(worker.connector);
+                sample.offset = worker.offset;
+            }
+            Some(Err(error)) => sample.failed("Kafka Connect", &error),
+            None => sample.silent("Kafka Connect"),
+        }
+        // What the stream is called does not change when the worker falls silent.
+        sample.names.clone_from(&self.names);
+    }
+
+    async fn server(&mut self, sample: &mut Sample) {
+        let Some(address) = self.postgres.clone() else {
+            let why = "give --postgres, or [postgres] in cutover.toml";
+            return sample.unnamed("PostgreSQL", why);
+        };
+        let kept = self.client.take().filter(|client| !client.is_closed());
+        let asked = async {
+            let client = match kept {
+                Some(client) => client,
+                None => connect_looking(&address).await?,
+            };
+            let slots = slot_details(&client).await?;
+            let facts = server_facts(&client).await?;
+            Ok::<_, UpgradeError>((client, slots, facts))
+        };
+        match within(ANSWERS, asked).await {
+            Some(Ok((client, slots, facts))) => {
+                self.client = Some(client);
+                sample.slots = slots;
+                sample.server = Some((address.to_string(), facts));
+            }
+            Some(Err(error)) => sample.failed("PostgreSQL", &error),
+            None => sample.silent("PostgreSQL"),
+        }
+    }
+}
+
+async fn worker(connect: &Connect, name: Option<&str>) -> Result<Worker, UpgradeError> {
+    let starting = Starting::find(connect.clone(), name).await?;
+    let operated = Operated {
+        connect,
+        name: &starting.connector,
+        deadline: Duration::ZERO,
+    };
+    Ok(Worker {
+        names: names(&starting),
+        connector: operated.state().await?,
+        offset: connect.offsets(&starting.connector).await?,
+    })
+}
+
+/// Names by a connector's configuration.
+pub(super) fn names(starting: &Starting) -> StreamNames {
+    StreamNames {
+        slot: starting
+            .option("slot.name")
+            .unwrap_or("debezium")
+            .to_owned(),
+        prefix: starting
+            .option("topic.prefix")
+            .unwrap_or_default()
+            .to_owned(),
+    }
+}
+
+type Counted = (BTreeMap<String, u64>, u64);
+
+/// Ends of the stream's topics; none before the stream has a name. `None` if the brokers are not named or are silent.
+async fn topics(
+    kafka: Option<Arc<Kafka>>,
+    prefix: Option<String>,
+) -> Option<Result<Counted, UpgradeError>> {
+    let kafka = kafka?;
+    let counting = blocking(move || {
+        let mut counted = BTreeMap::new();
+        let (mut asked, mut left_out) = (0, 0);
+        let topics = kafka.topics()?;
+        let Some(prefix) = prefix.map(|prefix| prefix + ".") else {
+            return Ok((counted, 0));
+        };
+        for topic in topics
+            .into_iter()
+            .filter(|topic| topic.name.starts_with(&prefix))
+        {
+            asked += topic.partitions.len();
+            if asked > PARTITIONS_MAX {
+                left_out += 1;
+                continue;
+            }
+            let mut end = 0;
+            for partition in topic.partitions {
+                let (_, high) = kafka.watermarks(&topic.name, partition)?;
+                end += u64::try_from(high).unwrap_or(0);
+            }
+            counted.insert(topic.name, end);
+        }
+        Ok((counted, left_out))
+    });
+    within(ANSWERS, counting).await
+}
+
+impl Sample {
+    fn unnamed(&mut self, part: &str, why: &str) {
+        self.note(part, why.to_owned(), None);
+    }
+
+    fn silent(&mut self, part: &str) {
+        let why = format!("no answer within {} s", ANSWERS.as_secs());
+        self.note(part, why, None);
+    }
+
+    fn failed(&mut self, part: &str, error: &dyn Classified) {
+        let failure = Failure::of(error);
+        self.note(part, failure.message, Some(failure.code));
+    }
+
+    fn note(&mut self, part: &str, why: String, code: Option<String>) {
+        self.not_looked_at.push(NotLookedAt {
+            part: part.to_owned(),
+            why,
+            code,
+        });
+    }
+}
