@@ -27,7 +27,7 @@ pub enum WatchState {
     Warning,
     /// Something is wrong.
     Alert,
-    /// A part did not answer.
+    /// A part did not answer, or a marker could not be written.
     Unknown,
 }
 

@@ -192,6 +192,11 @@ fn bad_arguments(lab: &RunningLab) {
 
 fn what_is_served(served: &Served<'_>) {
     served.wait("cutover_state{state=\"alive\"} 1");
+    // A curve needs two looks.
+    served.lab.site.wait("curves", || {
+        let (_, page) = served.get("/", &served.address);
+        page.contains("<svg").then_some(())
+    });
     let metrics = served.metrics();
     for line in [
         "cutover_part_up{part=\"postgres\"} 1",

@@ -136,7 +136,7 @@ fn state(report: &WatchReport) -> WatchState {
     let found = |severity: Severity| report.alerts.iter().any(|one| one.severity == severity);
     if found(Error) {
         WatchState::Alert
-    } else if !report.not_looked_at.is_empty() {
+    } else if !report.not_looked_at.is_empty() || unwritten(report) {
         WatchState::Unknown
     } else if found(Warning) {
         WatchState::Warning
@@ -145,6 +145,11 @@ fn state(report: &WatchReport) -> WatchState {
     } else {
         WatchState::NotProven
     }
+}
+
+/// A proof that was asked for and could not be tried.
+fn unwritten(report: &WatchReport) -> bool {
+    report.markers.liveness == Liveness::NotWritten
 }
 
 fn alerts(report: &WatchReport, own: Option<&str>, limits: &Limits) -> Vec<Diagnosis> {

@@ -162,7 +162,7 @@ fn running_and_in_use_with_an_overdue_marker_is_an_alert() {
     let report = judged(&healthy(), &markers(Liveness::NotWritten));
     assert_eq!(
         (report.state, codes(&report)),
-        (WatchState::Warning, vec!["CUT-WATCH-012"])
+        (WatchState::Unknown, vec!["CUT-WATCH-012"])
     );
 }
 
