@@ -188,9 +188,10 @@ pub enum Command {
     Doctor(OneConnector),
     /// Watch a stream: slots, lag, stored offset, markers, connector, topics.
     ///
-    /// Looks only, unless --markers consents to markers; without them it is never said that the stream delivers. On a
-    /// terminal a screen (q ends it, arrows turn panes and scroll), otherwise a line for each look; with --output json an
-    /// object for each. Exit code with --once: 0 if nothing is wrong, 3 with an alert, 5 if a part did not answer.
+    /// Looks only, unless --markers consents to markers; without them it is never said that the stream delivers. On
+    /// a terminal a screen (q ends it, arrows turn panes and scroll), otherwise a line for each look; with --output
+    /// json an object for each. Exit code with --once: 0 if nothing is wrong, 3 with an alert, 5 if a part did not
+    /// answer.
     Watch(WatchArgs),
     /// Slot, publication and replica identity of a stream, made where they are missing.
     ///

@@ -16,8 +16,8 @@ pub struct WatchArgs {
     /// Seconds between two looks.
     #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=3_600))]
     pub interval: u64,
-    /// Consent to markers: write a logical message into PostgreSQL's log every so many seconds (10 without a number), and
-    /// look for it in Kafka.
+    /// Consent to markers: write a logical message into PostgreSQL's log every so many seconds (10 without a number),
+    /// and look for it in Kafka.
     ///
     /// The only proof that the stream delivers. Each marker is two small messages (prefix cutover-watch) in the topic
     /// PREFIX.message, where other consumers see them. No table is touched.

@@ -1,5 +1,5 @@
-//! `cutover watch` on real servers: what it sees, what it serves, and that a stream which stands still behind RUNNING is
-//! found within two marker intervals.
+//! `cutover watch` on real servers: what it sees, what it serves, and that a stream which stands still behind RUNNING
+//! is found within two marker intervals.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -282,8 +282,8 @@ fn status(served: &Served<'_>) -> Status {
         .unwrap()
 }
 
-/// The bar: the server's process that sends to the connector stands still, while connector, task and slot show what they
-/// always show.
+/// The bar: the server's process that sends to the connector stands still, while connector, task and slot show what
+/// they always show.
 fn a_reader_that_hangs_is_found(served: &Served<'_>) {
     let lab = served.lab;
     let sender = lab.ask("SELECT active_pid::text FROM pg_replication_slots WHERE active");

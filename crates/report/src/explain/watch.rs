@@ -20,10 +20,14 @@ pub const ALL: &[Explanation] = &[
         OF,
         "CUT-WATCH-010",
         [
-            "A marker that was written into the log is overdue in Kafka: the stream does not deliver, whatever its states say.",
-            "Age of the marker, state of connector and tasks, whether the slot is in use; then `cutover doctor` and the worker's log.",
-            "A task that hangs, a broker that does not take records, an offset of another log, or a connector that is stopped.",
-            "Find out which with `cutover doctor` and `cutover connector offsets show`; leave slot and offset as they are until then.",
+            "A marker that was written into the log is overdue in Kafka: the stream does not deliver, \
+                whatever its states say.",
+            "Age of the marker, state of connector and tasks, whether the slot is in use; then \
+                `cutover doctor` and the worker's log.",
+            "A task that hangs, a broker that does not take records, an offset of another log, or a \
+                connector that is stopped.",
+            "Find out which with `cutover doctor` and `cutover connector offsets show`; leave slot \
+                and offset as they are until then.",
         ],
     ),
     entry(
@@ -32,7 +36,8 @@ pub const ALL: &[Explanation] = &[
         [
             "Markers were passed over: a later one came out and these did not.",
             "How many, and the events of the watch around that time.",
-            "The slot was made again or moved, or the offset was set ahead: what stands between the markers in the log is missing too.",
+            "The slot was made again or moved, or the offset was set ahead: what stands between the \
+                markers in the log is missing too.",
             "Find out what is missing (`cutover gap` of a recorded run), or read the tables again.",
         ],
     ),
@@ -42,7 +47,8 @@ pub const ALL: &[Explanation] = &[
         [
             "A marker could not be written, so liveness is not proven any more.",
             "The reason in the evidence.",
-            "The server is a standby, refuses writes or does not answer, or the role may not execute pg_logical_emit_message.",
+            "The server is a standby, refuses writes or does not answer, or the role may not execute \
+                pg_logical_emit_message.",
             "Name the primary and a role that may write; during an upgrade this passes.",
         ],
     ),
@@ -52,8 +58,10 @@ pub const ALL: &[Explanation] = &[
         [
             "The connector's slot is lost: the server removed log that was not read.",
             "wal_status and the reason that the server gives.",
-            "The connector did not read while more was written than max_slot_wal_keep_size allows, or an idle timeout.",
-            "`cutover doctor` names the statements; what was committed since is missing (`cutover gap`, or a new snapshot).",
+            "The connector did not read while more was written than max_slot_wal_keep_size allows, or \
+                an idle timeout.",
+            "`cutover doctor` names the statements; what was committed since is missing (`cutover \
+                gap`, or a new snapshot).",
         ],
     ),
     entry(
@@ -92,7 +100,8 @@ pub const ALL: &[Explanation] = &[
         [
             "The stored offset lies beyond the end of the server's log.",
             "Offset and end of the log; whether the server was upgraded, restored or exchanged.",
-            "The offset counts the log of another server: nothing is sent until this log has got there, and that is lost.",
+            "The offset counts the log of another server: nothing is sent until this log has got \
+                there, and that is lost.",
             "`cutover connector stop`, then `cutover connector offsets set --to-slot`.",
         ],
     ),

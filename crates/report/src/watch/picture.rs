@@ -106,8 +106,8 @@ pub fn draw(page: &mut Markup, history: &WatchHistory) {
     );
     page.put("title", &[("id", "curves-title")], "Curves of this watch");
     let words = format!(
-        "The last {}: lag, log kept for the slot, delay of markers, records per second; {} events. The tables below hold \
-         the same.",
+        "The last {}: lag, log kept for the slot, delay of markers, records per second; {} events. The tables below \
+         hold the same.",
         seconds(last.at - first.at),
         history.events.len()
     );

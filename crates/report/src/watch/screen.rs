@@ -72,8 +72,8 @@ type Line = (Tone, String);
 /// Heads and feet.
 const AROUND: usize = 8;
 
-/// The screen, a text for each of `height` rows at most, each at most as wide as the look says. Says in `reader` how far
-/// can be scrolled.
+/// The screen, a text for each of `height` rows at most, each at most as wide as the look says. Keeps `reader` from
+/// scrolling past the end.
 pub fn screen(told: &Told, reader: &mut Reader, look: Look, height: usize) -> Vec<String> {
     let mut lines = match &told.report {
         Some(report) => head(report),

@@ -1,8 +1,8 @@
 //! The live page, metrics and health over HTTP.
 //!
 //! The rules it protects: only machines that were meant can ask (loopback unless it is said otherwise, and there only
-//! under a loopback name, so that a foreign page cannot read it through a name of its own); a slow or silent client holds
-//! up nobody; nothing is taken from a request but method, path and host.
+//! under a loopback name, so that a foreign page cannot read it through a name of its own); a slow or silent client
+//! holds up nobody; nothing is taken from a request but method, path and host.
 
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
