@@ -184,6 +184,8 @@ fn bad_arguments(lab: &RunningLab) {
     );
     let said = lab.says(&["watch", "--markers", "--config", &postgres], 2);
     assert!(said.contains("CLI-WATCH-001"), "{said}");
+    let gone = lab.json(&["watch", "absent", "--once"], 3);
+    assert_eq!(codes(&gone), ["CONNECT-CONNECTOR-001"], "{gone}");
     // What is not named is not passed over in silence.
     let part = lab.json(&["watch", "--once", "--config", &postgres], 5);
     assert_eq!(part["state"], "unknown");

@@ -7,13 +7,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cutover_clients::connect::{Connect, StoredOffset};
+use cutover_clients::connect::{Connect, ConnectError, StoredOffset};
 use cutover_clients::kafka::Kafka;
 use cutover_clients::pg::facts::{ServerFacts, server_facts};
 use cutover_clients::pg::slot_details::{SlotDetail, slot_details};
 use cutover_clients::pg::{Client, PgAddress, connect_looking};
 use cutover_clients::wait::within;
-use cutover_model::connector::ConnectorState;
+use cutover_model::connector::{ConnectorState, Health};
 use cutover_model::doctor::NotLookedAt;
 use cutover_model::{Classified, Failure};
 
@@ -143,6 +143,10 @@ impl Eyes {
                 sample.connector = Some(worker.connector);
                 sample.offset = worker.offset;
             }
+            // An answer too: the worker has none of this name.
+            Some(Err(UpgradeError::Connect(ConnectError::NoConnector { connector }))) => {
+                sample.connector = Some(absent(connector));
+            }
             Some(Err(error)) => sample.failed("Kafka Connect", &error),
             None => sample.silent("Kafka Connect"),
         }
@@ -174,6 +178,17 @@ impl Eyes {
             Some(Err(error)) => sample.failed("PostgreSQL", &error),
             None => sample.silent("PostgreSQL"),
         }
+    }
+}
+
+fn absent(name: String) -> ConnectorState {
+    ConnectorState {
+        name,
+        health: Health::Absent,
+        state: None,
+        trace: None,
+        tasks: Vec::new(),
+        code: Health::Absent.code().map(str::to_owned),
     }
 }
 
