@@ -1,5 +1,6 @@
 //! The argument tree. Help texts are here; what the commands do is in `commands/`.
 
+mod matrix;
 mod operate;
 mod watch;
 
@@ -7,6 +8,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use matrix::MatrixArguments;
 pub use operate::{
     ChangedConnector, ChangedOffset, ConfigAction, ConnectorAction, OffsetsAction, OneConnector,
     SetupArgs, SystemFlags,
@@ -75,30 +77,7 @@ pub enum Command {
     ///
     /// One table: verdict, lost, duplicated, phantom and snapshot events, refused writes, prediction. Cells share a
     /// running Kafka and Connect; each has servers and a run folder of its own.
-    Matrix {
-        /// Upgrade kinds, e.g. `pg-upgrade-16-18,restore-latest`; all without it.
-        #[arg(long, value_delimiter = ',')]
-        kinds: Vec<String>,
-        /// `proven`, `baseline`, or names of baselines.
-        #[arg(long, value_delimiter = ',')]
-        runbooks: Vec<String>,
-        /// Debezium versions, on the current stack, instead of the scenarios' own.
-        #[arg(long, value_delimiter = ',')]
-        debezium: Vec<String>,
-        /// Seeds of the load instead of the scenarios' own.
-        #[arg(long = "seeds", value_delimiter = ',')]
-        seeds: Vec<u64>,
-        /// Go on with the newest matrix in the run folder: cells that ended as expected and predicted are kept, others
-        /// are played again.
-        #[arg(long)]
-        resume: bool,
-        /// Print the cells and stop.
-        #[arg(long)]
-        plan_only: bool,
-        /// Folder for run folders.
-        #[arg(long, env = "CUTOVER_RUNS", default_value = "runs")]
-        runs: PathBuf,
-    },
+    Matrix(MatrixArguments),
     /// Judge a saved run folder again, without any server.
     Verify {
         /// Folder of one scenario of a run (it holds run.toml), or of a whole run.

@@ -269,10 +269,10 @@ fn images_name_a_version_and_no_registry() {
             .lines()
             .filter_map(|line| line.strip_prefix("FROM "));
         images.extend(from.map(|line| line.split(' ').next().unwrap().to_owned()));
-        let user = dockerfile
+        let mut users = dockerfile
             .lines()
             .filter_map(|line| line.strip_prefix("USER "));
-        assert_eq!(user.last().unwrap(), "10001", "{file}");
+        assert_eq!(users.next_back().unwrap(), "10001", "{file}");
         assert!(dockerfile.contains("HEALTHCHECK"), "{file}");
     }
     assert!(images.len() > 12, "{images:?}");

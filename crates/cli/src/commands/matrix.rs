@@ -11,21 +11,18 @@ use cutover_rehearse::matrix::{MatrixOptions, Selection, matrix, plan};
 use cutover_report::matrix as shown;
 
 use super::{Settings, report};
+use crate::args::MatrixArguments;
 use crate::output::Outcome;
 use crate::signals;
 
-/// Where and whether to go on.
-pub struct Place {
-    /// Folder for run folders.
-    pub runs: PathBuf,
-    /// Go on with the newest matrix there that lacks cells.
-    pub resume: bool,
-    /// Print the cells and stop.
-    pub plan_only: bool,
-}
-
 /// Plays the cells and prints the table.
-pub async fn run(selection: Selection, place: Place, settings: Settings) -> Outcome {
+pub async fn run(place: MatrixArguments, settings: Settings) -> Outcome {
+    let selection = Selection {
+        kinds: place.kinds,
+        runbooks: place.runbooks,
+        debezium: place.debezium,
+        seeds: place.seeds,
+    };
     let cells = match plan(&selection) {
         Ok(cells) => cells,
         Err(error) => return error.into(),

@@ -38,35 +38,11 @@ pub async fn run(arguments: Arguments) -> Outcome {
             plan_only,
             seed,
             runs,
-        } => {
-            if plan_only {
-                rehearse::plan_only(&scenarios, settings)
-            } else {
-                rehearse::run(&scenarios, seed, runs, settings).await
-            }
-        }
-        Command::Matrix {
-            kinds,
-            runbooks,
-            debezium,
-            seeds,
-            resume,
-            plan_only,
-            runs,
-        } => {
-            let selection = cutover_rehearse::matrix::Selection {
-                kinds,
-                runbooks,
-                debezium,
-                seeds,
-            };
-            let place = matrix::Place {
-                runs,
-                resume,
-                plan_only,
-            };
-            matrix::run(selection, place, settings).await
-        }
+        } => match plan_only {
+            true => rehearse::plan_only(&scenarios, settings),
+            false => rehearse::run(&scenarios, seed, runs, settings).await,
+        },
+        Command::Matrix(arguments) => matrix::run(arguments, settings).await,
         Command::Verify { run } => verify::run(&run, settings).await,
         Command::Report {
             run,
