@@ -25,13 +25,15 @@ pub(crate) enum Kind {
 pub(crate) type ColumnSpec = (&'static str, Kind, bool);
 
 /// A row type that has a Parquet form.
-pub(crate) trait Record: Sized {
+pub(crate) trait Record: Sized + 'static {
     /// Name of the rows' format, e.g. `cutover.changes/1`.
     const FORMAT: &'static str;
     /// Columns in file order.
     const COLUMNS: &'static [ColumnSpec];
     /// Columns that came later: a file without them is an older one, and they are empty.
     const ADDED: &'static [&'static str] = &[];
+    /// Columns whose values hardly ever repeat in a part: looking for repetitions only takes time.
+    const VARIED: &'static [&'static str] = &[];
     /// Appends the row's cells in the order of `COLUMNS`.
     fn write(&self, columns: &mut Columns);
     /// Takes the row's cells in the order of `COLUMNS`.
@@ -53,10 +55,47 @@ pub(crate) fn schema<R: Record>() -> SchemaRef {
     ))
 }
 
-enum Builder {
+enum Values {
     Text(StringBuilder),
     Int(Int32Builder),
     Long(Int64Builder),
+}
+
+/// A column under construction. Most columns of a ledger are empty from end to end, so cells without a value are only
+/// counted until there is one.
+struct Builder {
+    values: Values,
+    empty: usize,
+}
+
+impl Builder {
+    fn new(kind: Kind) -> Builder {
+        let values = match kind {
+            Kind::Text => Values::Text(StringBuilder::new()),
+            Kind::Int => Values::Int(Int32Builder::new()),
+            Kind::Long => Values::Long(Int64Builder::new()),
+        };
+        Builder { values, empty: 0 }
+    }
+
+    /// Puts the counted cells where they belong.
+    fn settle(&mut self) {
+        match &mut self.values {
+            Values::Text(values) => values.append_nulls(self.empty),
+            Values::Int(values) => values.append_nulls(self.empty),
+            Values::Long(values) => values.append_nulls(self.empty),
+        }
+        self.empty = 0;
+    }
+
+    fn finish(&mut self) -> ArrayRef {
+        self.settle();
+        match &mut self.values {
+            Values::Text(values) => Arc::new(values.finish()),
+            Values::Int(values) => Arc::new(values.finish()),
+            Values::Long(values) => Arc::new(values.finish()),
+        }
+    }
 }
 
 /// Rows under construction. A cell of the wrong kind is not taken, which makes the columns unequal
@@ -70,11 +109,7 @@ pub(crate) struct Columns {
 
 impl Columns {
     pub(crate) fn new<R: Record>() -> Columns {
-        let builder = |(_, kind, _): &ColumnSpec| match kind {
-            Kind::Text => Builder::Text(StringBuilder::new()),
-            Kind::Int => Builder::Int(Int32Builder::new()),
-            Kind::Long => Builder::Long(Int64Builder::new()),
-        };
+        let builder = |(_, kind, _): &ColumnSpec| Builder::new(*kind);
         Columns {
             schema: schema::<R>(),
             builders: R::COLUMNS.iter().map(builder).collect(),
@@ -93,40 +128,48 @@ impl Columns {
         self.rows
     }
 
+    /// The next cell's column, ready for a value; `None` if there is none to be put down.
+    #[inline]
+    fn next(&mut self, is_there: bool) -> Option<&mut Values> {
+        let builder = self.builders.get_mut(self.next)?;
+        self.next += 1;
+        if !is_there {
+            builder.empty += 1;
+            return None;
+        }
+        if builder.empty > 0 {
+            builder.settle();
+        }
+        Some(&mut builder.values)
+    }
+
+    #[inline]
     pub(crate) fn text(&mut self, value: Option<&str>) {
-        if let Some(Builder::Text(builder)) = self.builders.get_mut(self.next) {
-            builder.append_option(value);
+        if let (Some(Values::Text(values)), Some(value)) = (self.next(value.is_some()), value) {
+            values.append_value(value);
         }
-        self.next += 1;
     }
 
+    #[inline]
     pub(crate) fn int(&mut self, value: Option<i32>) {
-        if let Some(Builder::Int(builder)) = self.builders.get_mut(self.next) {
-            builder.append_option(value);
+        if let (Some(Values::Int(values)), Some(value)) = (self.next(value.is_some()), value) {
+            values.append_value(value);
         }
-        self.next += 1;
     }
 
+    #[inline]
     pub(crate) fn long(&mut self, value: Option<i64>) {
-        if let Some(Builder::Long(builder)) = self.builders.get_mut(self.next) {
-            builder.append_option(value);
+        if let (Some(Values::Long(values)), Some(value)) = (self.next(value.is_some()), value) {
+            values.append_value(value);
         }
-        self.next += 1;
     }
 
     /// Takes the rows out; the builders are empty afterwards.
     pub(crate) fn finish(&mut self) -> Result<RecordBatch, ArrowError> {
-        let column = |builder: &mut Builder| -> ArrayRef {
-            match builder {
-                Builder::Text(builder) => Arc::new(builder.finish()),
-                Builder::Int(builder) => Arc::new(builder.finish()),
-                Builder::Long(builder) => Arc::new(builder.finish()),
-            }
-        };
         self.rows = 0;
         RecordBatch::try_new(
             Arc::clone(&self.schema),
-            self.builders.iter_mut().map(column).collect(),
+            self.builders.iter_mut().map(Builder::finish).collect(),
         )
     }
 }

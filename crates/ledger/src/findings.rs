@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use cutover_model::Finding;
 
-use crate::columns::{self, Columns, Record};
+use crate::columns::{self, Columns};
 use crate::error::LedgerError;
 use crate::part::{PartFile, PartRows};
 
@@ -24,7 +24,7 @@ impl FindingsWriter {
     pub fn create(path: &Path) -> Result<FindingsWriter, LedgerError> {
         Ok(FindingsWriter {
             path: path.to_owned(),
-            file: PartFile::create(path, columns::schema::<Finding>(), Finding::FORMAT)?,
+            file: PartFile::create::<Finding>(path, columns::schema::<Finding>())?,
             columns: Columns::new::<Finding>(),
             rows: 0,
         })

@@ -13,6 +13,7 @@
 //! once; a file that was being written is never read (`.tmp`); a ledger that was not finished, is
 //! damaged, is newer or is not ours is told apart and never read as if it were whole.
 
+mod background;
 mod columns;
 mod document;
 mod error;

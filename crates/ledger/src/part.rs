@@ -15,11 +15,12 @@ use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
     ParquetRecordBatchReaderBuilder,
 };
-use parquet::basic::Compression;
+use parquet::basic::{Compression, Encoding};
 use parquet::file::metadata::KeyValue;
-use parquet::file::properties::WriterProperties;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::schema::types::ColumnPath;
 
-use crate::columns::{Cells, Record};
+use crate::columns::{Cells, Kind, Record};
 use crate::error::LedgerError;
 use crate::format::{self, FORMAT_KEY};
 
@@ -55,23 +56,13 @@ pub(crate) struct PartFile {
 }
 
 impl PartFile {
-    pub(crate) fn create(
+    pub(crate) fn create<R: Record>(
         path: &Path,
         schema: SchemaRef,
-        format: &str,
     ) -> Result<PartFile, LedgerError> {
         let temporary = temporary(path);
         let file = File::create(&temporary).map_err(LedgerError::io("create", &temporary))?;
-        let properties = WriterProperties::builder()
-            .set_compression(Compression::SNAPPY)
-            .set_max_row_group_row_count(Some(GROUP_ROWS))
-            .set_created_by(format!("cutover {}", env!("CARGO_PKG_VERSION")))
-            .set_key_value_metadata(Some(vec![KeyValue::new(
-                FORMAT_KEY.to_owned(),
-                format.to_owned(),
-            )]))
-            .build();
-        let writer = ArrowWriter::try_new(file, schema, Some(properties))
+        let writer = ArrowWriter::try_new(file, schema, Some(properties::<R>()))
             .map_err(|source| encode(path, source))?;
         Ok(PartFile {
             path: path.to_owned(),
@@ -95,6 +86,38 @@ impl PartFile {
             .map_err(LedgerError::io("sync", &self.path))?;
         publish(&self.path)
     }
+}
+
+/// How each column is written. Hashes cannot be made smaller and hardly repeat; other numbers lie near the one before
+/// them; of texts, all but keys are few. What each is good at was measured (`docs/benchmarks.md`).
+fn properties<R: Record>() -> WriterProperties {
+    let mut properties = WriterProperties::builder()
+        .set_compression(Compression::UNCOMPRESSED)
+        .set_statistics_enabled(EnabledStatistics::Chunk)
+        .set_max_row_group_row_count(Some(GROUP_ROWS))
+        .set_created_by(format!("cutover {}", env!("CARGO_PKG_VERSION")))
+        .set_key_value_metadata(Some(vec![KeyValue::new(
+            FORMAT_KEY.to_owned(),
+            R::FORMAT.to_owned(),
+        )]));
+    for (name, kind, _) in R::COLUMNS {
+        let column = || ColumnPath::from(*name);
+        let varied = R::VARIED.contains(name);
+        if *kind == Kind::Text {
+            properties = properties
+                .set_column_compression(column(), Compression::SNAPPY)
+                .set_column_dictionary_enabled(column(), !varied);
+        } else {
+            let encoding = match varied {
+                true => Encoding::PLAIN,
+                false => Encoding::DELTA_BINARY_PACKED,
+            };
+            properties = properties
+                .set_column_dictionary_enabled(column(), false)
+                .set_column_encoding(column(), encoding);
+        }
+    }
+    properties.build()
 }
 
 /// A full disk arrives inside the encoder's error; it is taken out again so that its remedy is

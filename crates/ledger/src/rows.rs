@@ -39,6 +39,7 @@ impl Record for ChangeRow {
         ("tx_table_order", Kind::Long, true),
     ];
     const ADDED: &'static [&'static str] = &["compensation", "tx_id", "tx_order", "tx_table_order"];
+    const VARIED: &'static [&'static str] = &["key", "key_hash", "before", "after"];
 
     fn write(&self, columns: &mut Columns) {
         columns.int(Some(self.incarnation));
@@ -114,6 +115,7 @@ impl Record for StoredRow {
         ("image", Kind::Long, true),
         ("revision", Kind::Long, true),
     ];
+    const VARIED: &'static [&'static str] = &["key", "key_hash", "image"];
 
     fn write(&self, columns: &mut Columns) {
         columns.int(Some(self.incarnation));

@@ -4,7 +4,9 @@
 //! bucket writes its part (a table without key lies in one bucket, so buckets fill unevenly).
 //! `sync` makes every row durable at once; so that frequent calls do not leave thousands of tiny
 //! files, a small part stays open in memory and the next `sync` replaces its file, by rename, with
-//! a longer one that begins with the same rows.
+//! a longer one that begins with the same rows. Files are written by a thread of the ledger's own
+//! ([`crate::background`]), so a failure may show one call later than its cause; never after
+//! `sync` or `finish`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,10 +15,11 @@ use arrow::array::RecordBatch;
 use cutover_model::change::bucket;
 use cutover_model::{ChangeRow, StoredRow, TransactionRow};
 
-use crate::columns::{self, Columns, Record};
+use crate::background::{Part, PartThread};
+use crate::columns::{Columns, Record};
 use crate::document;
 use crate::error::LedgerError;
-use crate::part::{self, GROUP_ROWS, PartFile};
+use crate::part::GROUP_ROWS;
 use crate::survey::{LEDGER_FORMAT, Summary, bucket_folder, list_parts, summary_path};
 
 /// Rows in memory at most, 150 to 300 bytes each. With many buckets it is what decides how large a part becomes, and
@@ -53,24 +56,16 @@ impl BucketPart {
         Ok(())
     }
 
-    /// Writes the whole part and makes it durable; the rows stay in memory until `close`.
-    fn write<R: Record>(&mut self) -> Result<(), LedgerError> {
+    /// The whole part, if it has rows that are not on disk. The rows stay in memory until `close`.
+    fn unwritten(&mut self) -> Result<Option<Part>, LedgerError> {
         self.seal()?;
-        if !self.dirty {
-            return Ok(());
-        }
-        if !self.folder.is_dir() {
-            fs::create_dir_all(&self.folder).map_err(LedgerError::io("create", &self.folder))?;
-            self.folder.parent().map_or(Ok(()), part::sync_folder)?;
-        }
-        let path = self.folder.join(format!("part-{:05}.parquet", self.index));
-        let mut file = PartFile::create(&path, columns::schema::<R>(), R::FORMAT)?;
-        for batch in &self.batches {
-            file.write(batch)?;
-        }
-        file.finish()?;
+        let part = self.dirty.then(|| Part {
+            folder: self.folder.clone(),
+            index: self.index,
+            batches: self.batches.clone(),
+        });
         self.dirty = false;
-        Ok(())
+        Ok(part)
     }
 
     /// The next row begins a new part.
@@ -84,6 +79,7 @@ impl BucketPart {
 struct LedgerWriter<R> {
     folder: PathBuf,
     buckets: Vec<BucketPart>,
+    parts: PartThread,
     rows: u64,
     held: usize,
     row: std::marker::PhantomData<fn(&R)>,
@@ -113,6 +109,7 @@ impl<R: Record> LedgerWriter<R> {
         Ok(LedgerWriter {
             folder: folder.to_owned(),
             buckets: parts,
+            parts: PartThread::new(folder),
             rows: 0,
             held: 0,
             row: std::marker::PhantomData,
@@ -133,33 +130,35 @@ impl<R: Record> LedgerWriter<R> {
             part.seal()?;
         }
         if part.held() >= GROUP_ROWS {
-            self.held -= part.held();
-            part.write::<R>()?;
-            part.close();
+            self.shed(number)?;
         } else if self.held >= HELD_ROWS {
-            self.shed()?;
+            let places = 0..self.buckets.len();
+            let fullest = places.max_by_key(|place| self.buckets[*place].held());
+            self.shed(fullest.unwrap_or(number))?;
         }
         Ok(())
     }
 
-    fn shed(&mut self) -> Result<(), LedgerError> {
-        if let Some(fullest) = self.buckets.iter_mut().max_by_key(|part| part.held()) {
-            self.held -= fullest.held();
-            fullest.write::<R>()?;
-            fullest.close();
-        }
-        Ok(())
+    /// Writes a bucket's part for good.
+    fn shed(&mut self, number: usize) -> Result<(), LedgerError> {
+        let part = &mut self.buckets[number];
+        self.held -= part.held();
+        let unwritten = part.unwritten()?;
+        part.close();
+        unwritten.map_or(Ok(()), |part| self.parts.write::<R>(part))
     }
 
     fn sync(&mut self) -> Result<(), LedgerError> {
         for part in &mut self.buckets {
-            part.write::<R>()?;
+            if let Some(unwritten) = part.unwritten()? {
+                self.parts.write::<R>(unwritten)?;
+            }
             if part.held() >= SYNCED_PART_ROWS {
                 self.held -= part.held();
                 part.close();
             }
         }
-        Ok(())
+        self.parts.settle()
     }
 
     fn finish(mut self) -> Result<u64, LedgerError> {

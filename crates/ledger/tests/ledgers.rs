@@ -3,6 +3,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use cutover_ledger::{
     ChangeWriter, Content, LedgerError, StoredWriter, read_changes, read_stored, survey,
@@ -179,7 +180,12 @@ fn a_ledger_of_more_rows_than_memory_may_hold_is_written_in_parts() {
         writer.append(&keyless).unwrap();
         writer.append(&keyless).unwrap();
     }
-    let durable = count_rows(folder.path());
+    // The last part may still be on its way to the disk.
+    let until = Instant::now() + Duration::from_secs(30);
+    let mut durable = 0;
+    while durable < 180_000 - 98_304 && Instant::now() < until {
+        durable = count_rows(folder.path());
+    }
     assert!(
         durable >= 180_000 - 98_304,
         "{durable} rows were written before the end"
