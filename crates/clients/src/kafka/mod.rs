@@ -15,6 +15,7 @@ mod record;
 mod repair;
 mod settings;
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use rdkafka::config::ClientConfig;
@@ -37,6 +38,8 @@ const LARGEST_ANSWER: &str = "2147483647";
 pub struct Kafka {
     address: KafkaAddress,
     asking: BaseConsumer,
+    /// What read before and has nothing assigned. Connecting anew for each partition takes longer than a small one.
+    idle: Mutex<Option<BaseConsumer>>,
 }
 
 impl std::fmt::Debug for Kafka {
@@ -65,6 +68,7 @@ impl Kafka {
         Ok(Kafka {
             address: address.clone(),
             asking: consumer(address)?,
+            idle: Mutex::new(None),
         })
     }
 
@@ -116,7 +120,15 @@ impl Kafka {
         range: &ReadRange<'_>,
         consume: &mut dyn FnMut(&Record<'_>) -> std::ops::ControlFlow<()>,
     ) -> Result<ReadEnd, KafkaError> {
-        reader::read(&self.address, range, consume)
+        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let waiting = idle().take();
+        let reading = match waiting {
+            Some(waiting) => waiting,
+            None => consumer(&self.address)?,
+        };
+        let end = reader::read(&reading, range, consume)?;
+        *idle() = Some(reading);
+        Ok(end)
     }
 }
 
@@ -162,6 +174,8 @@ fn consumer(address: &KafkaAddress) -> Result<BaseConsumer, KafkaError> {
         // The default of one second stalls a reader that is faster than the fetcher.
         .set("fetch.queue.backoff.ms", "1")
         .set("fetch.wait.max.ms", "100")
+        // Several answers of this size fit into what is held below, and asking costs as much for a small one.
+        .set("fetch.message.max.bytes", "4194304")
         .set("queued.min.messages", "20000")
         .set("queued.max.messages.kbytes", "32768")
         // One record comes whole, however large; the default refuses an answer of 100 MB, and asks for it for ever.

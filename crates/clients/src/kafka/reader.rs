@@ -16,7 +16,7 @@ use rdkafka::message::Message;
 use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::{ASK_TIMEOUT, KafkaAddress, KafkaError, ReadRange, Record};
+use super::{ASK_TIMEOUT, KafkaError, ReadRange, Record};
 
 const POLL: Duration = Duration::from_millis(100);
 const ASK_END_EVERY: Duration = Duration::from_millis(300);
@@ -33,14 +33,15 @@ pub struct ReadEnd {
 }
 
 struct Reader<'a> {
-    consumer: BaseConsumer,
+    consumer: &'a BaseConsumer,
     range: &'a ReadRange<'a>,
     next: i64,
     /// The readable end was at least here before the next end event.
     known_end: i64,
     at_end: bool,
     asked: Instant,
-    progress: Instant,
+    /// When there was nothing to do for the first time after something came.
+    idle: Option<Instant>,
     trouble: Option<Cause>,
 }
 
@@ -88,13 +89,13 @@ fn why_not(consumer: &BaseConsumer, (topic, partition): (&str, i32), source: Cau
     }
 }
 
+/// Reads with a consumer that has nothing assigned, and leaves it so.
 pub(super) fn read(
-    address: &KafkaAddress,
+    consumer: &BaseConsumer,
     range: &ReadRange<'_>,
     consume: &mut dyn FnMut(&Record<'_>) -> ControlFlow<()>,
 ) -> Result<ReadEnd, KafkaError> {
-    let consumer = super::consumer(address)?;
-    let (low, high) = watermarks(&consumer, range.topic, range.partition)?;
+    let (low, high) = watermarks(consumer, range.topic, range.partition)?;
     let start = range.from.max(low);
     if start >= range.to {
         return Ok(ReadEnd {
@@ -103,19 +104,19 @@ pub(super) fn read(
             next: start,
         });
     }
-    let now = Instant::now();
     let mut reader = Reader {
         consumer,
         range,
         next: start,
         known_end: high,
         at_end: false,
-        asked: now,
-        progress: now,
+        asked: Instant::now(),
+        idle: None,
         trouble: None,
     };
     reader.assign()?;
     let reached_end = reader.run(consume)?;
+    reader.let_go()?;
     Ok(ReadEnd {
         start,
         reached_end,
@@ -133,7 +134,8 @@ impl Reader<'_> {
             match self.consumer.poll(POLL) {
                 Some(Ok(message)) => {
                     let offset = message.offset();
-                    self.progress = Instant::now();
+                    // The consumer may take long (it writes ledgers): that is not the broker's idleness.
+                    self.idle = None;
                     self.trouble = None;
                     self.at_end = false;
                     if offset >= self.range.to {
@@ -144,14 +146,14 @@ impl Reader<'_> {
                     }
                     self.next = offset + 1;
                     let flow = consume(&Record::of(&message));
-                    // The consumer may take long (it writes ledgers): that is not the broker's idleness.
-                    self.progress = Instant::now();
                     if self.next >= self.range.to {
                         return Ok(true);
                     }
                     if flow.is_break() {
                         return Ok(false);
                     }
+                    // Nothing below has changed, and looking at the clock for each record takes time.
+                    continue;
                 }
                 Some(Err(Cause::PartitionEOF(_))) => {
                     if self.known_end >= self.range.to {
@@ -166,7 +168,8 @@ impl Reader<'_> {
             if self.at_end && self.asked.elapsed() >= ASK_END_EVERY {
                 self.ask_end()?;
             }
-            if self.progress.elapsed() >= self.range.timeout_idle {
+            let idle = *self.idle.get_or_insert_with(Instant::now);
+            if idle.elapsed() >= self.range.timeout_idle {
                 return self.give_up();
             }
         }
@@ -215,13 +218,19 @@ impl Reader<'_> {
         Ok(())
     }
 
+    fn let_go(&self) -> Result<(), KafkaError> {
+        let (topic, partition) = (self.range.topic, self.range.partition);
+        let failed = |source| KafkaError::of_partition(topic, partition, source);
+        self.consumer.unassign().map_err(failed)
+    }
+
     fn assign(&self) -> Result<(), KafkaError> {
         let (topic, partition) = (self.range.topic, self.range.partition);
         let failed = |source| KafkaError::of_partition(topic, partition, source);
+        self.let_go()?;
         let mut list = TopicPartitionList::new();
         list.add_partition_offset(topic, partition, Offset::Offset(self.next))
             .map_err(failed)?;
-        self.consumer.unassign().map_err(failed)?;
         self.consumer.assign(&list).map_err(failed)
     }
 
