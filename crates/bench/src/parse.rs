@@ -5,7 +5,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use cutover_clients::kafka::Record;
-use cutover_record::decode::{ConverterModes, Decoded, Decoder, take_apart};
+use cutover_record::decode::{ConverterModes, Decoded, Decoder, Outline, take_apart};
 
 use crate::envelopes;
 use crate::error::BenchError;
@@ -72,10 +72,11 @@ fn with_values(records: &[(String, String)], times: u64) -> Result<f64, BenchErr
 }
 
 fn only_apart(records: &[(String, String)], times: u64) -> Result<f64, BenchError> {
+    let mut outline = Outline::default();
     let begun = Instant::now();
     for _ in 0..times {
         for (_, value) in records {
-            let members = take_apart(black_box(value));
+            let members = take_apart(black_box(value), &mut outline);
             if members.is_none() {
                 return Err(BenchError::Void(format!("no envelope: {value}")));
             }

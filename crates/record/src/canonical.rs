@@ -15,7 +15,7 @@ use cutover_model::{Column, Comparison, TableShape};
 
 use calendar::{days, infinite, time_micros, timestamp_micros, zoned_micros};
 
-pub(crate) use calendar::Interval;
+pub(crate) use calendar::{Interval, usual_stamp};
 pub(crate) use kind::{Kind, Typed};
 pub(crate) use literal::pairs_text;
 

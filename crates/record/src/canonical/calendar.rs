@@ -62,6 +62,41 @@ pub(super) fn timestamp_micros(text: &str) -> Option<String> {
     Some(micros.to_string())
 }
 
+/// µs since 1970 of `YYYY-MM-DDTHH:MM:SS[.ffffff]` in a year of our era: what most instants look like in ISO 8601.
+pub(crate) fn usual_stamp(text: &str) -> Option<i64> {
+    let bytes = text.as_bytes();
+    let separators = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':')];
+    if separators
+        .iter()
+        .any(|(at, separator)| bytes.get(*at) != Some(separator))
+    {
+        return None;
+    }
+    let digits = |from: usize, count: usize| {
+        let digits = bytes.get(from..from + count)?;
+        digits.iter().try_fold(0, |number, digit| {
+            let digit = char::from(*digit).to_digit(10)?;
+            Some(number * 10 + i64::from(digit))
+        })
+    };
+    let (year, month, day) = (digits(0, 4)?, digits(5, 2)?, digits(8, 2)?);
+    let (hours, minutes, seconds) = (digits(11, 2)?, digits(14, 2)?, digits(17, 2)?);
+    let fraction = match bytes.get(19) {
+        None => 0,
+        Some(b'.') if (21..=26).contains(&bytes.len()) => {
+            let count = bytes.len() - 20;
+            digits(20, count)? * 10_i64.pow(6 - u32::try_from(count).ok()?)
+        }
+        Some(_) => return None,
+    };
+    let dated = year > 0 && (1..=12).contains(&month) && (1..=31).contains(&day);
+    if !dated || hours > 24 || minutes > 59 || seconds > 60 {
+        return None;
+    }
+    let within = ((hours * 60 + minutes) * 60 + seconds) * 1_000_000 + fraction;
+    Some(days_from_civil(year, month, day) * 86_400_000_000 + within)
+}
+
 fn number(text: &str) -> Option<i64> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     digits.then(|| text.parse().ok()).flatten()

@@ -11,7 +11,7 @@ pub(crate) struct Typed<'a> {
     pub(crate) oid: u32,
     /// As in `pg_attribute.atttypmod`.
     pub(crate) modifier: i32,
-    made_of: Option<&'a ValueType>,
+    pub(crate) made_of: Option<&'a ValueType>,
 }
 
 /// How values of a type are brought to one text.

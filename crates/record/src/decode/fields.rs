@@ -3,7 +3,9 @@
 //! Numbers stay text until the column's type is known; a detour over `f64` would round what it compares. An object
 //! with two members of one name is refused: readers differ in which of the two they take.
 
+mod outline;
 mod split;
+mod words;
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -14,11 +16,16 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use serde_json::error::Category;
 use serde_json::value::RawValue;
 
+pub use outline::Outline;
 use split::split;
 
 /// Members of an object in the order they stand there.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Fields<'a>(Vec<Member<'a>>);
+pub(crate) struct Fields<'a> {
+    members: Vec<Member<'a>>,
+    /// Objects among the values, by place, as far as they were taken apart on the way.
+    inside: Vec<(usize, Fields<'a>)>,
+}
 
 /// A name, and the exact text of its value.
 type Member<'a> = (Cow<'a, str>, &'a str);
@@ -36,10 +43,10 @@ impl<'a> Fields<'a> {
         let text = json.trim_start();
         if text.starts_with('{') {
             if let Some(members) = quickly(text) {
-                return Ok(Shape::Object(Fields(members)));
+                return Ok(Shape::Object(Fields::of(members)));
             }
             let members = parsed(text).map_err(|error| no_json(&error))?;
-            return Ok(Shape::Object(Fields(members)));
+            return Ok(Shape::Object(Fields::of(members)));
         }
         let value: &RawValue = serde_json::from_str(text).map_err(|error| no_json(&error))?;
         Ok(match value.get() {
@@ -48,15 +55,47 @@ impl<'a> Fields<'a> {
         })
     }
 
+    /// As [`Fields::parse`], of one of many objects that look alike.
+    pub(crate) fn parse_like(json: &'a str, outline: &mut Outline) -> Result<Shape<'a>, String> {
+        if let Some(fields) = like(json, outline) {
+            return Ok(Shape::Object(fields));
+        }
+        let shape = Fields::parse(json)?;
+        if let Shape::Object(fields) = &shape {
+            outline.learn(fields);
+        }
+        Ok(shape)
+    }
+
+    fn of(members: Vec<Member<'a>>) -> Fields<'a> {
+        Fields {
+            members,
+            inside: Vec::new(),
+        }
+    }
+
+    fn place(&self, name: &str) -> Option<usize> {
+        self.members.iter().position(|(key, _)| key == name)
+    }
+
     /// The text of a member; a member that is `null` counts as there.
     pub(crate) fn get(&self, name: &str) -> Option<&'a str> {
-        let member = self.0.iter().find(|(key, _)| key == name);
-        member.map(|(_, value)| *value)
+        self.place(name).map(|place| self.members[place].1)
+    }
+
+    /// A member that is neither missing nor null, taken apart. It can be had once.
+    pub(crate) fn take(&mut self, name: &str) -> Option<Result<Shape<'a>, String>> {
+        let place = self.place(name)?;
+        if let Some(at) = self.inside.iter().position(|(of, _)| *of == place) {
+            return Some(Ok(Shape::Object(self.inside.swap_remove(at).1)));
+        }
+        let value = Some(self.members[place].1).filter(|value| *value != "null")?;
+        Some(Fields::parse(value))
     }
 
     /// As [`Fields::get`], looking at a likely place first.
     pub(crate) fn get_near(&self, place: usize, name: &str) -> Option<&'a str> {
-        match self.0.get(place) {
+        match self.members.get(place) {
             Some((key, value)) if key == name => Some(value),
             _ => self.get(name),
         }
@@ -76,11 +115,11 @@ impl<'a> Fields<'a> {
     }
 
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|(name, _)| name.as_ref())
+        self.members.iter().map(|(name, _)| name.as_ref())
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.0.len()
+        self.members.len()
     }
 }
 
@@ -111,20 +150,38 @@ fn quickly(text: &str) -> Option<Vec<Member<'_>>> {
         .into_iter()
         .map(|(name, value)| (Cow::Borrowed(name), value))
         .collect();
-    if twice(&members) {
+    (!twice(&members) && confirmed(text, &members)).then_some(members)
+}
+
+/// As [`quickly`], by an outline. No name stands twice in what follows it.
+fn like<'a>(text: &'a str, outline: &mut Outline) -> Option<Fields<'a>> {
+    if DISTRUSTED.get() {
         return None;
     }
+    let (fields, end) = outline.object(text, 0)?;
+    if end != text.len() || !confirmed(text, &fields.members) {
+        return None;
+    }
+    for (place, inside) in &fields.inside {
+        if !confirmed(fields.members[*place].1, &inside.members) {
+            return None;
+        }
+    }
+    outline.look_inside(&fields);
+    Some(fields)
+}
+
+/// Whether the parser gives these members, too: asked for one object in [`CHECK_EVERY`].
+fn confirmed(text: &str, members: &[Member<'_>]) -> bool {
     let until = UNTIL_CHECK.get();
     if until > 0 {
         UNTIL_CHECK.set(until - 1);
-        return Some(members);
+        return true;
     }
     UNTIL_CHECK.set(CHECK_EVERY - 1);
-    if parsed(text).is_ok_and(|parsed| parsed == members) {
-        return Some(members);
-    }
-    DISTRUSTED.set(true);
-    None
+    let same = parsed(text).is_ok_and(|parsed| parsed == members);
+    DISTRUSTED.set(!same);
+    same
 }
 
 /// The members by the parser.
@@ -133,18 +190,46 @@ fn parsed(text: &str) -> Result<Vec<Member<'_>>, serde_json::Error> {
     Ok(members)
 }
 
+/// What stands between the quotation marks of a JSON string.
+fn between(json: &str) -> Option<&str> {
+    json.strip_prefix('"')?.strip_suffix('"')
+}
+
 /// The value of a JSON string.
 pub(crate) fn string(json: &str) -> Option<Cow<'_, str>> {
-    let inside = json
-        .strip_prefix('"')
-        .and_then(|rest| rest.strip_suffix('"'));
-    let plain = |byte: u8| byte >= 0x20 && byte != b'"' && byte != b'\\';
-    if let Some(text) = inside.filter(|text| text.bytes().all(plain)) {
+    let inside = between(json);
+    if let Some(text) = inside.filter(|text| words::special(text.as_bytes()).is_none()) {
         return Some(Cow::Borrowed(text));
     }
     serde_json::from_str::<Text<'_>>(json)
         .ok()
         .map(|text| text.0)
+}
+
+/// As [`string`], with `room` for what has to be put together. `None` if it takes a parser to tell.
+pub(crate) fn short_string<'t>(json: &'t str, room: &'t mut String) -> Option<&'t str> {
+    let mut rest = between(json)?;
+    room.clear();
+    while let Some(place) = words::special(rest.as_bytes()) {
+        let (head, tail) = rest.split_at_checked(place)?;
+        room.push_str(head);
+        let mut escape = tail.strip_prefix('\\')?.chars();
+        room.push(match escape.next()? {
+            'n' => '\n',
+            'r' => '\r',
+            't' => '\t',
+            'b' => '\u{8}',
+            'f' => '\u{c}',
+            itself @ ('"' | '\\' | '/') => itself,
+            _ => return None,
+        });
+        rest = escape.as_str();
+    }
+    if room.is_empty() {
+        return Some(rest);
+    }
+    room.push_str(rest);
+    Some(room)
 }
 
 /// Up to so many members, looking at all pairs is cheaper than a set.
@@ -221,6 +306,33 @@ mod tests {
         assert!(matches!(Fields::parse(plain), Ok(Shape::Object(_))));
         DISTRUSTED.set(false);
         UNTIL_CHECK.set(0);
+    }
+
+    #[test]
+    fn strings_are_put_together_as_the_parser_does_or_left_to_it() {
+        let mut room = String::new();
+        let strings = [
+            "\"\"",
+            "\"plain\"",
+            "\"\\\"\"",
+            "\"a\\nb\\\\ and a long tail é東\"",
+            "\"\\/\\b\\f\\r\\t\"",
+        ];
+        for json in strings {
+            let expected = serde_json::from_str::<String>(json).unwrap();
+            assert_eq!(short_string(json, &mut room), Some(expected.as_str()));
+        }
+        for json in [
+            "\"\\u00e9\"",
+            "\"\u{1}\"",
+            "\"a\"b\"",
+            "\"\\\"",
+            "1",
+            "\"",
+            "\"\\x\"",
+        ] {
+            assert_eq!(short_string(json, &mut room), None, "{json}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use cutover_clients::kafka::Record;
 
-use super::fields::{Fields, Shape};
+use super::fields::{Fields, Outline, Shape};
 use super::layout::Schema;
 
 /// Half of a record that a converter writes.
@@ -129,6 +129,9 @@ impl Form {
 #[derive(Debug, Default)]
 pub(crate) struct Framing {
     known: Option<(Vec<u8>, Rc<Schema>)>,
+    /// Of what stands without a frame, and of what stands in one.
+    bare: Outline,
+    framed: Outline,
 }
 
 impl Framing {
@@ -144,11 +147,11 @@ impl Framing {
         {
             return Ok(json(
                 Some(Rc::clone(schema)),
-                Fields::parse(text(payload)?)?,
+                Fields::parse_like(text(payload)?, &mut self.framed)?,
             ));
         }
         let whole_text = text(bytes)?;
-        let whole = Fields::parse(whole_text)?;
+        let whole = Fields::parse_like(whole_text, &mut self.bare)?;
         let Some((schema, payload)) = frame(&whole) else {
             return Ok(json(None, whole));
         };

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::fields::{Fields, Shape, string};
+use super::fields::{Fields, Outline, Shape, string};
 use super::transaction::Place;
 use super::{Facts, RowPlace};
 
@@ -17,8 +17,8 @@ pub(super) struct Source<'a> {
 
 impl<'a> Source<'a> {
     /// `None` if it is no object, or a member is not of its type.
-    fn read(json: &'a str) -> Option<Source<'a>> {
-        let Ok(Shape::Object(fields)) = Fields::parse(json) else {
+    fn read(block: Result<Shape<'a>, String>) -> Option<Source<'a>> {
+        let Ok(Shape::Object(fields)) = block else {
             return None;
         };
         let text = |name| fields.present(name).map(string);
@@ -44,28 +44,25 @@ pub(super) fn is_envelope(fields: &Fields<'_>) -> bool {
 }
 
 /// What decoding does before it looks at any value, alone: members of the envelope, of both rows and of the source.
-/// Gives their number; `None` if it is no envelope.
-pub fn take_apart(json: &str) -> Option<usize> {
-    let Ok(Shape::Object(whole)) = Fields::parse(json) else {
+/// Gives their number; `None` if it is no envelope. `outline` is that of envelopes read before.
+pub fn take_apart(json: &str, outline: &mut Outline) -> Option<usize> {
+    let Ok(Shape::Object(mut whole)) = Fields::parse_like(json, outline) else {
         return None;
     };
     let mut members = whole.len();
     for part in ["before", "after", "source"] {
-        if let Some(json) = whole.present(part) {
-            match Fields::parse(json) {
-                Ok(Shape::Object(inside)) => members += inside.len(),
-                _ => return None,
-            }
+        match whole.take(part) {
+            Some(Ok(Shape::Object(inside))) => members += inside.len(),
+            Some(_) => return None,
+            None => {}
         }
     }
     Some(members)
 }
 
 /// Takes an envelope apart.
-pub(super) fn read<'a>(fields: &Fields<'a>) -> Result<(Source<'a>, Facts<'a>), String> {
-    let source = fields
-        .present("source")
-        .ok_or("the source block is missing")?;
+pub(super) fn read<'a>(fields: &mut Fields<'a>) -> Result<(Source<'a>, Facts<'a>), String> {
+    let source = fields.take("source").ok_or("the source block is missing")?;
     let source = Source::read(source).ok_or("the source block is not as Debezium writes it")?;
     let letter = fields.string("op").ok_or("'op' is no text")?;
     let op = letter
@@ -82,13 +79,11 @@ pub(super) fn read<'a>(fields: &Fields<'a>) -> Result<(Source<'a>, Facts<'a>), S
     Ok((source, facts))
 }
 
-fn row<'a>(fields: &Fields<'a>, name: &str) -> Result<RowPlace<'a>, String> {
-    let Some(json) = fields.present(name) else {
-        return Ok(RowPlace::Absent);
-    };
-    match Fields::parse(json)? {
-        Shape::Object(fields) => Ok(RowPlace::Own(fields)),
-        _ => Err(format!("'{name}' is no row")),
+fn row<'a>(fields: &mut Fields<'a>, name: &str) -> Result<RowPlace<'a>, String> {
+    match fields.take(name).transpose()? {
+        None => Ok(RowPlace::Absent),
+        Some(Shape::Object(row)) => Ok(RowPlace::Own(row)),
+        Some(_) => Err(format!("'{name}' is no row")),
     }
 }
 
@@ -99,7 +94,7 @@ pub(super) fn message<'a>(
     let Ok(Shape::Object(message)) = Fields::parse(fields.present("message")?) else {
         return None;
     };
-    let source = Source::read(fields.present("source")?)?;
+    let source = Source::read(Fields::parse(fields.present("source")?))?;
     Some((
         message.string("prefix")?,
         message.string("content")?,

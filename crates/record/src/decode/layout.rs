@@ -5,12 +5,14 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use cutover_model::canonical::ColumnMark;
 use cutover_model::{Column, TableShape};
 use serde::Deserialize;
 
 use super::encoding::Encoding;
 use super::modes::ConverterModes;
 use super::names;
+use crate::canonical::left_out;
 
 /// A Kafka Connect schema, as far as it decides how a value is written.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -48,21 +50,45 @@ impl Node {
 pub(crate) struct Layout {
     pub(crate) names: Vec<String>,
     pub(crate) encodings: Vec<Encoding>,
+    /// What each column's value is hashed with.
+    pub(crate) marks: Vec<ColumnMark>,
+    /// Places of the key's columns.
+    pub(crate) keys: Vec<usize>,
+    /// Place of the column `revision`.
+    pub(crate) revision: Option<usize>,
+    /// Every column is compared, and the topic holds it.
+    pub(crate) whole: bool,
 }
 
 impl Layout {
+    fn new(shape: &TableShape, names: Vec<String>, encodings: Vec<Encoding>) -> Layout {
+        let columns = || shape.columns.iter();
+        let lacks =
+            |encoding: &Encoding| matches!(encoding, Encoding::NotCompared(_) | Encoding::Lossy(_));
+        Layout {
+            marks: columns()
+                .map(|column| ColumnMark::new(&column.name))
+                .collect(),
+            keys: (0..shape.columns.len())
+                .filter(|place| shape.columns[*place].key)
+                .collect(),
+            revision: columns().rposition(|column| column.name == "revision"),
+            whole: names.len() == shape.columns.len()
+                && encodings.len() == shape.columns.len()
+                && !encodings.is_empty()
+                && columns().all(|column| left_out(column).is_none())
+                && !encodings.iter().any(lacks),
+            names,
+            encodings,
+        }
+    }
+
     /// By the connector's settings.
     pub(crate) fn plain(shape: &TableShape, modes: &ConverterModes) -> Layout {
-        let columns = shape.columns.iter();
-        Layout {
-            names: columns
-                .clone()
-                .map(|column| modes.field_names.of(&column.name))
-                .collect(),
-            encodings: columns
-                .map(|column| Encoding::of(column, modes, None))
-                .collect(),
-        }
+        let columns = || shape.columns.iter();
+        let names = columns().map(|column| modes.field_names.of(&column.name));
+        let encodings = columns().map(|column| Encoding::of(column, modes, None));
+        Layout::new(shape, names.collect(), encodings.collect())
     }
 }
 
@@ -117,7 +143,7 @@ impl Schema {
             Encoding::of(column, modes, node.filter(told))
         };
         let encodings = shape.columns.iter().zip(&names).map(encoding).collect();
-        let layout = Rc::new(Layout { names, encodings });
+        let layout = Rc::new(Layout::new(shape, names, encodings));
         self.layouts.borrow_mut().push((index, Rc::clone(&layout)));
         layout
     }

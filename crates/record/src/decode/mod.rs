@@ -15,6 +15,7 @@ mod composed;
 mod decoded;
 mod encoding;
 mod fields;
+mod found;
 mod framing;
 mod json_envelope;
 mod json_flat;
@@ -26,6 +27,7 @@ mod placing;
 mod registry;
 pub mod rewrite;
 mod row;
+mod shown;
 mod transaction;
 mod value;
 
@@ -39,7 +41,9 @@ use cutover_model::{ChangeRow, Op, ReplicaIdentity, TableShape};
 use crate::notes::Notes;
 pub use decoded::{Change, Decoded, Message, TopicKind};
 pub use encoding::settle;
+pub use fields::Outline;
 use fields::{Fields, Shape};
+use found::{Facts, Found, RowPlace};
 pub use framing::Part;
 use framing::{Form, Frame, Framing, Unframed};
 pub use json_envelope::take_apart;
@@ -52,7 +56,7 @@ pub use names::FieldNames;
 use placing::{place, rows_are_there, topic_part};
 pub use registry::SchemaSource;
 use registry::Schemas;
-use row::{Reading, Row};
+use row::{Reading, Room};
 
 /// Why there is no answer about a record.
 enum Unread {
@@ -77,28 +81,6 @@ impl Unread {
     }
 }
 
-/// What a payload says of a change, whatever its form.
-struct Facts<'a> {
-    op: Option<Op>,
-    lsn: Option<i64>,
-    xid: Option<i64>,
-    transaction: Option<transaction::Place>,
-    before: RowPlace<'a>,
-    after: RowPlace<'a>,
-}
-
-/// Where a row stands in the payload.
-enum RowPlace<'a> {
-    /// Nowhere: there is no such row (before an insert, after a delete).
-    Absent,
-    /// There was one, but the payload does not have it.
-    Unknown,
-    /// In an object of its own.
-    Own(Fields<'a>),
-    /// The payload itself is the row.
-    Whole,
-}
-
 struct Topic {
     kind: TopicKind,
     keys: Framing,
@@ -112,11 +94,14 @@ pub struct Decoder<'a> {
     prefix: &'a str,
     shapes: &'a [TableShape],
     modes: &'a ConverterModes,
-    relations: Vec<String>,
+    relations: Vec<Rc<str>>,
     /// Layout of each table by the connector's settings, for payloads without schema.
     plain: Vec<Rc<Layout>>,
-    topics: HashMap<String, Topic>,
+    topics: HashMap<String, Box<Topic>>,
+    /// The topic that the last record was of, since most often the next one is, too. It is not in `topics`.
+    recent: Option<(String, Box<Topic>)>,
     schemas: Schemas,
+    room: Room,
     notes: Notes,
 }
 
@@ -137,14 +122,16 @@ impl<'a> Decoder<'a> {
             modes,
             relations: shapes
                 .iter()
-                .map(|shape| shape.relation.to_string())
+                .map(|shape| shape.relation.to_string().into())
                 .collect(),
             plain: shapes
                 .iter()
                 .map(|shape| Rc::new(Layout::plain(shape, modes)))
                 .collect(),
             topics: HashMap::new(),
+            recent: None,
             schemas: Schemas::default(),
+            room: Room::default(),
             notes,
         }
     }
@@ -195,26 +182,36 @@ impl<'a> Decoder<'a> {
 
     /// Decodes one record. Never fails: what cannot be decoded says why.
     pub fn decode(&mut self, record: &Record<'_>, incarnation: i32) -> Decoded {
-        let mut topic = match self.topics.remove(record.topic) {
-            Some(topic) => topic,
-            None => Topic {
-                kind: self.kind(record.topic),
-                keys: Framing::default(),
-                values: Framing::default(),
-                last: None,
-            },
-        };
+        let (name, mut topic) = self.topic(record.topic);
         let decoded = match topic.kind {
             TopicKind::Heartbeats => Ok(Decoded::Skipped),
             TopicKind::Transactions => self.transaction(&mut topic, record, incarnation),
             _ => self.record(&mut topic, record, incarnation),
         };
-        self.topics.insert(record.topic.to_owned(), topic);
+        self.recent = Some((name, topic));
         self.notes.problems.extend(fields::distrust());
         decoded.unwrap_or_else(|unread| match unread {
             Unread::Undecoded(why) => Decoded::Undecoded(why),
             Unread::Registry(error) => Decoded::Unknown(error),
         })
+    }
+
+    /// Takes out what is known of a topic.
+    fn topic(&mut self, name: &str) -> (String, Box<Topic>) {
+        match self.recent.take() {
+            Some(recent) if recent.0 == name => return recent,
+            Some((other, topic)) => drop(self.topics.insert(other, topic)),
+            None => {}
+        }
+        let topic = self.topics.remove(name).unwrap_or_else(|| {
+            Box::new(Topic {
+                kind: self.kind(name),
+                keys: Framing::default(),
+                values: Framing::default(),
+                last: None,
+            })
+        });
+        (name.to_owned(), topic)
     }
 
     /// Takes the frame off one half of a record. What is not JSON becomes JSON in `text`.
@@ -261,7 +258,7 @@ impl<'a> Decoder<'a> {
             payload,
             avro,
         } = self.unframe(&mut topic.values, half, record, &mut text)?;
-        let fields = match payload {
+        let mut fields = match payload {
             Shape::Object(fields) => fields,
             Shape::Null => return self.tombstone(topic, record, incarnation),
             Shape::Other(_) => return Err("the payload is no object".to_owned().into()),
@@ -271,7 +268,7 @@ impl<'a> Decoder<'a> {
             if let Some((prefix, content, lsn)) = json_envelope::message(&fields) {
                 return self.message(&prefix, &content, lsn);
             }
-            let (source, facts) = json_envelope::read(&fields)?;
+            let (source, facts) = json_envelope::read(&mut fields)?;
             let index = match (source.schema.as_deref(), source.table.as_deref()) {
                 (Some(schema), Some(table)) => self.find(topic, schema, table)?,
                 _ => self.by_topic(topic)?,
@@ -314,44 +311,33 @@ impl<'a> Decoder<'a> {
     ) -> Result<Decoded, Unread> {
         let Found { index, facts, .. } = &found;
         topic.last = Some(*index);
-        let shape = &self.shapes[*index];
-        let relation = &self.relations[*index];
+        let shapes = self.shapes;
+        let shape = &shapes[*index];
+        let relation = Rc::clone(&self.relations[*index]);
         rows_are_there(facts, shape, &mut self.notes)?;
         let layout = self.layout(found.schema.as_deref(), *index);
         let flat =
             matches!(facts.after, RowPlace::Whole) || matches!(facts.before, RowPlace::Whole);
         let reading = Reading {
             shape,
-            relation,
+            relation: &relation,
             layout: &layout,
             modes: self.modes,
             added_prefix: flat.then_some(self.modes.added_prefix.as_str()),
         };
         // With any other identity the old row holds its key only; Debezium fills up with null, "" and 0.
         let old_row = shape.replica_identity == ReplicaIdentity::Full;
-        let mut read = |place: &RowPlace<'_>| match place {
-            RowPlace::Own(row) => Some(reading.row(row, &mut self.notes)),
-            RowPlace::Whole => Some(reading.row(&found.fields, &mut self.notes)),
-            RowPlace::Absent | RowPlace::Unknown => None,
-        };
-        let before = read(&facts.before);
-        let after = read(&facts.after);
-        let mut row = ChangeRow::new(
-            incarnation,
-            relation.clone(),
-            facts.op.unwrap_or(Op::Update),
-        );
-        row.before = before
-            .as_ref()
-            .filter(|_| old_row)
-            .and_then(|row| row.image);
-        row.after = after.as_ref().and_then(|row| row.image);
-        row.revision = match &after {
-            Some(after) => after.revision,
-            None => before
-                .as_ref()
-                .filter(|_| old_row)
-                .and_then(|row| row.revision),
+        let (before, after) = (found.row(&facts.before), found.row(&facts.after));
+        let (room, notes) = (&mut self.room, &mut self.notes);
+        let mut read = |row: &Fields<'_>| reading.row(row, room, notes);
+        let (old, new) = (before.map(&mut read), after.map(&mut read));
+        let mut row = ChangeRow::new(incarnation, &*relation, facts.op.unwrap_or(Op::Update));
+        let known_old = old.as_ref().filter(|_| old_row);
+        row.before = known_old.and_then(|old| old.image);
+        row.after = new.as_ref().and_then(|new| new.image);
+        row.revision = match &new {
+            Some(new) => new.revision,
+            None => known_old.and_then(|old| old.revision),
         };
         row.lsn = facts.lsn;
         row.xid = facts.xid;
@@ -368,7 +354,10 @@ impl<'a> Decoder<'a> {
         }
         let key = match row.op {
             Op::Truncate => None,
-            _ => self.key(topic, record, *index, after.or(before))?,
+            _ => {
+                let of_row = || reading.key_of_row(after.or(before)?);
+                self.key(topic, record, *index, &of_row)?
+            }
         };
         place(&mut row, record, key);
         Ok(Decoded::Change(Box::new(Change {
@@ -394,8 +383,8 @@ impl<'a> Decoder<'a> {
             .by_topic(topic)
             .map_err(|reason| format!("tombstone: {reason}"))?;
         // Debezium writes a tombstone after the delete of a row without key, too: it has no key either.
-        let key = self.key(topic, record, index, None)?;
-        let mut row = ChangeRow::new(incarnation, self.relations[index].clone(), Op::Tombstone);
+        let key = self.key(topic, record, index, &|| None)?;
+        let mut row = ChangeRow::new(incarnation, &*self.relations[index], Op::Tombstone);
         place(&mut row, record, key);
         Ok(Decoded::Tombstone(Box::new(row)))
     }
@@ -406,7 +395,7 @@ impl<'a> Decoder<'a> {
         topic: &mut Topic,
         record: &Record<'_>,
         index: usize,
-        row: Option<Row>,
+        of_row: &dyn Fn() -> Option<String>,
     ) -> Result<Option<String>, Unread> {
         let shape = &self.shapes[index];
         if !shape.has_key() {
@@ -425,23 +414,23 @@ impl<'a> Decoder<'a> {
             None => (None, Shape::Null),
         };
         let layout = self.layout(schema.as_deref(), index);
-        let relation = &self.relations[index];
+        let relation = Rc::clone(&self.relations[index]);
         let reading = Reading {
             shape,
-            relation,
+            relation: &relation,
             layout: &layout,
             modes: self.modes,
             added_prefix: None,
         };
         let why = match payload {
-            Shape::Object(fields) => match reading.key(&fields) {
+            Shape::Object(fields) => match reading.key(&fields, &mut self.room) {
                 Ok(key) => return Ok(Some(key)),
                 Err(why) => why,
             },
             Shape::Other(json) => return Ok(Some(reading.bare_key(json)?)),
             Shape::Null => "records have no key although the table has one".to_owned(),
         };
-        let Some(key) = row.and_then(|row| row.key) else {
+        let Some(key) = of_row() else {
             return Err(why.into());
         };
         self.notes.problem(format!("{relation}: {why}"));
@@ -486,14 +475,6 @@ impl<'a> Decoder<'a> {
             lsn,
         }))
     }
-}
-
-struct Found<'a> {
-    index: usize,
-    schema: Option<Rc<Schema>>,
-    fields: Fields<'a>,
-    facts: Facts<'a>,
-    format: &'static str,
 }
 
 #[cfg(test)]

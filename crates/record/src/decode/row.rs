@@ -5,12 +5,13 @@
 //! ledgers hash every comparable column and would differ for no reason.
 
 use cutover_model::TableShape;
-use cutover_model::canonical::Canonical;
+use cutover_model::canonical::{Canonical, RowHasher, push_key};
 
 use super::encoding::Encoding;
 use super::fields::Fields;
 use super::layout::Layout;
 use super::modes::ConverterModes;
+use super::shown::shown;
 use super::value::{self, Trouble};
 use crate::canonical;
 use crate::notes::Notes;
@@ -20,10 +21,18 @@ use crate::notes::Notes;
 pub(crate) struct Row {
     /// Hash of the row; `None` when a comparable column is not there.
     pub(crate) image: Option<i64>,
-    /// `None` for a table without key, and when a key column is not there or cannot be read.
-    pub(crate) key: Option<String>,
     pub(crate) revision: Option<i64>,
 }
+
+/// Room that is used again from row to row.
+#[derive(Debug, Default)]
+pub(crate) struct Room {
+    hasher: RowHasher,
+    text: String,
+}
+
+/// Most key texts have room in so many bytes.
+const KEY_BYTES: usize = 48;
 
 /// What reading a row needs to know.
 pub(crate) struct Reading<'a> {
@@ -36,8 +45,50 @@ pub(crate) struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    pub(crate) fn row(&self, fields: &Fields<'_>, notes: &mut Notes) -> Row {
-        let (mut whole, mut key_is_there) = (true, true);
+    pub(crate) fn row(&self, fields: &Fields<'_>, room: &mut Room, notes: &mut Notes) -> Row {
+        self.as_shown(fields, room)
+            .unwrap_or_else(|| self.as_read(fields, notes))
+    }
+
+    /// A row that has every column and nothing else, all of it plain; there is nothing to note then.
+    fn as_shown(&self, fields: &Fields<'_>, room: &mut Room) -> Option<Row> {
+        let layout = self.layout;
+        if !layout.whole || fields.len() != layout.names.len() {
+            return None;
+        }
+        room.hasher.clear();
+        let mut revision = None;
+        for (place, encoding) in layout.encodings.iter().enumerate() {
+            let json = fields.get_near(place, &layout.names[place])?;
+            if json == "null" {
+                let name = &self.shape.columns[place].name;
+                room.hasher.column(name, &Canonical::Null);
+                continue;
+            }
+            let read;
+            let text = match shown(encoding, json, self.modes, &mut room.text) {
+                Some(text) => text,
+                None => match value::canonical(encoding, json, self.modes).ok()? {
+                    Canonical::Text(text) => {
+                        read = text;
+                        read.as_str()
+                    }
+                    Canonical::Null | Canonical::NotCompared(_) => return None,
+                },
+            };
+            room.hasher.marked(&layout.marks[place], text);
+            if layout.revision == Some(place) {
+                revision = text.parse().ok();
+            }
+        }
+        Some(Row {
+            image: Some(room.hasher.finish()),
+            revision,
+        })
+    }
+
+    fn as_read(&self, fields: &Fields<'_>, notes: &mut Notes) -> Row {
+        let mut whole = true;
         let mut found = 0;
         let mut values = Vec::with_capacity(self.shape.columns.len());
         for place in 0..self.shape.columns.len() {
@@ -45,7 +96,6 @@ impl Reading<'_> {
             found += usize::from(json.is_some());
             let value = self.value(place, json, notes);
             whole &= value.is_some();
-            key_is_there &= value.is_some() || !self.shape.columns[place].key;
             // Out of the hash, which is thrown away below.
             values.push(value.unwrap_or_else(|| Canonical::NotCompared(String::new())));
         }
@@ -55,13 +105,26 @@ impl Reading<'_> {
         let image = canonical::row_image(self.shape, &values);
         Row {
             image: image.hash.filter(|_| whole),
-            key: image.key.filter(|_| key_is_there),
             revision: image.revision,
         }
     }
 
+    /// Key text from a row; `None` for a table without key, and when a key column is not there or cannot be read.
+    pub(crate) fn key_of_row(&self, fields: &Fields<'_>) -> Option<String> {
+        let mut values = vec![Canonical::Null; self.shape.columns.len()];
+        for place in self.layout.keys.iter().copied() {
+            let json = fields.get_near(place, &self.layout.names[place]);
+            // What there is to note was noted when the row was read.
+            values[place] = self.value(place, json, &mut Notes::default())?;
+        }
+        canonical::key_of(self.shape, &values)
+    }
+
     /// Key text from a record key; says why if a key column is not there.
-    pub(crate) fn key(&self, fields: &Fields<'_>) -> Result<String, String> {
+    pub(crate) fn key(&self, fields: &Fields<'_>, room: &mut Room) -> Result<String, String> {
+        if let Some(key) = self.key_as_shown(fields, room) {
+            return Ok(key);
+        }
         let mut values = Vec::with_capacity(self.shape.columns.len());
         for (place, column) in self.shape.columns.iter().enumerate() {
             if !column.key {
@@ -76,6 +139,22 @@ impl Reading<'_> {
             values.push(self.key_value(name, value::canonical(encoding, json, self.modes))?);
         }
         canonical::key_of(self.shape, &values).ok_or_else(|| "the table has no key".to_owned())
+    }
+
+    fn key_as_shown(&self, fields: &Fields<'_>, room: &mut Room) -> Option<String> {
+        let layout = self.layout;
+        if !layout.whole || layout.keys.is_empty() {
+            return None;
+        }
+        let mut key = String::with_capacity(KEY_BYTES);
+        for (number, place) in layout.keys.iter().copied().enumerate() {
+            let json = fields.get_near(number, &layout.names[place]);
+            let json = json.filter(|json| *json != "null")?;
+            let text = shown(&layout.encodings[place], json, self.modes, &mut room.text)?;
+            push_key(&mut key, &self.shape.columns[place].name, Some(text));
+        }
+        key.push('}');
+        Some(key)
     }
 
     /// Key text from a record key that is a bare value (a transformation took it out of its struct).

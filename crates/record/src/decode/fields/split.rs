@@ -8,6 +8,8 @@
 
 use memchr::memchr2;
 
+use super::words::{digits, first, string_marks, word};
+
 /// Members with the exact text of their values, in order.
 pub(super) fn split(json: &str) -> Option<Vec<(&str, &str)>> {
     let bytes = json.as_bytes();
@@ -47,7 +49,7 @@ fn name_end(bytes: &[u8], open: usize) -> Option<usize> {
 }
 
 /// The place behind a value.
-fn value_end(bytes: &[u8], begin: usize) -> Option<usize> {
+pub(super) fn value_end(bytes: &[u8], begin: usize) -> Option<usize> {
     match *bytes.get(begin)? {
         b'"' => string_end(bytes, begin + 1),
         b'{' | b'[' => nested_end(bytes, begin),
@@ -69,7 +71,7 @@ fn word_end(bytes: &[u8], begin: usize, word: &[u8]) -> Option<usize> {
 fn string_end(bytes: &[u8], begin: usize) -> Option<usize> {
     let mut at = begin;
     loop {
-        at += memchr2(b'"', b'\\', bytes.get(at..)?)?;
+        at += mark(bytes, at)?;
         if *bytes.get(at)? == b'"' {
             return Some(at + 1);
         }
@@ -82,6 +84,26 @@ fn string_end(bytes: &[u8], begin: usize) -> Option<usize> {
             _ => return None,
         };
     }
+}
+
+/// Words that are looked at one by one: few strings are longer, and of those the rest is found faster otherwise.
+const WORDS: usize = 4;
+
+/// How far it is to the next quotation mark or backslash.
+fn mark(bytes: &[u8], from: usize) -> Option<usize> {
+    let mut at = from;
+    for _ in 0..WORDS {
+        let Some(word) = word(bytes, at) else {
+            break;
+        };
+        let before = first(string_marks(word));
+        at += before;
+        if before < 8 {
+            return Some(at - from);
+        }
+    }
+    let more = memchr2(b'"', b'\\', bytes.get(at..)?)?;
+    Some(at + more - from)
 }
 
 /// The place behind an object or array.
@@ -110,10 +132,7 @@ fn nested_end(bytes: &[u8], begin: usize) -> Option<usize> {
 
 /// The place behind a number as JSON has them.
 fn number_end(bytes: &[u8], begin: usize) -> Option<usize> {
-    let digits = |from: usize| {
-        let rest = bytes.get(from..).unwrap_or_default();
-        rest.iter().take_while(|byte| byte.is_ascii_digit()).count()
-    };
+    let digits = |from: usize| digits(bytes, from);
     let whole = begin + usize::from(*bytes.get(begin)? == b'-');
     let length = digits(whole);
     if length == 0 || (length > 1 && *bytes.get(whole)? == b'0') {
