@@ -4,6 +4,7 @@
 //! All three bring values to the same canonical form ([`canonical`]), so that a row hashes to the same number
 //! wherever it was read. Memory stays bounded whatever the size of a topic, a transaction or a table.
 
+mod binary_rows;
 pub mod canonical;
 pub mod compare;
 mod cuts;
@@ -11,7 +12,6 @@ pub mod decode;
 mod error;
 mod notes;
 mod printed;
-mod quick_row;
 mod schemas;
 pub mod tables;
 pub mod topics;

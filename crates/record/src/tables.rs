@@ -1,17 +1,18 @@
 //! Records what the tables hold: the stored ledger.
 //!
-//! All tables are read in one REPEATABLE READ transaction, hence from one snapshot, through COPY, row by row.
+//! All tables are read in one REPEATABLE READ transaction, hence from one snapshot, through COPY, row by row: in its
+//! binary form where every column's type is one that nearly every column has, else in its text form.
 
 use cutover_clients::pg::PgAddress;
-use cutover_clients::pg::copy::{Snapshot, unescape};
+use cutover_clients::pg::copy::{CopyForm, Snapshot, unescape};
 use cutover_ledger::StoredWriter;
 use cutover_model::table::quote_identifier;
 use cutover_model::{StoredRow, TableShape};
 use tokio::sync::mpsc::Sender;
 
+use crate::binary_rows::BinaryRows;
 use crate::canonical::{null, row_image};
 use crate::notes::Notes;
-use crate::quick_row::QuickRow;
 use crate::{RecordError, printed};
 
 /// What was recorded.
@@ -37,30 +38,39 @@ pub async fn record_tables(
     let (address, commands) = (address.clone(), commands(shapes));
     // Receiving goes on while rows are hashed and written.
     let reading = tokio::task::spawn_blocking(move || read(&address, &commands, &sender));
-    let (mut recorded, mut quick) = (TablesEnd::default(), None);
+    let mut recorded = TablesEnd::default();
+    let mut quick: Option<(usize, BinaryRows<'_>)> = None;
     while let Some((place, chunk)) = receiver.recv().await {
         let chunk: Vec<u8> = chunk;
         if quick.as_ref().is_none_or(|(known, _)| *known != place) {
-            quick = Some((place, QuickRow::new(&shapes[place], incarnation)));
+            finish(quick.as_ref())?;
+            quick = BinaryRows::of(&shapes[place], incarnation).map(|rows| (place, rows));
         }
-        let Some((_, quick)) = &mut quick else {
+        let notes = &mut recorded.notes;
+        if let Some((_, rows)) = &mut quick {
+            let mut rest = chunk.as_slice();
+            while rows.next(&mut rest, notes)? {
+                writer.append(rows.row())?;
+                recorded.rows += 1;
+            }
             continue;
-        };
+        }
         for line in chunk.split_inclusive(|byte| *byte == b'\n') {
             let line = line.strip_suffix(b"\n").unwrap_or(line);
-            if quick.read(line) {
-                writer.append(quick.row())?;
-            } else {
-                let notes = &mut recorded.notes;
-                writer.append(&stored_row(&shapes[place], incarnation, line, notes)?)?;
-            }
+            writer.append(&stored_row(&shapes[place], incarnation, line, notes)?)?;
             recorded.rows += 1;
         }
     }
     // The receiver has ended, so the reader has: with everything read, or with why not.
     let read = reading.await;
     read.map_err(|panic| RecordError::Thread(panic.to_string()))??;
+    finish(quick.as_ref())?;
     Ok(recorded)
+}
+
+/// Nothing of a table may be missing that the server has not said is missing.
+fn finish(rows: Option<&(usize, BinaryRows<'_>)>) -> Result<(), RecordError> {
+    rows.map_or(Ok(()), |(_, rows)| rows.finish())
 }
 
 /// Bytes of rows that are handed on at a time, and how often before the reader waits.
@@ -70,24 +80,34 @@ const CHUNKS_AHEAD: usize = 4;
 /// A table's place among those asked for, and whole rows of it.
 type Chunk = (usize, Vec<u8>);
 
-/// What is asked, and what it is called.
-fn commands(shapes: &[TableShape]) -> Vec<(String, String)> {
-    let what = |shape: &TableShape| format!("reading table {}", shape.relation);
-    shapes
-        .iter()
-        .map(|shape| (query(shape), what(shape)))
-        .collect()
+/// What is asked, and how.
+struct Command {
+    query: String,
+    what: String,
+    form: CopyForm,
+}
+
+fn commands(shapes: &[TableShape]) -> Vec<Command> {
+    let command = |shape: &TableShape| Command {
+        query: query(shape),
+        what: format!("reading table {}", shape.relation),
+        form: match BinaryRows::of(shape, 0) {
+            Some(_) => CopyForm::Binary,
+            None => CopyForm::Text,
+        },
+    };
+    shapes.iter().map(command).collect()
 }
 
 /// Reads all tables from one snapshot. Ends without an error when nobody takes rows any more.
 fn read(
     address: &PgAddress,
-    commands: &[(String, String)],
+    commands: &[Command],
     sender: &Sender<Chunk>,
 ) -> Result<(), RecordError> {
     let mut snapshot = Snapshot::open(address, &[])?;
-    for (place, (query, what)) in commands.iter().enumerate() {
-        let mut rows = snapshot.copy(query, what)?;
+    for (place, command) in commands.iter().enumerate() {
+        let mut rows = snapshot.copy_as(command.form, &command.query, &command.what)?;
         let mut chunk = Vec::with_capacity(CHUNK);
         while rows.advance()? {
             chunk.extend_from_slice(rows.line());

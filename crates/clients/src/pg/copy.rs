@@ -70,11 +70,29 @@ impl Snapshot {
     /// # Errors
     /// The server refused, or the session broke.
     pub fn copy(&mut self, query: &str, what: &str) -> Result<CopyRows<'_>, PgError> {
-        self.send(&format!("COPY ({query}) TO STDOUT"))?;
+        self.copy_as(CopyForm::Text, query, what)
+    }
+
+    /// Sends the rows of a query in one of COPY's forms.
+    ///
+    /// # Errors
+    /// The server refused, or the session broke.
+    pub fn copy_as(
+        &mut self,
+        form: CopyForm,
+        query: &str,
+        what: &str,
+    ) -> Result<CopyRows<'_>, PgError> {
+        let format = match form {
+            CopyForm::Text => "text",
+            CopyForm::Binary => "binary",
+        };
+        self.send(&format!("COPY ({query}) TO STDOUT (FORMAT {format})"))?;
         while !matches!(self.message(what)?, Message::CopyOutResponse(_)) {}
         Ok(CopyRows {
             wire: &mut self.wire,
             what: what.to_owned(),
+            form,
             length: 0,
             ended: false,
         })
@@ -121,10 +139,20 @@ fn value(field: &[u8]) -> Option<Option<String>> {
     }
 }
 
+/// How COPY writes rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CopyForm {
+    /// A line for each row.
+    Text,
+    /// The types' own binary forms, with a header before the first row and a mark behind the last one.
+    Binary,
+}
+
 /// Rows of one COPY. Dropping it before the end leaves the session unusable.
 pub struct CopyRows<'s> {
     wire: &'s mut Wire,
     what: String,
+    form: CopyForm,
     /// Length of the message that holds the current row; 0 before the first and after the last.
     length: usize,
     ended: bool,
@@ -165,8 +193,12 @@ impl CopyRows<'_> {
         }
     }
 
-    /// A server sends one row in each message (the protocol's words on CopyData).
+    /// A server sends one row in each message (the protocol's words on CopyData). In the binary form the header stands
+    /// before the first, and whoever reads it sees where a row ends.
     fn one_row(&self) -> Result<bool, PgError> {
+        if self.form == CopyForm::Binary {
+            return Ok(true);
+        }
         if self.wire.peeked(self.length).last() == Some(&b'\n') {
             return Ok(true);
         }
@@ -176,7 +208,7 @@ impl CopyRows<'_> {
         })
     }
 
-    /// The current row with its line break.
+    /// The current row with its line break, or, in the binary form, all of the message.
     pub fn line(&self) -> &[u8] {
         self.wire
             .peeked(self.length)
