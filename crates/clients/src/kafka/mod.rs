@@ -173,7 +173,8 @@ fn consumer(address: &KafkaAddress) -> Result<BaseConsumer, KafkaError> {
         .set("auto.offset.reset", "error")
         // The default of one second stalls a reader that is faster than the fetcher.
         .set("fetch.queue.backoff.ms", "1")
-        .set("fetch.wait.max.ms", "100")
+        // A broker that has nothing yet keeps the request for so long, and the next partition's has to wait for it.
+        .set("fetch.wait.max.ms", "10")
         // Several answers of this size fit into what is held below, and asking costs as much for a small one.
         .set("fetch.message.max.bytes", "4194304")
         .set("queued.min.messages", "20000")
