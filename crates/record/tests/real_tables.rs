@@ -41,7 +41,7 @@ INSERT INTO sent_in_binary VALUES
   (5, NULL, -10, -100, 100, 0.1, 0.1, 1e-16383, 0.1, '\N', '\.', '\', '"', 'null', 'null', NULL, NULL, '2000-01-01',
    '12:00', '2000-01-01', '1969-12-31 23:59:59.999999+00', NULL, 0.01, 9223372036854775807);
 INSERT INTO sent_in_binary (id, c, g, h, t)
-  SELECT n, n * n * n, (n - 5000) * power(10::numeric, n % 40 - 20), (n - 5000) / 7.0,
+  SELECT n, n::bigint * n * n, (n - 5000) * power(10::numeric, n % 40 - 20), (n - 5000) / 7.0,
     timestamptz '1900-01-01' + n * interval '9 days 1.000001 seconds' FROM generate_series(10, 9999) n;
 INSERT INTO sent_as_text SELECT * FROM sent_in_binary;
 "#;

@@ -1,14 +1,12 @@
 //! A JSON object split into members without a parser, for objects as converters write them: no blanks, no escapes in
 //! names. Anything else is `None`, and the parser decides.
 //!
-//! Inside a JSON string every quotation mark is escaped, so the ends of strings are found by looking for two bytes, and
-//! brackets count only between strings. What this does not see (a control character inside a string, brackets that do
-//! not match inside a value that nobody takes apart) is seen when the value is read. The rule it protects: it never
-//! gives members that the parser would not; [`super`] checks that on a sample.
+//! Inside a JSON string every quotation mark is escaped, so strings are gone through from one byte that does not stand
+//! for itself to the next, and brackets count only between strings. What this does not see (brackets that do not match
+//! inside a value that nobody takes apart) is seen when the value is read. The rule it protects: it never gives members
+//! that the parser would not; [`super`] checks that on a sample.
 
-use memchr::memchr2;
-
-use super::words::{digits, first, string_marks, word};
+use super::words::{digits, special};
 
 /// Members with the exact text of their values, in order.
 pub(super) fn split(json: &str) -> Option<Vec<(&str, &str)>> {
@@ -71,9 +69,12 @@ fn word_end(bytes: &[u8], begin: usize, word: &[u8]) -> Option<usize> {
 fn string_end(bytes: &[u8], begin: usize) -> Option<usize> {
     let mut at = begin;
     loop {
-        at += mark(bytes, at)?;
-        if *bytes.get(at)? == b'"' {
-            return Some(at + 1);
+        at += special(bytes.get(at..)?)?;
+        match *bytes.get(at)? {
+            b'"' => return Some(at + 1),
+            b'\\' => {}
+            // A control character, which no string of JSON holds.
+            _ => return None,
         }
         at += match *bytes.get(at + 1)? {
             b'u' => {
@@ -84,26 +85,6 @@ fn string_end(bytes: &[u8], begin: usize) -> Option<usize> {
             _ => return None,
         };
     }
-}
-
-/// Words that are looked at one by one: few strings are longer, and of those the rest is found faster otherwise.
-const WORDS: usize = 4;
-
-/// How far it is to the next quotation mark or backslash.
-fn mark(bytes: &[u8], from: usize) -> Option<usize> {
-    let mut at = from;
-    for _ in 0..WORDS {
-        let Some(word) = word(bytes, at) else {
-            break;
-        };
-        let before = first(string_marks(word));
-        at += before;
-        if before < 8 {
-            return Some(at - from);
-        }
-    }
-    let more = memchr2(b'"', b'\\', bytes.get(at..)?)?;
-    Some(at + more - from)
 }
 
 /// The place behind an object or array.
