@@ -356,6 +356,7 @@ mod tests {
             user: "u".into(),
             password: cutover_clients::secret::Secret::default(),
             database: "d".into(),
+            tls: Default::default(),
         };
         let plan = ConnectorPlan {
             payload: Payload::Flattened,

@@ -137,6 +137,7 @@ mod tests {
             user: "u".into(),
             password: Secret::new("p".to_owned()),
             database: crate::servers::DATABASE.into(),
+            tls: Default::default(),
         }
     }
 

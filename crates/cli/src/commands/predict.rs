@@ -7,7 +7,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use cutover_clients::connect::Connect;
-use cutover_clients::pg::{PgAddress, PgHost, passfile};
+use cutover_clients::pg::{PgAddress, PgHost, PgTls, SslMode, passfile};
 use cutover_clients::secret::Secret;
 use cutover_lab::{Home, state};
 use cutover_model::{ExitCode, Failure, PredictedOutcome, Prediction};
@@ -182,6 +182,13 @@ fn own_address(starting: &Starting) -> Result<PgAddress, Failure> {
         user: option("database.user")?,
         password: Secret::new(password.unwrap_or_default()),
         database: option("database.dbname")?,
+        tls: PgTls {
+            mode: starting
+                .option("database.sslmode")
+                .and_then(SslMode::parse)
+                .unwrap_or(SslMode::Prefer),
+            ..PgTls::default()
+        },
     })
 }
 

@@ -33,6 +33,9 @@ struct Postgres {
     password_file: Option<Value>,
     passfile: Option<Value>,
     sslmode: Option<Value>,
+    sslrootcert: Option<Value>,
+    sslcert: Option<Value>,
+    sslkey: Option<Value>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -51,6 +54,9 @@ struct Connect {
     password: Option<Value>,
     connector: Option<Value>,
     connector_file: Option<Value>,
+    ca: Option<Value>,
+    certificate: Option<Value>,
+    key: Option<Value>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -59,6 +65,9 @@ struct Registry {
     address: Option<Value>,
     user: Option<Value>,
     password: Option<Value>,
+    ca: Option<Value>,
+    certificate: Option<Value>,
+    key: Option<Value>,
 }
 
 impl File {
@@ -77,6 +86,9 @@ impl File {
             ("postgres.password_file", postgres.password_file),
             ("postgres.passfile", postgres.passfile),
             ("postgres.sslmode", postgres.sslmode),
+            ("postgres.sslrootcert", postgres.sslrootcert),
+            ("postgres.sslcert", postgres.sslcert),
+            ("postgres.sslkey", postgres.sslkey),
             ("kafka.bootstrap", kafka.bootstrap),
             ("kafka.properties", kafka.properties),
             ("kafka.offsets_topic", kafka.offsets_topic),
@@ -85,9 +97,15 @@ impl File {
             ("connect.password", connect.password),
             ("connect.connector", connect.connector),
             ("connect.connector_file", connect.connector_file),
+            ("connect.ca", connect.ca),
+            ("connect.certificate", connect.certificate),
+            ("connect.key", connect.key),
             ("registry.address", self.registry.address),
             ("registry.user", self.registry.user),
             ("registry.password", self.registry.password),
+            ("registry.ca", self.registry.ca),
+            ("registry.certificate", self.registry.certificate),
+            ("registry.key", self.registry.key),
         ];
         let there = all
             .into_iter()

@@ -51,7 +51,7 @@ impl Key {
 }
 
 /// Every key.
-pub const ALL: [Key; 22] = [
+pub const ALL: [Key; 31] = [
     Key::new("postgres.address").or("CUTOVER_POSTGRES"),
     Key::new("postgres.service"),
     Key::path("postgres.service_file"),
@@ -63,6 +63,9 @@ pub const ALL: [Key; 22] = [
     Key::path("postgres.password_file"),
     Key::path("postgres.passfile"),
     Key::new("postgres.sslmode"),
+    Key::path("postgres.sslrootcert"),
+    Key::path("postgres.sslcert"),
+    Key::path("postgres.sslkey"),
     Key::new("kafka.bootstrap").or("CUTOVER_KAFKA"),
     Key::path("kafka.properties"),
     Key::new("kafka.offsets_topic"),
@@ -71,9 +74,15 @@ pub const ALL: [Key; 22] = [
     Key::secret("connect.password"),
     Key::new("connect.connector").or("CUTOVER_CONNECTOR"),
     Key::path("connect.connector_file"),
+    Key::path("connect.ca"),
+    Key::path("connect.certificate"),
+    Key::path("connect.key"),
     Key::new("registry.address").or("CUTOVER_REGISTRY"),
     Key::new("registry.user"),
     Key::secret("registry.password"),
+    Key::path("registry.ca"),
+    Key::path("registry.certificate"),
+    Key::path("registry.key"),
 ];
 
 /// A key by its name; a name that is none is a defect, and answered with the first.

@@ -143,7 +143,10 @@ fn of_file(path: &Path, variable: Lookup<'_>) -> Result<Layer, Failure> {
         {
             return Err(wrong("CONFIG-SECRET-001", reason));
         }
-        let value = if keys::key(name).path {
+        // libpq's word for the authorities of the system is no file.
+        let file =
+            keys::key(name).path && (name, value.as_str()) != ("postgres.sslrootcert", "system");
+        let value = if file {
             base.join(&value).display().to_string()
         } else {
             value
@@ -215,6 +218,7 @@ fn of_connector(path: &Path, notes: &mut Vec<String>) -> Result<Layer, Failure> 
         ("database.user", "postgres.user"),
         ("database.password", "postgres.password"),
         ("database.dbname", "postgres.database"),
+        ("database.sslmode", "postgres.sslmode"),
     ];
     for (option, key) in options {
         match read.option(option) {

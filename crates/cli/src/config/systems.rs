@@ -1,6 +1,6 @@
 //! The systems that layers describe, and the report of who said what.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use cutover_clients::connect::Connect;
 use cutover_clients::kafka::{KafkaAddress, properties};
@@ -8,6 +8,7 @@ use cutover_clients::pg::PgAddress;
 use cutover_clients::pg::libpq::{self, Keywords};
 use cutover_clients::registry::RegistryAddress;
 use cutover_clients::secret::{MASK, Secret, scrubbed};
+use cutover_clients::tls::TlsFiles;
 use cutover_model::configuration::{
     CONFIGURATION_FORMAT, ConfigurationReport, LeftOut, Origin, OriginKind, ShownSetting,
 };
@@ -47,6 +48,13 @@ impl Systems {
         })
     }
 
+    /// The Kafka cluster, or what is missing.
+    pub fn need_kafka(&self) -> Result<&KafkaAddress, Failure> {
+        self.kafka
+            .as_ref()
+            .ok_or_else(|| missing("Kafka", "--kafka host:port", "kafka.bootstrap"))
+    }
+
     /// The database, or what is missing.
     pub fn need_postgres(&self) -> Result<&PgAddress, Failure> {
         let flag = "--postgres postgresql://user@host:port/database";
@@ -65,7 +73,7 @@ fn missing(what: &str, flag: &str, key: &str) -> Failure {
 }
 
 /// libpq's word for a key.
-const KEYWORDS: [(&str, &str); 7] = [
+const KEYWORDS: [(&str, &str); 10] = [
     ("postgres.service", "service"),
     ("postgres.host", "host"),
     ("postgres.port", "port"),
@@ -73,6 +81,9 @@ const KEYWORDS: [(&str, &str); 7] = [
     ("postgres.database", "dbname"),
     ("postgres.passfile", "passfile"),
     ("postgres.sslmode", "sslmode"),
+    ("postgres.sslrootcert", "sslrootcert"),
+    ("postgres.sslcert", "sslcert"),
+    ("postgres.sslkey", "sslkey"),
 ];
 
 /// Makes the systems.
@@ -82,6 +93,10 @@ pub(super) fn build(layers: &Layers, variable: Lookup<'_>) -> Result<Systems, Fa
     let kafka = kafka(layers, &mut shown)?;
     let connect = layers.text("connect.address").map(|address| {
         let connect = Connect::new(address);
+        let connect = match files(layers, "connect") {
+            Some(files) => connect.with_tls(&files),
+            None => connect,
+        };
         match (layers.text("connect.user"), layers.top("connect.password")) {
             (Some(user), password) => {
                 let password =
@@ -217,7 +232,8 @@ fn postgres(
         .iter()
         .any(|name| variable(name).is_some());
     // A password alone describes no server; it may be for one that is found elsewhere.
-    let describes = |word: &str| !["password", "passfile", "sslmode"].contains(&word);
+    let describes =
+        |word: &str| !["password", "passfile"].contains(&word) && !word.starts_with("ssl");
     if !named && !keywords.keys().any(|word| describes(word)) {
         return Ok(None);
     }
@@ -254,6 +270,10 @@ fn wrong_address(given: &Given, error: &libpq::ConnectionError) -> Failure {
 
 fn show_postgres(found: &libpq::Connection, origins: &[(&str, Given)], shown: &mut Shown) {
     let address = &found.address;
+    let path = |path: &Option<PathBuf>| {
+        let shown = path.as_ref().map(|path| path.display().to_string());
+        shown.unwrap_or_default()
+    };
     for (word, origin) in &found.origins {
         let value = match *word {
             "host" | "hostaddr" => match &address.host {
@@ -263,6 +283,10 @@ fn show_postgres(found: &libpq::Connection, origins: &[(&str, Given)], shown: &m
             "port" => address.port.to_string(),
             "user" => address.user.clone(),
             "dbname" => address.database.clone(),
+            "sslmode" => address.tls.mode.name().to_owned(),
+            "sslrootcert" => path(&address.tls.root),
+            "sslcert" => path(&address.tls.certificate),
+            "sslkey" => path(&address.tls.key),
             _ => String::new(),
         };
         let key = own_key(word);
@@ -296,8 +320,23 @@ fn show_postgres(found: &libpq::Connection, origins: &[(&str, Given)], shown: &m
     shown.notes.extend(found.notes.iter().cloned());
 }
 
+/// Files of an encrypted connection, if any is named.
+fn files(layers: &Layers, section: &str) -> Option<TlsFiles> {
+    let path = |name: &str| layers.text(&format!("{section}.{name}")).map(PathBuf::from);
+    let files = TlsFiles {
+        authorities: path("ca"),
+        certificate: path("certificate"),
+        key: path("key"),
+    };
+    (files != TlsFiles::default()).then_some(files)
+}
+
 fn registry(layers: &Layers) -> Option<RegistryAddress> {
     let address = RegistryAddress::parse(layers.text("registry.address")?);
+    let address = match files(layers, "registry") {
+        Some(files) => address.with_tls(&files),
+        None => address,
+    };
     Some(match layers.text("registry.user") {
         Some(user) => {
             let password = layers.text("registry.password").unwrap_or_default();

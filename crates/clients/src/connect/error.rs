@@ -4,6 +4,7 @@ use cutover_model::{Classified, ExitCode, Permanence};
 use serde_json::{Map, Value};
 
 use crate::secret::{MASK, names_secret};
+use crate::tls::TlsError;
 
 /// An error of a call to Connect.
 #[derive(Debug, thiserror::Error)]
@@ -17,7 +18,15 @@ pub enum ConnectError {
         #[source]
         source: reqwest::Error,
     },
-    /// The address is no `http://` URL.
+    /// A file of the encryption cannot be used.
+    #[error("encrypt the connection to Kafka Connect at {address}: {source}")]
+    Tls {
+        /// Where, without credentials.
+        address: String,
+        /// Which, and why.
+        source: TlsError,
+    },
+    /// The address is no `http://` or `https://` URL.
     #[error("'{address}' is not the address of a Kafka Connect worker (http://host:port)")]
     Address {
         /// As given, without credentials.
@@ -131,7 +140,9 @@ impl Classified for ConnectError {
             | ConnectError::NotConnect { .. }
             | ConnectError::Busy { .. }
             | ConnectError::Server { .. } => ExitCode::Unreachable,
-            ConnectError::Address { .. } | ConnectError::Masked { .. } => ExitCode::Usage,
+            ConnectError::Address { .. }
+            | ConnectError::Tls { .. }
+            | ConnectError::Masked { .. } => ExitCode::Usage,
             ConnectError::Denied { .. } => ExitCode::Denied,
             ConnectError::Refused { .. }
             | ConnectError::NotSupported { .. }
@@ -145,7 +156,12 @@ impl Classified for ConnectError {
             ConnectError::Unreachable { .. } | ConnectError::NotConnect { .. } => {
                 "check the address and that the worker is up (GET /connectors answers 200)"
             }
-            ConnectError::Address { .. } => "give the worker's address as http://host:port",
+            ConnectError::Address { .. } => {
+                "give the worker's address as http://host:port or https://host:port"
+            }
+            ConnectError::Tls { .. } => {
+                "correct connect.ca, connect.certificate and connect.key: files as PEM"
+            }
             ConnectError::Busy { .. } => "wait for the rebalance to end and try again",
             ConnectError::Server { .. } => {
                 "look into the worker's log; it may not reach its broker"
@@ -170,6 +186,7 @@ impl Classified for ConnectError {
         match self {
             ConnectError::Unreachable { .. } => "CONNECT-UNREACHABLE-001",
             ConnectError::Address { .. } => "CONNECT-ADDRESS-001",
+            ConnectError::Tls { .. } => "CONNECT-TLS-001",
             ConnectError::NotConnect { .. } => "CONNECT-ADDRESS-002",
             ConnectError::Busy { .. } => "CONNECT-BUSY-001",
             ConnectError::Server { .. } => "CONNECT-SERVER-001",

@@ -18,7 +18,9 @@ pub use error::ConnectError;
 pub use offsets::{StoredOffset, offset_at};
 pub use status::{Status, TaskStatus};
 
+use crate::http;
 use crate::secret::Secret;
+use crate::tls::{TlsError, TlsFiles};
 use crate::wait;
 
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
@@ -33,7 +35,7 @@ const ATTEMPTS_TRANSPORT: u32 = 4;
 pub struct Connect {
     base: String,
     login: Option<(String, Secret)>,
-    http: reqwest::Client,
+    http: Result<reqwest::Client, TlsError>,
 }
 
 impl std::fmt::Debug for Connect {
@@ -68,18 +70,19 @@ struct Attempt<'a> {
 impl Connect {
     /// A client for the worker at `base_url`, e.g. `http://127.0.0.1:8083`. Nothing is sent yet.
     pub fn new(base_url: &str) -> Connect {
-        // A proxy from the environment would hijack loopback addresses.
-        let http = reqwest::Client::builder()
-            .no_proxy()
-            .timeout(REQUEST_TIMEOUT)
-            .connect_timeout(Duration::from_secs(5))
-            .build()
-            .unwrap_or_default();
         Connect {
             base: base_url.trim_end_matches('/').to_owned(),
             login: None,
-            http,
+            http: http::client(base_url, &TlsFiles::default(), REQUEST_TIMEOUT),
         }
+    }
+
+    /// With these authorities and this certificate of ours, for an address with `https://`. A file that cannot be used
+    /// is told at the first call.
+    #[must_use]
+    pub fn with_tls(mut self, files: &TlsFiles) -> Connect {
+        self.http = http::client(&self.base, files, REQUEST_TIMEOUT);
+        self
     }
 
     /// Logs in with user and password at every call.
@@ -92,6 +95,12 @@ impl Connect {
     /// The address without credentials.
     pub fn shown(&self) -> String {
         shown(&self.base)
+    }
+
+    /// Version of Kafka that the worker is of.
+    pub async fn version(&self) -> Result<String, ConnectError> {
+        let answer = self.call(Method::GET, &[], None).await?;
+        Ok(text(&answer.body, "version"))
     }
 
     /// The connector classes that the worker can run.
@@ -247,9 +256,11 @@ impl Connect {
             address: shown(&self.base),
             source: source.without_url(),
         };
-        let mut request = self
-            .http
-            .request(attempt.method.clone(), attempt.url.clone());
+        let http = self.http.as_ref().map_err(|source| ConnectError::Tls {
+            address: shown(&self.base),
+            source: source.clone(),
+        })?;
+        let mut request = http.request(attempt.method.clone(), attempt.url.clone());
         if let Some((user, password)) = &self.login {
             request = request.basic_auth(user, Some(password.reveal()));
         }
@@ -267,7 +278,7 @@ impl Connect {
             address: shown(&self.base),
         };
         let mut url = Url::parse(&self.base).map_err(|_| bad())?;
-        if url.scheme() != "http" {
+        if !["http", "https"].contains(&url.scheme()) {
             return Err(bad());
         }
         url.path_segments_mut()
@@ -346,7 +357,10 @@ pub fn masked_key(config: &Map<String, Value>) -> Option<&str> {
 /// The address without user and password.
 fn shown(base: &str) -> String {
     match base.rsplit_once('@') {
-        Some((_, host)) => format!("http://{host}"),
+        Some((login, host)) => {
+            let scheme = login.split_once("://").map_or("http", |(scheme, _)| scheme);
+            format!("{scheme}://{host}")
+        }
         None => base.to_owned(),
     }
 }

@@ -22,6 +22,22 @@ pub enum KafkaError {
         #[source]
         source: Box<rdkafka::error::KafkaError>,
     },
+    /// The brokers do not let us in.
+    #[error("Kafka at {bootstrap} refuses the login: {reason}")]
+    Login {
+        /// Bootstrap servers.
+        bootstrap: String,
+        /// What the library says.
+        reason: String,
+    },
+    /// No encrypted connection came to be, or one where none was expected.
+    #[error("Kafka at {bootstrap}: no connection, because of its encryption: {reason}")]
+    Tls {
+        /// Bootstrap servers.
+        bootstrap: String,
+        /// What the library says.
+        reason: String,
+    },
     /// There is no such topic or partition.
     #[error("there is no partition {partition} of topic '{topic}'")]
     NoPartition {
@@ -189,14 +205,16 @@ impl Classified for KafkaError {
     fn exit_code(&self) -> ExitCode {
         match self {
             KafkaError::Config { .. } => ExitCode::Usage,
-            KafkaError::Unreachable { .. } | KafkaError::Silent { .. } => ExitCode::Unreachable,
+            KafkaError::Unreachable { .. } | KafkaError::Silent { .. } | KafkaError::Tls { .. } => {
+                ExitCode::Unreachable
+            }
             KafkaError::Read { source, .. } | KafkaError::Write { source, .. }
                 if KafkaError::network(source) =>
             {
                 ExitCode::Unreachable
             }
             KafkaError::NoPartition { .. } | KafkaError::Scattered { .. } => ExitCode::Refused,
-            KafkaError::Denied { .. } => ExitCode::Denied,
+            KafkaError::Denied { .. } | KafkaError::Login { .. } => ExitCode::Denied,
             KafkaError::CutOff { .. }
             | KafkaError::Read { .. }
             | KafkaError::Settings { .. }
@@ -216,6 +234,12 @@ impl Classified for KafkaError {
             }
             KafkaError::CutOff { .. } => {
                 "raise the topic's retention for the length of the run and record again"
+            }
+            KafkaError::Login { .. } => {
+                "check sasl.mechanism and sasl.jaas.config of the client.properties against the brokers"
+            }
+            KafkaError::Tls { .. } => {
+                "check security.protocol, and that ssl.truststore.location holds the authority of the brokers as PEM"
             }
             KafkaError::Denied { .. } => "grant READ and DESCRIBE on the topic",
             KafkaError::Settings { .. } => "grant DESCRIBE_CONFIGS on the topic",
@@ -246,6 +270,8 @@ impl Classified for KafkaError {
             KafkaError::NoPartition { .. } => "KAFKA-TOPIC-001",
             KafkaError::CutOff { .. } => "KAFKA-CUTOFF-001",
             KafkaError::Silent { .. } => "KAFKA-SILENT-001",
+            KafkaError::Login { .. } => "KAFKA-LOGIN-001",
+            KafkaError::Tls { .. } => "KAFKA-TLS-001",
             KafkaError::Denied { .. } => "KAFKA-DENIED-001",
             KafkaError::Read { .. } => "KAFKA-READ-001",
             KafkaError::Settings { .. } => "KAFKA-SETTINGS-001",

@@ -14,12 +14,14 @@ mod reader;
 mod record;
 mod repair;
 mod settings;
+mod talk;
 
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::config::ClientConfig;
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::Consumer as _;
+use rdkafka::metadata::Metadata;
 
 pub use address::KafkaAddress;
 pub use error::KafkaError;
@@ -27,9 +29,13 @@ pub use offsets::{OffsetKey, OffsetRecord, OffsetsTopic};
 pub use reader::ReadEnd;
 pub use record::Record;
 pub use repair::{RepairRecord, RepairWriter};
+use talk::{Consumer, Talk};
 
 /// How long one question to the broker may take.
 pub(crate) const ASK_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long one try of it may take: what the library says meanwhile is looked at in between.
+const ASK_ONCE: Duration = Duration::from_secs(1);
 
 /// What the library can hold at most. Several records come in answers of 50 MB.
 const LARGEST_ANSWER: &str = "2147483647";
@@ -37,9 +43,9 @@ const LARGEST_ANSWER: &str = "2147483647";
 /// One Kafka cluster. Calls block: use it on a thread of its own, or in `spawn_blocking`.
 pub struct Kafka {
     address: KafkaAddress,
-    asking: BaseConsumer,
+    asking: Consumer,
     /// What read before and has nothing assigned. Connecting anew for each partition takes longer than a small one.
-    idle: Mutex<Option<BaseConsumer>>,
+    idle: Mutex<Option<Consumer>>,
 }
 
 impl std::fmt::Debug for Kafka {
@@ -74,12 +80,7 @@ impl Kafka {
 
     /// Every topic of the cluster, by name; internal ones too.
     pub fn topics(&self) -> Result<Vec<TopicInfo>, KafkaError> {
-        let unreachable = |source| KafkaError::Unreachable {
-            bootstrap: self.address.bootstrap().to_owned(),
-            source: Box::new(source),
-        };
-        let metadata = self.asking.fetch_metadata(None, ASK_TIMEOUT);
-        let metadata = metadata.map_err(unreachable)?;
+        let metadata = self.metadata()?;
         let mut topics: Vec<TopicInfo> = metadata
             .topics()
             .iter()
@@ -96,6 +97,26 @@ impl Kafka {
             .collect();
         topics.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         Ok(topics)
+    }
+
+    /// Asks until there is an answer, or a reason why there is none.
+    fn metadata(&self) -> Result<Metadata, KafkaError> {
+        let begun = Instant::now();
+        loop {
+            let source = match self.asking.fetch_metadata(None, ASK_ONCE) {
+                Ok(metadata) => return Ok(metadata),
+                Err(source) => source,
+            };
+            if let Some(heard) = talk::heard(&self.asking) {
+                return Err(heard.error(self.address.bootstrap()));
+            }
+            if begun.elapsed() >= ASK_TIMEOUT {
+                return Err(KafkaError::Unreachable {
+                    bootstrap: self.address.bootstrap().to_owned(),
+                    source: Box::new(source),
+                });
+            }
+        }
     }
 
     /// First offset that the log still has, and the offset after the last one that a read-committed reader may
@@ -160,7 +181,7 @@ fn client(address: &KafkaAddress) -> ClientConfig {
     config
 }
 
-fn consumer(address: &KafkaAddress) -> Result<BaseConsumer, KafkaError> {
+fn consumer(address: &KafkaAddress) -> Result<Consumer, KafkaError> {
     client(address)
         // Needed by the library; with assign() and without commits the broker never sees it.
         .set("group.id", "cutover-never-joined")
@@ -181,7 +202,7 @@ fn consumer(address: &KafkaAddress) -> Result<BaseConsumer, KafkaError> {
         .set("queued.max.messages.kbytes", "32768")
         // One record comes whole, however large; the default refuses an answer of 100 MB, and asks for it for ever.
         .set("receive.message.max.bytes", LARGEST_ANSWER)
-        .create()
+        .create_with_context(Talk::default())
         .map_err(|source| KafkaError::Config {
             source: Box::new(source),
         })

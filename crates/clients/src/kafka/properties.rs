@@ -40,7 +40,7 @@ pub enum PropertiesError {
 }
 
 /// Options with the same name and meaning in both libraries.
-const SAME: [&str; 13] = [
+const SAME: [&str; 12] = [
     "security.protocol",
     "sasl.mechanism",
     "client.id",
@@ -53,7 +53,6 @@ const SAME: [&str; 13] = [
     "ssl.endpoint.identification.algorithm",
     "ssl.key.password",
     "ssl.keystore.password",
-    "ssl.keystore.location",
 ];
 
 /// The same thing under another name.
@@ -95,7 +94,12 @@ pub fn read(text: &str) -> Result<ClientProperties, PropertiesError> {
         let found = pairs.iter().rev().find(|(key, _)| key == name);
         found.map(|(_, value)| value.trim())
     };
-    let pem = |kind: &str| of(kind).is_some_and(|kind| kind.eq_ignore_ascii_case("PEM"));
+    let store = |of_what: &str| {
+        Store::of(
+            of(&format!("ssl.{of_what}.type")),
+            of(&format!("ssl.{of_what}.location")),
+        )
+    };
     for (key, value) in &pairs {
         let value = value.trim();
         if value.contains("${") {
@@ -107,8 +111,8 @@ pub fn read(text: &str) -> Result<ClientProperties, PropertiesError> {
         let one = Pair {
             key,
             value,
-            pem_trust: pem("ssl.truststore.type"),
-            pem_key: pem("ssl.keystore.type"),
+            trust: store("truststore"),
+            own: store("keystore"),
         };
         if let Err(reason) = one.take(&mut taken) {
             refused.push(format!("{key}: {reason}"));
@@ -125,9 +129,45 @@ pub fn read(text: &str) -> Result<ClientProperties, PropertiesError> {
 struct Pair<'a> {
     key: &'a str,
     value: &'a str,
-    pem_trust: bool,
-    pem_key: bool,
+    trust: Store,
+    own: Store,
 }
+
+/// The form of a store of certificates or keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Store {
+    Pem,
+    Pkcs12,
+    Jks,
+}
+
+impl Store {
+    /// By what is said, else by the first bytes of the file; Java itself takes JKS for what is not said.
+    fn of(said: Option<&str>, path: Option<&str>) -> Store {
+        match said.map(str::to_uppercase).as_deref() {
+            Some("PEM") => return Store::Pem,
+            Some("PKCS12") => return Store::Pkcs12,
+            _ => {}
+        }
+        let mut first = [0_u8; 1];
+        let file = path.and_then(|path| std::fs::File::open(path).ok());
+        let read =
+            file.is_some_and(|mut file| std::io::Read::read_exact(&mut file, &mut first).is_ok());
+        match first {
+            // A sequence of ASN.1: newer Java tools write that whatever the store is called.
+            [0x30] if read => Store::Pkcs12,
+            _ => Store::Jks,
+        }
+    }
+}
+
+const TRUST_PKCS12: &str = "authorities are read as PEM only: openssl pkcs12 -in STORE -nokeys -out ca.pem, then \
+    ssl.truststore.type=PEM and ssl.truststore.location=ca.pem";
+const TRUST_JKS: &str = "authorities are read as PEM only: keytool -importkeystore -srckeystore STORE -destkeystore \
+    store.p12 -deststoretype PKCS12, openssl pkcs12 -in store.p12 -nokeys -out ca.pem, then \
+    ssl.truststore.type=PEM and ssl.truststore.location=ca.pem";
+const OWN_JKS: &str = "a JKS key store is not read: keytool -importkeystore -srckeystore STORE -destkeystore store.p12 \
+    -deststoretype PKCS12, then ssl.keystore.type=PKCS12 and ssl.keystore.location=store.p12";
 
 impl Pair<'_> {
     fn take(&self, taken: &mut ClientProperties) -> Result<(), &'static str> {
@@ -143,27 +183,24 @@ impl Pair<'_> {
                 set("sasl.password", &password);
             }
             "ssl.endpoint.identification.algorithm" if value.is_empty() => set(key, "none"),
-            "ssl.truststore.location" if self.pem_trust => set("ssl.ca.location", value),
-            "ssl.truststore.location" => {
-                return Err(
-                    "certificates of authorities are read as PEM only: export them (keytool -exportcert -rfc) \
-                            and set ssl.truststore.type=PEM",
-                );
-            }
-            "ssl.keystore.location" if self.pem_key => {
-                set("ssl.certificate.location", value);
-                set("ssl.key.location", value);
-            }
+            "ssl.truststore.location" => match self.trust {
+                Store::Pem => set("ssl.ca.location", value),
+                Store::Pkcs12 => return Err(TRUST_PKCS12),
+                Store::Jks => return Err(TRUST_JKS),
+            },
+            "ssl.keystore.location" => match self.own {
+                Store::Pem => {
+                    set("ssl.certificate.location", value);
+                    set("ssl.key.location", value);
+                }
+                Store::Pkcs12 => set(key, value),
+                Store::Jks => return Err(OWN_JKS),
+            },
             "ssl.keystore.key" => set("ssl.key.pem", value),
             "ssl.truststore.type" | "ssl.keystore.type" | "ssl.truststore.password" => {
-                match value.to_uppercase().as_str() {
-                    "JKS" if key == "ssl.keystore.type" => {
-                        return Err("a JKS key store is not read: convert it to PKCS12 or PEM");
-                    }
-                    _ => taken
-                        .left_out
-                        .push((key.to_owned(), "said by the form of the file")),
-                }
+                taken
+                    .left_out
+                    .push((key.to_owned(), "said by the form of the file"));
             }
             "ssl.enabled.protocols" | "ssl.protocol" | "ssl.provider" => {
                 taken

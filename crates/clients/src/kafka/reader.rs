@@ -10,12 +10,13 @@
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::Consumer as _;
 use rdkafka::error::KafkaError as Cause;
 use rdkafka::message::Message;
 use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{Offset, TopicPartitionList};
 
+use super::talk::Consumer;
 use super::{ASK_TIMEOUT, KafkaError, ReadRange, Record};
 
 const POLL: Duration = Duration::from_millis(100);
@@ -33,7 +34,7 @@ pub struct ReadEnd {
 }
 
 struct Reader<'a> {
-    consumer: &'a BaseConsumer,
+    consumer: &'a Consumer,
     range: &'a ReadRange<'a>,
     next: i64,
     /// The readable end was at least here before the next end event.
@@ -48,7 +49,7 @@ struct Reader<'a> {
 /// First and next offset of a partition. A topic that was made a moment ago has no leader yet, and the broker says so:
 /// it is asked again.
 pub(super) fn watermarks(
-    consumer: &BaseConsumer,
+    consumer: &Consumer,
     topic: &str,
     partition: i32,
 ) -> Result<(i64, i64), KafkaError> {
@@ -71,7 +72,7 @@ pub(super) fn watermarks(
 }
 
 /// The library calls a partition unknown that its user may not know of; the topic's own answer tells the two apart.
-fn why_not(consumer: &BaseConsumer, (topic, partition): (&str, i32), source: Cause) -> KafkaError {
+fn why_not(consumer: &Consumer, (topic, partition): (&str, i32), source: Cause) -> KafkaError {
     let error = KafkaError::of_partition(topic, partition, source);
     if !matches!(error, KafkaError::NoPartition { .. }) {
         return error;
@@ -91,7 +92,7 @@ fn why_not(consumer: &BaseConsumer, (topic, partition): (&str, i32), source: Cau
 
 /// Reads with a consumer that has nothing assigned, and leaves it so.
 pub(super) fn read(
-    consumer: &BaseConsumer,
+    consumer: &Consumer,
     range: &ReadRange<'_>,
     consume: &mut dyn FnMut(&Record<'_>) -> ControlFlow<()>,
 ) -> Result<ReadEnd, KafkaError> {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use tokio_postgres::config::Host;
 
+use super::{PgTls, SslMode};
 use crate::secret::Secret;
 
 /// Host part of an address.
@@ -29,6 +30,8 @@ pub struct PgAddress {
     pub password: Secret,
     /// Database.
     pub database: String,
+    /// How the connection is encrypted; in the clear unless something else is said.
+    pub tls: PgTls,
 }
 
 /// The text is no address that can be used.
@@ -69,6 +72,14 @@ impl PgAddress {
             user: part(config.get_user(), "user")?,
             password: Secret::default(),
             database: part(config.get_dbname(), "database")?,
+            tls: PgTls {
+                mode: match config.get_ssl_mode() {
+                    tokio_postgres::config::SslMode::Disable => SslMode::Disable,
+                    tokio_postgres::config::SslMode::Require => SslMode::Require,
+                    _ => SslMode::Prefer,
+                },
+                ..PgTls::default()
+            },
         })
     }
 
@@ -131,6 +142,7 @@ mod tests {
             user: "u".into(),
             password: Secret::new("hunter2"),
             database: "d".into(),
+            tls: PgTls::default(),
         };
         assert_eq!(address.to_string(), "u@/run/pg:5433/d");
         assert!(!format!("{address:?} {address:#?}").contains("hunter2"));

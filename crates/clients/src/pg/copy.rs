@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use bytes::BytesMut;
+use cutover_model::table::quote_literal;
 use postgres_protocol::message::backend::Message;
 use postgres_protocol::message::frontend;
 
@@ -56,6 +57,18 @@ impl Snapshot {
         };
         let what = format!("opening a snapshot of {address}");
         snapshot.send("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")?;
+        while !matches!(snapshot.message(&what)?, Message::ReadyForQuery(_)) {}
+        Ok(snapshot)
+    }
+
+    /// The same, of a snapshot that another session holds.
+    ///
+    /// # Errors
+    /// As [`Snapshot::open`], or nobody holds such a snapshot.
+    pub fn open_at(address: &PgAddress, name: &str) -> Result<Snapshot, PgError> {
+        let mut snapshot = Snapshot::open(address, &[])?;
+        let what = "taking over a snapshot".to_owned();
+        snapshot.send(&format!("SET TRANSACTION SNAPSHOT {}", quote_literal(name)))?;
         while !matches!(snapshot.message(&what)?, Message::ReadyForQuery(_)) {}
         Ok(snapshot)
     }

@@ -3,6 +3,7 @@
 use cutover_model::{Classified, ExitCode, Permanence};
 
 use super::pgoutput::DecodeError;
+use crate::tls::TlsError;
 use crate::wait::WaitError;
 
 /// An error of the PostgreSQL client. Addresses in it carry no password.
@@ -60,6 +61,14 @@ pub enum PgError {
         address: String,
         /// Why.
         reason: String,
+    },
+    /// A file of the encryption cannot be used.
+    #[error("encrypt the connection to PostgreSQL at {address}: {source}")]
+    Tls {
+        /// `user@host:port/database`.
+        address: String,
+        /// Which, and why.
+        source: TlsError,
     },
     /// Something that must exist does not.
     #[error("{0} does not exist")]
@@ -131,6 +140,7 @@ impl Classified for PgError {
             }
             (_, Some(state)) if is_unmet(state) => ExitCode::Refused,
             (PgError::Login { .. }, _) => ExitCode::Denied,
+            (PgError::Tls { .. }, _) => ExitCode::Usage,
             (PgError::Missing(_), _) => ExitCode::Refused,
             (PgError::TimedOut(_), _) => ExitCode::Unknown,
             (PgError::Connect { .. }, None) => ExitCode::Unreachable,
@@ -164,6 +174,7 @@ impl Classified for PgError {
             PgError::Io { .. } => "PG-IO-001",
             PgError::Protocol { .. } => "PG-PROTOCOL-001",
             PgError::Login { .. } => "PG-LOGIN-001",
+            PgError::Tls { .. } => "PG-TLS-001",
             PgError::Missing(_) => "PG-MISSING-001",
             PgError::TimedOut(_) => "PG-WAIT-001",
             PgError::Decode(_) => "PG-DECODE-001",

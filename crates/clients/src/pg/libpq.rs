@@ -2,23 +2,34 @@
 //! variables, and with a password from a password file.
 //!
 //! Stands in front of [`PgAddress`]: people have these files and variables already. Whoever asks learns where each part
-//! came from. The rules it protects: what asks for more safety than this build has (`sslmode=require` and above) is
+//! came from. The rules it protects: what asks for more safety than there is (an encrypted key, a revocation list) is
 //! refused, never ignored; no message quotes a value, which may be a password.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::passfile;
-use super::{PgAddress, PgHost};
+use super::{PgAddress, PgHost, PgTls, SslMode};
 use crate::secret::Secret;
 
 /// Parts of a connection that are used here, by libpq's keywords.
-pub const USED: [&str; 9] = [
-    "host", "hostaddr", "port", "user", "password", "dbname", "service", "passfile", "sslmode",
+pub const USED: [&str; 12] = [
+    "host",
+    "hostaddr",
+    "port",
+    "user",
+    "password",
+    "dbname",
+    "service",
+    "passfile",
+    "sslmode",
+    "sslrootcert",
+    "sslcert",
+    "sslkey",
 ];
 
 /// Keywords that change nothing about where a connection leads or how safe it is.
-const PASSED_OVER: [&str; 14] = [
+const PASSED_OVER: [&str; 15] = [
     "application_name",
     "fallback_application_name",
     "connect_timeout",
@@ -31,12 +42,13 @@ const PASSED_OVER: [&str; 14] = [
     "gssencmode",
     "krbsrvname",
     "sslcompression",
+    "sslsni",
     "options",
     "target_session_attrs",
 ];
 
 /// Variables that fill in what is missing.
-const VARIABLES: [(&str, &str); 8] = [
+const VARIABLES: [(&str, &str); 11] = [
     ("service", "PGSERVICE"),
     ("host", "PGHOST"),
     ("hostaddr", "PGHOSTADDR"),
@@ -44,6 +56,9 @@ const VARIABLES: [(&str, &str); 8] = [
     ("user", "PGUSER"),
     ("dbname", "PGDATABASE"),
     ("sslmode", "PGSSLMODE"),
+    ("sslrootcert", "PGSSLROOTCERT"),
+    ("sslcert", "PGSSLCERT"),
+    ("sslkey", "PGSSLKEY"),
     ("passfile", "PGPASSFILE"),
 ];
 
@@ -234,7 +249,6 @@ pub fn resolve(given: &Keywords, lookup: Lookup<'_>) -> Result<Connection, Conne
         }
     }
     work.fill("port", "5432".to_owned(), Origin::Default);
-    work.check_encryption()?;
     let mut address = work.address()?;
     work.password(&mut address);
     let origins = USED.iter().filter_map(|key| {
@@ -304,14 +318,30 @@ impl Work<'_> {
         Ok(())
     }
 
-    fn check_encryption(&self) -> Result<(), ConnectionError> {
-        match self.get("sslmode") {
-            None | Some("disable" | "allow" | "prefer") => Ok(()),
-            Some(mode @ ("require" | "verify-ca" | "verify-full")) => Err(refused(format!(
-                "asks for sslmode={mode}, and this build speaks to PostgreSQL without TLS"
-            ))),
-            Some(_) => Err(refused("has an sslmode that libpq does not know")),
-        }
+    /// `sslmode` and its files; what nobody says is where libpq looks for it.
+    fn encryption(&self) -> Result<PgTls, ConnectionError> {
+        let mode = match self.get("sslmode") {
+            None => SslMode::Prefer,
+            Some(name) => SslMode::parse(name)
+                .ok_or_else(|| refused("has an sslmode that libpq does not know"))?,
+        };
+        let home = (self.lookup)("HOME").map(|home| Path::new(&home).join(".postgresql"));
+        let file = |key: &str, usual: &str| {
+            let usual = || Some(home.as_ref()?.join(usual)).filter(|path| path.exists());
+            self.get(key).map(PathBuf::from).or_else(usual)
+        };
+        let wanted = !matches!(mode, SslMode::Disable | SslMode::Allow | SslMode::Prefer);
+        let certificate = file("sslcert", "postgresql.crt");
+        Ok(PgTls {
+            mode,
+            root: file("sslrootcert", "root.crt").filter(|_| wanted),
+            key: file("sslkey", "postgresql.key").filter(|_| certificate.is_some()),
+            certificate,
+            server_name: self
+                .get("hostaddr")
+                .and(self.get("host"))
+                .map(str::to_owned),
+        })
     }
 
     fn address(&self) -> Result<PgAddress, ConnectionError> {
@@ -340,6 +370,7 @@ impl Work<'_> {
             user: part("user", "user")?,
             password: Secret::default(),
             database: part("dbname", "database")?,
+            tls: self.encryption()?,
         })
     }
 

@@ -17,6 +17,7 @@ pub mod inventory;
 pub mod libpq;
 mod login;
 pub mod marker;
+pub mod moment;
 pub mod passfile;
 pub mod pending;
 pub mod pgoutput;
@@ -29,15 +30,18 @@ pub mod settings;
 pub mod slot_details;
 pub mod slots;
 pub mod subscription;
+mod tls;
 mod wire;
 
 use std::time::Duration;
 
 pub use tokio_postgres::Client;
 use tokio_postgres::{Config, NoTls};
+use tokio_postgres_rustls::MakeRustlsConnect;
 
 pub use address::{PgAddress, PgHost};
 pub use error::PgError;
+pub use tls::{PgTls, SslMode};
 
 /// Settings that the text form of values depends on; the same for SQL and replication sessions.
 pub const SESSION_SETTINGS: [(&str, &str); 6] = [
@@ -91,9 +95,13 @@ async fn open(
     settings: &[(&str, &str)],
 ) -> Result<Client, PgError> {
     let mut config = Config::new();
-    match &address.host {
-        PgHost::Tcp(host) => config.host(host),
-        PgHost::Unix(folder) => config.host_path(folder),
+    match (&address.host, &address.tls.server_name) {
+        (PgHost::Tcp(host), Some(name)) => match host.parse() {
+            Ok(place) => config.host(name).hostaddr(place),
+            Err(_) => config.host(host),
+        },
+        (PgHost::Tcp(host), None) => config.host(host),
+        (PgHost::Unix(folder), _) => config.host_path(folder),
     };
     let options: Vec<String> = SESSION_SETTINGS
         .iter()
@@ -110,16 +118,26 @@ async fn open(
     if !address.password.is_empty() {
         config.password(address.password.reveal());
     }
-    let (client, connection) = config
-        .connect(NoTls)
-        .await
-        .map_err(|source| PgError::Connect {
-            address: address.to_string(),
-            source,
-        })?;
+    let failed = |source| PgError::Connect {
+        address: address.to_string(),
+        source,
+    };
     // The driver ends with the client or with the connection; whoever uses the client sees why.
-    tokio::spawn(connection);
-    Ok(client)
+    match address.tls.config(address)? {
+        None => {
+            config.ssl_mode(tokio_postgres::config::SslMode::Disable);
+            let (client, connection) = config.connect(NoTls).await.map_err(failed)?;
+            tokio::spawn(connection);
+            Ok(client)
+        }
+        Some(encrypted) => {
+            config.ssl_mode(address.tls.driver_mode());
+            let encrypted = MakeRustlsConnect::new(encrypted);
+            let (client, connection) = config.connect(encrypted).await.map_err(failed)?;
+            tokio::spawn(connection);
+            Ok(client)
+        }
+    }
 }
 
 /// Reads an LSN that the server sent as text.

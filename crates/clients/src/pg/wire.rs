@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes, BytesMut};
 
+use super::tls::{Asked, TlsSocket, ask};
 use super::{PgAddress, PgError, PgHost};
 
 /// The server cannot allocate, hence not send, more than 1 GiB in one message.
@@ -19,6 +20,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 enum Socket {
     Tcp(TcpStream),
+    Tls(TlsSocket),
     Unix(UnixStream),
 }
 
@@ -26,6 +28,7 @@ impl Socket {
     fn set_read_timeout(&self, timeout: Duration) -> io::Result<()> {
         match self {
             Socket::Tcp(socket) => socket.set_read_timeout(Some(timeout)),
+            Socket::Tls(socket) => socket.sock.set_read_timeout(Some(timeout)),
             Socket::Unix(socket) => socket.set_read_timeout(Some(timeout)),
         }
     }
@@ -33,6 +36,7 @@ impl Socket {
     fn set_write_timeout(&self, timeout: Duration) -> io::Result<()> {
         match self {
             Socket::Tcp(socket) => socket.set_write_timeout(Some(timeout)),
+            Socket::Tls(socket) => socket.sock.set_write_timeout(Some(timeout)),
             Socket::Unix(socket) => socket.set_write_timeout(Some(timeout)),
         }
     }
@@ -40,6 +44,7 @@ impl Socket {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         match self {
             Socket::Tcp(socket) => socket.read(into),
+            Socket::Tls(socket) => socket.read(into),
             Socket::Unix(socket) => socket.read(into),
         }
     }
@@ -47,6 +52,7 @@ impl Socket {
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
         match self {
             Socket::Tcp(socket) => socket.write_all(bytes),
+            Socket::Tls(socket) => socket.write_all(bytes).and_then(|()| socket.flush()),
             Socket::Unix(socket) => socket.write_all(bytes),
         }
     }
@@ -82,7 +88,25 @@ impl Wire {
             source,
         };
         let socket = match &address.host {
-            PgHost::Tcp(host) => Socket::Tcp(tcp(host, address.port).map_err(broken)?),
+            PgHost::Tcp(host) => {
+                let encrypted = address.tls.config(address)?;
+                let socket = tcp(host, address.port).map_err(broken)?;
+                socket
+                    .set_write_timeout(Some(WRITE_TIMEOUT))
+                    .map_err(broken)?;
+                socket
+                    .set_read_timeout(Some(CONNECT_TIMEOUT))
+                    .map_err(broken)?;
+                match encrypted {
+                    None => Socket::Tcp(socket),
+                    Some(config) => {
+                        match ask(socket, config, (&address.tls, host)).map_err(broken)? {
+                            Asked::Clear(socket) => Socket::Tcp(socket),
+                            Asked::Encrypted(socket) => Socket::Tls(socket),
+                        }
+                    }
+                }
+            }
             PgHost::Unix(_) => {
                 let path = address.socket().unwrap_or_default();
                 Socket::Unix(UnixStream::connect(path).map_err(broken)?)

@@ -2,6 +2,8 @@
 
 use cutover_model::{Classified, ExitCode, Permanence};
 
+use crate::tls::TlsError;
+
 /// An error of a call to a schema registry. Its texts hold no credentials.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RegistryError {
@@ -39,7 +41,15 @@ pub enum RegistryError {
         /// Status.
         code: u16,
     },
-    /// The address is no `http://` URL.
+    /// A file of the encryption cannot be used.
+    #[error("encrypt the connection to the schema registry at {address}: {source}")]
+    Tls {
+        /// Where.
+        address: String,
+        /// Which, and why.
+        source: TlsError,
+    },
+    /// The address is no `http://` or `https://` URL.
     #[error(
         "'{address}' is not an address of a schema registry that can be asked (http://host:port/path)"
     )]
@@ -74,7 +84,7 @@ impl Classified for RegistryError {
     fn exit_code(&self) -> ExitCode {
         match self {
             RegistryError::Denied { .. } => ExitCode::Denied,
-            RegistryError::Address { .. } => ExitCode::Usage,
+            RegistryError::Address { .. } | RegistryError::Tls { .. } => ExitCode::Usage,
             _ => ExitCode::Unreachable,
         }
     }
@@ -92,7 +102,10 @@ impl Classified for RegistryError {
                 "check the address: below it, /schemas/ids/1 must answer as Confluent's registry does"
             }
             RegistryError::Address { .. } => {
-                "give the registry's address as http://host:port/path; TLS is not built in"
+                "give the registry's address as http://host:port/path or https://host:port/path"
+            }
+            RegistryError::Tls { .. } => {
+                "correct registry.ca, registry.certificate and registry.key: files as PEM"
             }
         };
         Some(advice.to_owned())
@@ -105,6 +118,7 @@ impl Classified for RegistryError {
             RegistryError::Denied { .. } => "REGISTRY-DENIED-001",
             RegistryError::NotRegistry { .. } => "REGISTRY-ADDRESS-002",
             RegistryError::Address { .. } => "REGISTRY-ADDRESS-001",
+            RegistryError::Tls { .. } => "REGISTRY-TLS-001",
             RegistryError::TooLong { .. } => "REGISTRY-ANSWER-001",
         }
     }

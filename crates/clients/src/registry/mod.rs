@@ -14,7 +14,9 @@ use serde::de::IgnoredAny;
 
 pub use error::RegistryError;
 
+use crate::http;
 use crate::secret::Secret;
+use crate::tls::{TlsError, TlsFiles};
 use crate::wait;
 
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
@@ -31,6 +33,7 @@ pub struct RegistryAddress {
     urls: Vec<String>,
     user: String,
     password: Secret,
+    tls: TlsFiles,
 }
 
 impl RegistryAddress {
@@ -40,6 +43,7 @@ impl RegistryAddress {
             urls: Vec::new(),
             user: String::new(),
             password: Secret::default(),
+            tls: TlsFiles::default(),
         };
         for url in urls.split(',').map(str::trim).filter(|url| !url.is_empty()) {
             let (bare, credentials) = without_credentials(url);
@@ -57,6 +61,13 @@ impl RegistryAddress {
         let (user, password) = user_info.split_once(':').unwrap_or((user_info, ""));
         user.clone_into(&mut self.user);
         self.password = Secret::new(password);
+        self
+    }
+
+    /// With these authorities and this certificate of ours, for addresses with `https://`.
+    #[must_use]
+    pub fn with_tls(mut self, files: &TlsFiles) -> RegistryAddress {
+        self.tls = files.clone();
         self
     }
 
@@ -112,22 +123,22 @@ struct Complaint {
 #[derive(Debug, Clone)]
 pub struct Registry {
     address: RegistryAddress,
-    http: reqwest::Client,
+    http: Result<reqwest::Client, TlsError>,
 }
 
 impl Registry {
     /// A client for the registry at an address. Nothing is sent yet.
     pub fn new(address: &RegistryAddress) -> Registry {
-        // A proxy from the environment would hijack loopback addresses.
-        let http = reqwest::Client::builder()
-            .no_proxy()
-            .timeout(REQUEST_TIMEOUT)
-            .connect_timeout(Duration::from_secs(5))
-            .build()
-            .unwrap_or_default();
+        // Members of one registry are spoken to alike.
+        let encrypted = |url: &&String| {
+            url.get(..8)
+                .is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://"))
+        };
+        let url = address.urls.iter().find(encrypted).or(address.urls.first());
+        let url = url.map_or("", String::as_str);
         Registry {
             address: address.clone(),
-            http,
+            http: http::client(url, &address.tls, REQUEST_TIMEOUT),
         }
     }
 
@@ -170,7 +181,11 @@ impl Registry {
             address: address.to_owned(),
             detail: causes(&error.without_url()),
         };
-        let mut request = self.http.get(url(address, id)?);
+        let http = self.http.as_ref().map_err(|source| RegistryError::Tls {
+            address: address.to_owned(),
+            source: source.clone(),
+        })?;
+        let mut request = http.get(url(address, id)?);
         if !self.address.user.is_empty() {
             let password = self.address.password.reveal();
             request = request.basic_auth(&self.address.user, Some(password));
@@ -235,7 +250,7 @@ fn url(address: &str, id: u32) -> Result<Url, RegistryError> {
         address: address.to_owned(),
     };
     let mut url = Url::parse(address).map_err(|_| bad())?;
-    if url.scheme() != "http" {
+    if !["http", "https"].contains(&url.scheme()) {
         return Err(bad());
     }
     url.path_segments_mut()

@@ -357,6 +357,7 @@ impl Postgres {
             user: login.role().to_owned(),
             password: self.spec.credentials.of(login).clone(),
             database: database.to_owned(),
+            tls: Default::default(),
         }
     }
 

@@ -42,6 +42,7 @@ impl Server {
                 user: "postgres".into(),
                 password: Secret::default(),
                 database: "postgres".into(),
+                tls: Default::default(),
             },
             next_bin: next.unwrap_or_else(|| bin.clone()),
             bin,

@@ -48,6 +48,16 @@ pub const ALL: &[Explanation] = &[
     ),
     entry(
         OF,
+        "PG-TLS-001",
+        [
+            "A file of the encrypted connection to PostgreSQL cannot be used.",
+            "The file in the message: sslrootcert, sslcert or sslkey.",
+            "It is no PEM, it is open to others, or its key is encrypted.",
+            "Give PEM and a key without password, mode 600; `cutover config show` names the files.",
+        ],
+    ),
+    entry(
+        OF,
         "PG-MISSING-001",
         [
             "Something that must be there (slot, publication, table) does not exist.",
@@ -104,6 +114,16 @@ pub const ALL: &[Explanation] = &[
             "The address as it was read.",
             "http:// is missing, or a path was added.",
             "Write http://host:port.",
+        ],
+    ),
+    entry(
+        OF,
+        "CONNECT-TLS-001",
+        [
+            "A file of the encrypted connection to Kafka Connect cannot be used.",
+            "The file in the message: connect.ca, connect.certificate or connect.key.",
+            "It is no PEM, it is open to others, or its key is encrypted.",
+            "Give certificates as PEM and a key without password, mode 600.",
         ],
     ),
     entry(
@@ -228,6 +248,26 @@ pub const ALL: &[Explanation] = &[
     ),
     entry(
         OF,
+        "KAFKA-LOGIN-001",
+        [
+            "The brokers refuse the login.",
+            "What the library says in the message; the broker's log names the principal and the mechanism.",
+            "A wrong user or password, or a mechanism that the listener does not have.",
+            "Put sasl.mechanism and sasl.jaas.config right; Kafka's own tools must get in with the same file.",
+        ],
+    ),
+    entry(
+        OF,
+        "KAFKA-TLS-001",
+        [
+            "No connection to a broker came to be, because of its encryption.",
+            "What the library says in the message; security.protocol on both sides.",
+            "An unknown authority, a certificate of another host or one that has expired, or one side in the clear.",
+            "Give the authority as PEM (ssl.truststore.type=PEM), and the names that the brokers advertise.",
+        ],
+    ),
+    entry(
+        OF,
         "KAFKA-DENIED-001",
         [
             "Access to a topic was denied.",
@@ -324,6 +364,16 @@ pub const ALL: &[Explanation] = &[
             "The address as it was read.",
             "https, or a missing http://.",
             "Write http://host:port with its path.",
+        ],
+    ),
+    entry(
+        OF,
+        "REGISTRY-TLS-001",
+        [
+            "A file of the encrypted connection to the schema registry cannot be used.",
+            "The file in the message: registry.ca, registry.certificate or registry.key.",
+            "It is no PEM, it is open to others, or its key is encrypted.",
+            "Give certificates as PEM and a key without password, mode 600.",
         ],
     ),
     entry(

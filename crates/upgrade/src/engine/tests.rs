@@ -135,6 +135,7 @@ fn address() -> PgAddress {
         user: "u".into(),
         password: Secret::new("p"),
         database: "d".into(),
+        tls: Default::default(),
     }
 }
 

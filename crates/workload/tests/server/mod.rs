@@ -40,6 +40,7 @@ impl Server {
                 user: "postgres".into(),
                 password: Secret::default(),
                 database: "postgres".into(),
+                tls: Default::default(),
             },
             bin,
             folder,

@@ -73,14 +73,41 @@ fn what_is_no_address_is_refused_without_being_quoted() {
 }
 
 #[test]
-fn encryption_that_there_is_not_is_refused_and_never_passed_over() {
-    for mode in ["require", "verify-ca", "verify-full"] {
-        let text = format!("host=h user=u dbname=d sslmode={mode}");
+fn encryption_is_what_libpq_would_make_of_it() {
+    let tls = |text: &str, variables: &[(&str, &str)]| {
+        let found = resolved(&format!("host=h user=u dbname=d {text}"), variables).unwrap();
+        found.address.tls
+    };
+    assert_eq!(tls("", &[]).mode, SslMode::Prefer);
+    let full = tls(
+        "sslmode=verify-full sslrootcert=/ca.pem",
+        &[("PGSSLCERT", "/me.pem"), ("PGSSLKEY", "/me.key")],
+    );
+    assert_eq!(
+        (full.mode, full.root, full.certificate, full.key),
+        (
+            SslMode::VerifyFull,
+            Some("/ca.pem".into()),
+            Some("/me.pem".into()),
+            Some("/me.key".into())
+        )
+    );
+    let named = tls("hostaddr=127.0.0.1 sslmode=verify-ca", &[]);
+    assert_eq!(named.server_name.as_deref(), Some("h"));
+    let folder = folder("tls");
+    std::fs::create_dir_all(folder.join(".postgresql")).unwrap();
+    write(&folder.join(".postgresql/root.crt"), "x", 0o644);
+    let home = folder.display().to_string();
+    let usual = |mode: &str| tls(&format!("sslmode={mode}"), &[("HOME", &home)]).root;
+    assert!(
+        usual("verify-ca").is_some() && usual("require").is_some() && usual("prefer").is_none()
+    );
+    std::fs::remove_dir_all(folder).unwrap();
+    for wrong in ["sslmode=hunter2", "sslcrl=/x", "sslpassword=hunter2"] {
+        let text = format!("host=h user=u dbname=d {wrong}");
         let error = resolved(&text, &[]).unwrap_err().to_string();
-        assert!(error.contains(mode), "{error}");
-        assert!(resolved("host=h user=u dbname=d", &[("PGSSLMODE", mode)]).is_err());
+        assert!(!error.contains("hunter2"), "{error}");
     }
-    assert!(resolved("host=h user=u dbname=d sslmode=prefer", &[]).is_ok());
 }
 
 #[test]
