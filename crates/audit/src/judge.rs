@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use cutover_ledger::read_evidence;
+use cutover_model::evidence::Scope;
 use cutover_model::result::{CheckResult, Counts};
 use cutover_model::{Finding, FindingKind, ProofLevel, RunFolder, Verdict};
 use datafusion::execution::context::SessionContext;
@@ -139,7 +140,8 @@ fn acquittals(
         }
     };
     let ahead = std::thread::available_parallelism().map_or(1, usize::from);
-    let buckets = if limits.acquit {
+    // What acquits is the committed change beside its record and its row.
+    let buckets = if limits.acquit && grounds.evidence.scope == Scope::Run {
         grounds.evidence.buckets
     } else {
         0

@@ -16,9 +16,12 @@ mod engine;
 mod error;
 mod gather;
 mod judge;
+mod naive;
 mod ranking;
+mod scope;
 mod survey;
 mod transactions;
 
 pub use error::AuditError;
 pub use judge::{Judgement, judge, judge_every_row};
+pub use naive::naive;

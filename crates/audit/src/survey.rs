@@ -108,7 +108,7 @@ pub(crate) async fn look_over(engine: &Engine, ledgers: &Ledgers, grounds: &mut 
     grounds.torn_transactions = torn.map_err(|error| error.one_line());
 }
 
-async fn query(
+pub(crate) async fn query(
     engine: &Engine,
     files: &[PathBuf],
     table: &str,

@@ -15,12 +15,13 @@
 
 use std::collections::BTreeMap;
 
-use cutover_model::evidence::Deletes;
+use cutover_model::evidence::{Deletes, Scope};
 use cutover_model::result::CheckResult;
 use cutover_model::run_folder::LedgerKind;
 use cutover_model::{Evidence, FindingKind, ProofLevel, Verdict};
 
 use crate::checks::{Check, WitnessNeed};
+use crate::scope;
 
 /// Whether a ledger can be read: its number of rows, or why it cannot.
 pub type LedgerState = Result<u64, String>;
@@ -134,7 +135,7 @@ impl Grounds<'_> {
                     partition.end
                 ));
             }
-            if partition.start > 0 {
+            if partition.start > 0 && self.evidence.scope != Scope::Window {
                 gaps.push(format!(
                     "partition {name} begins at offset {}: earlier records are gone",
                     partition.start
@@ -243,8 +244,9 @@ impl Grounds<'_> {
     /// looked at sequences there is nothing to say of them.
     pub fn applies(&self, check: &Check) -> bool {
         let attempted = self.evidence.attempted || !check.reads.contains(&LedgerKind::Attempted);
+        let asked = scope::asks(self.evidence.scope, check);
         let sequences = !check.sequences || !self.evidence.sequences.is_empty();
-        attempted && sequences
+        attempted && sequences && asked
     }
 
     /// Why a check cannot run; `None` if it can.
@@ -348,18 +350,21 @@ impl Grounds<'_> {
     fn shortcomings(&self) -> Vec<String> {
         let mut all = Vec::new();
         for kind in LedgerKind::ALL {
-            let wanted = kind != LedgerKind::Attempted || self.evidence.attempted;
+            let wanted = (kind != LedgerKind::Attempted || self.evidence.attempted)
+                && scope::has(self.evidence.scope, kind);
             all.extend(self.ledger_obstacle(kind).filter(|_| wanted));
         }
         all.extend(self.transactions.clone().err());
         all.extend(self.truncates.clone().err());
         all.extend(self.identity_obstacle());
         all.extend(self.undecoded());
-        let ended = self.evidence.connector_ended.as_ref();
-        all.extend(ended.map(|cause| format!("the connector brings nothing more: {cause}")));
-        all.extend(self.fence_gaps());
         all.extend(self.reading_gaps());
-        all.extend(self.witness_gaps());
+        if self.evidence.scope != Scope::States {
+            let ended = self.evidence.connector_ended.as_ref();
+            all.extend(ended.map(|cause| format!("the connector brings nothing more: {cause}")));
+            all.extend(self.fence_gaps());
+            all.extend(self.witness_gaps());
+        }
         all.extend(self.failures.iter().cloned());
         all.extend(self.evidence.problems.iter().cloned());
         all
@@ -425,13 +430,21 @@ impl Grounds<'_> {
             && self.witness_gaps().is_empty()
             && ["i1_", "i2_", "i3_", "i4_", "i5_"].into_iter().all(ran);
         let bounded = self.fence_gaps().is_empty() && self.reading_gaps().is_empty();
+        let folded = ran("i8_") && self.amount("keyless-state") + self.amount("undecidable") == 0;
+        if self.evidence.scope == Scope::States {
+            return match (folded, named) {
+                (true, true) => ProofLevel::P2,
+                (true, false) => ProofLevel::P1,
+                (false, _) => ProofLevel::P0,
+            };
+        }
         if witnessed && bounded && self.uncompared().is_empty() {
             ProofLevel::P4
         } else if witnessed {
             ProofLevel::P3
         } else if named {
             ProofLevel::P2
-        } else if ran("i8_") && self.amount("keyless-state") + self.amount("undecidable") == 0 {
+        } else if folded {
             ProofLevel::P1
         } else {
             ProofLevel::P0
@@ -462,6 +475,7 @@ impl Grounds<'_> {
         }
         reasons.extend(shortcomings);
         let proof_level = self.proof_level(checks);
+        reasons.extend(scope::silent_on(self.evidence.scope).map(str::to_owned));
         for check in checks {
             let unheard = check
                 .reason

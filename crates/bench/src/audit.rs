@@ -206,6 +206,7 @@ fn evidence(buckets: u16) -> Evidence {
         connector_ended: None,
         stream: None,
         problems: Vec::new(),
+        scope: Default::default(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The argument tree. Help texts are here; what the commands do is in `commands/`.
 
+mod existing;
 mod matrix;
 mod operate;
 mod watch;
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use existing::{ExistingArgs, VerifyArgs};
 pub use matrix::MatrixArguments;
 pub use operate::{
     ChangedConnector, ChangedOffset, ConfigAction, ConnectorAction, OffsetsAction, OneConnector,
@@ -78,12 +80,17 @@ pub enum Command {
     /// One table: verdict, lost, duplicated, phantom and snapshot events, refused writes, prediction. Cells share a
     /// running Kafka and Connect; each has servers and a run folder of its own.
     Matrix(MatrixArguments),
-    /// Judge a saved run folder again, without any server.
-    Verify {
-        /// Folder of one scenario of a run (it holds run.toml), or of a whole run.
-        #[arg(value_name = "RUN")]
-        run: PathBuf,
-    },
+    /// Record a stream that runs: what its topics hold and what its tables hold at one moment.
+    ///
+    /// For a cluster that cutover did not start, from addresses alone. Looks only: no slot, no consumer group and no
+    /// topic is made, nothing is written. Leaves a run folder, which `cutover verify RUN` judges.
+    Record(Box<ExistingArgs>),
+    /// Judge a stream that runs, or a saved run folder again.
+    ///
+    /// Without RUN: records as `cutover record` does, and judges whether the records come to the rows and whether they
+    /// repeat themselves. Without a witness the proof level is P2 at most. With RUN: no server is needed. Exit code: 0
+    /// pass, 4 an invariant is violated, 5 not known.
+    Verify(Box<VerifyArgs>),
     /// Make a report of a saved run folder: a page, a document, JSON or JUnit XML.
     ///
     /// Judges nothing: what `cutover rehearse` or `cutover verify` found last is told, with what the folder holds

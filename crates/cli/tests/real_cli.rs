@@ -11,6 +11,8 @@
 mod agree;
 #[path = "real_cli/comparing.rs"]
 mod comparing;
+#[path = "real_cli/existing.rs"]
+mod existing;
 #[path = "real_cli/first_hour.rs"]
 mod first_hour;
 #[path = "real_cli/interruption.rs"]

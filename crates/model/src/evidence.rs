@@ -60,6 +60,30 @@ pub struct Evidence {
     pub stream: Option<StreamEvidence>,
     /// Whatever kept the recording from being complete, in plain words; each one caps the verdict at unknown.
     pub problems: Vec<String>,
+    /// What of the stream was recorded.
+    #[serde(default, skip_serializing_if = "Scope::is_run")]
+    pub scope: Scope,
+}
+
+/// What of a stream was recorded, and so what can be asked of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scope {
+    /// A run from its first change to its fence, with a witness.
+    #[default]
+    Run,
+    /// A stream that was there before, without a witness: its topics from their beginning and its tables, at one
+    /// moment. Whether the records come to the rows is judged, and whether they repeat themselves; not whether each
+    /// change is among them.
+    States,
+    /// The changes of such a stream between two moments, with a witness, and without the tables.
+    Window,
+}
+
+impl Scope {
+    fn is_run(&self) -> bool {
+        *self == Scope::Run
+    }
 }
 
 /// What it takes to understand the stream's records again without the connector and the server.
@@ -135,11 +159,11 @@ pub struct WitnessEvidence {
     pub complete: bool,
 }
 
-/// The marker that bounds the judged interval.
+/// The marker that bounds the judged interval; of [`Scope::States`] the moment at which the tables were read.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fence {
-    /// Random text that tells this marker from all others.
+    /// Random text that tells this marker from all others; empty if none was written.
     pub token: String,
     /// Index of the incarnation it was written in.
     pub incarnation: i32,

@@ -19,6 +19,7 @@ pub mod gap;
 pub mod lint;
 pub mod lsn;
 pub mod matrix;
+pub mod naive;
 pub mod plan;
 pub mod prediction;
 pub mod result;

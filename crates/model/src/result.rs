@@ -70,6 +70,9 @@ pub struct ScenarioResult {
     pub checks: Vec<CheckResult>,
     /// The first findings (all of them are in `findings.parquet`).
     pub findings: Vec<Finding>,
+    /// The four classic counts, where they were asked for; none of them is part of the verdict.
+    #[serde(default)]
+    pub naive: Vec<crate::naive::NaiveCount>,
 }
 
 /// Counts. `snapshot` is the number of `op=r` records.

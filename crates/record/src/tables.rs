@@ -34,10 +34,30 @@ pub async fn record_tables(
     incarnation: i32,
     writer: &mut StoredWriter,
 ) -> Result<TablesEnd, RecordError> {
+    record_tables_at((address, None), shapes, incarnation, writer).await
+}
+
+/// The same, from a snapshot that another session holds under this name, if there is one.
+///
+/// # Errors
+/// As [`record_tables`].
+pub async fn record_tables_at(
+    (address, held): (&PgAddress, Option<&str>),
+    shapes: &[TableShape],
+    incarnation: i32,
+    writer: &mut StoredWriter,
+) -> Result<TablesEnd, RecordError> {
     let (sender, mut receiver) = tokio::sync::mpsc::channel(CHUNKS_AHEAD);
     let (address, commands) = (address.clone(), commands(shapes));
+    let held = held.map(str::to_owned);
     // Receiving goes on while rows are hashed and written.
-    let reading = tokio::task::spawn_blocking(move || read(&address, &commands, &sender));
+    let reading = tokio::task::spawn_blocking(move || {
+        let snapshot = match held {
+            Some(name) => Snapshot::open_at(&address, &name)?,
+            None => Snapshot::open(&address, &[])?,
+        };
+        read(snapshot, &commands, &sender)
+    });
     let mut recorded = TablesEnd::default();
     let mut quick: Option<(usize, BinaryRows<'_>)> = None;
     while let Some((place, chunk)) = receiver.recv().await {
@@ -101,11 +121,10 @@ fn commands(shapes: &[TableShape]) -> Vec<Command> {
 
 /// Reads all tables from one snapshot. Ends without an error when nobody takes rows any more.
 fn read(
-    address: &PgAddress,
+    mut snapshot: Snapshot,
     commands: &[Command],
     sender: &Sender<Chunk>,
 ) -> Result<(), RecordError> {
-    let mut snapshot = Snapshot::open(address, &[])?;
     for (place, command) in commands.iter().enumerate() {
         let mut rows = snapshot.copy_as(command.form, &command.query, &command.what)?;
         let mut chunk = Vec::with_capacity(CHUNK);

@@ -94,6 +94,19 @@ pub fn record_topics(
     events: &EventSink,
 ) -> Result<TopicsEnd, RecordError> {
     let kafka = Kafka::new(&config.bootstrap)?;
+    record_topics_of(&kafka, config, writer, (transactions, events))
+}
+
+/// The same, of a cluster that asks for more than its address.
+///
+/// # Errors
+/// As [`record_topics`].
+pub fn record_topics_of(
+    kafka: &Kafka,
+    config: &TopicsConfig,
+    writer: &mut ChangeWriter,
+    (transactions, events): (Option<&mut TransactionWriter>, &EventSink),
+) -> Result<TopicsEnd, RecordError> {
     let mut decoder = Decoder::new(&config.prefix, &config.shapes, &config.modes)
         .expecting(config.schemas.clone());
     if let Some(registries) = Registries::of(&config.modes)? {
@@ -114,7 +127,7 @@ pub fn record_topics(
     };
     let mut partitions = Vec::with_capacity(config.spans.len());
     for span in &config.spans {
-        partitions.push(recorder.span(&kafka, span)?);
+        partitions.push(recorder.span(kafka, span)?);
     }
     let notes = recorder.decoder.notes().clone();
     let schemas = recorder.decoder.used_schemas().clone();

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use cutover_audit::Judgement;
+use cutover_model::naive::NaiveCount;
 use cutover_model::result::{RESULT_FORMAT, RunResult, ScenarioResult};
 use cutover_model::run_folder::{RunManifest, RunStatus};
 use cutover_model::{ExitCode, FindingKind, RunFolder, Verdict};
@@ -15,6 +16,14 @@ pub async fn judge_run(run: &RunFolder) -> Result<ScenarioResult, RehearseError>
     let manifest = cutover_ledger::read_manifest(run)?;
     let judgement = cutover_audit::judge(run).await?;
     Ok(assemble(run, manifest, judgement))
+}
+
+/// The four classic counts of a run, beside what was found in it.
+pub async fn naive_counts(
+    run: &RunFolder,
+    result: &ScenarioResult,
+) -> Result<Vec<NaiveCount>, RehearseError> {
+    Ok(cutover_audit::naive(run, &result.checks).await?)
 }
 
 /// Result of a run that could not be judged: unknown, with the cause.
@@ -67,6 +76,7 @@ fn assemble(run: &RunFolder, manifest: RunManifest, judgement: Judgement) -> Sce
         connector_refused: manifest.connector_refused,
         checks: judgement.checks,
         findings: judgement.findings,
+        naive: Vec::new(),
     }
 }
 

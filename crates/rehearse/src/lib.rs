@@ -10,6 +10,7 @@ pub mod connector;
 pub mod drive;
 pub mod error;
 pub mod event_log;
+pub mod existing;
 mod gap;
 pub mod judge;
 pub mod lab_hands;

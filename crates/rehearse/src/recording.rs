@@ -14,7 +14,8 @@ use cutover_clients::pg::{PgAddress, connect_admin};
 use cutover_ledger::{ChangeWriter, StoredWriter, TransactionWriter, write_evidence};
 use cutover_model::evidence::{
     Acknowledged, Deletes, EVIDENCE_FORMAT, Evidence, Fence, IncarnationEvidence,
-    PartitionEvidence, PayloadEvidence, SequenceEvidence, StreamEvidence, TableEvidence, forks,
+    PartitionEvidence, PayloadEvidence, Scope, SequenceEvidence, StreamEvidence, TableEvidence,
+    forks,
 };
 use cutover_model::run_folder::LedgerKind;
 use cutover_model::{EventSink, RunFolder, TableShape};
@@ -217,6 +218,7 @@ impl Recording<'_> {
                 schemas: topics.schemas,
             }),
             problems,
+            scope: Scope::Run,
         }
     }
 }
@@ -252,6 +254,7 @@ pub fn broken_off(
         connector_ended: None,
         stream: None,
         problems,
+        scope: Scope::Run,
     }
 }
 

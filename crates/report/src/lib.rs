@@ -17,6 +17,7 @@ pub mod lint;
 pub mod look;
 pub mod markdown;
 pub mod matrix;
+mod naive;
 mod narration;
 pub mod offsets;
 #[cfg(test)]

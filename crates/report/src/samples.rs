@@ -8,6 +8,7 @@ use cutover_model::comparison::{
 };
 use cutover_model::event::EVENT_FORMAT;
 use cutover_model::matrix::{MATRIX_FORMAT, Matrix, MatrixCell};
+use cutover_model::naive::{NaiveCount, NaiveQuestion};
 use cutover_model::plan::{Runbook, RunbookClass, RunbookStep};
 use cutover_model::result::{
     CheckResult, Counts, Phase, RESULT_FORMAT, RunResult, ScenarioResult, Stack,
@@ -68,6 +69,14 @@ pub fn proven() -> ScenarioResult {
         .map(|(name, guarantee)| check(name, guarantee, Verdict::Pass, 0))
         .into(),
         findings: vec![],
+        naive: vec![NaiveCount {
+            question: NaiveQuestion::RowCount,
+            relation: "public.orders".into(),
+            counted: "5120 rows, 20412 messages".into(),
+            concluded: Verdict::Fail,
+            verdict: Verdict::Pass,
+            misleads: Some("an update is a message too".into()),
+        }],
     }
 }
 
@@ -112,6 +121,7 @@ pub fn baseline() -> ScenarioResult {
             },
         ],
         findings: findings(),
+        naive: vec![],
     }
 }
 

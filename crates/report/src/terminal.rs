@@ -102,6 +102,9 @@ fn scenario_block(scenario: &ScenarioResult, look: Look) -> String {
     }
     block.findings(scenario);
     block.checks(&scenario.checks);
+    for (index, line) in crate::naive::lines(&scenario.naive).iter().enumerate() {
+        block.row(if index == 0 { "naive counts" } else { "" }, line);
+    }
     block.text
 }
 

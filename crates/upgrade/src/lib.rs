@@ -22,6 +22,7 @@ pub mod gap;
 pub mod hands;
 pub mod journal;
 pub mod lint;
+pub mod observe;
 pub mod operate;
 pub mod plan;
 pub mod predict;

@@ -21,6 +21,17 @@ pub enum WitnessNeed {
     Complete,
 }
 
+/// Of which streams a check is asked (`Evidence::scope`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Of {
+    /// Of any, if the ledgers that it reads belong to it.
+    Any,
+    /// Of those with a beginning and a plan: a run, or a window.
+    Planned,
+    /// Of those without a witness, instead of a check against what was committed.
+    Records,
+}
+
 /// One check.
 #[derive(Debug, Clone, Copy)]
 pub struct Check {
@@ -47,6 +58,8 @@ pub struct Check {
     /// Kinds that say something is *not* in the topics: certain only if the topics were read to the
     /// end.
     pub absence: &'static [FindingKind],
+    /// Of which streams it is asked.
+    pub of: Of,
     /// What must not have been left out for a pass: what is counted (`coverage.sql`), and how a reason
     /// says so after the number.
     pub asks: &'static [(&'static str, &'static str)],
@@ -74,6 +87,7 @@ const IDENTITY: Check = Check {
     sequences: false,
     witness: WitnessNeed::Partial,
     absence: &[],
+    of: Of::Any,
     asks: &[],
 };
 
@@ -86,7 +100,7 @@ const RECORDS: Check = Check {
 };
 
 /// Every check, in the order that reports list them.
-pub const ALL: [Check; 14] = [
+pub const ALL: [Check; 16] = [
     Check {
         name: "i1_complete",
         guarantee: "I1 complete",
@@ -107,6 +121,14 @@ pub const ALL: [Check; 14] = [
         sql: include_str!("i3_once.sql"),
         absence: &[FindingKind::TombstoneMissing],
         ..IDENTITY
+    },
+    Check {
+        name: "i3_repeated",
+        guarantee: "I3 once",
+        sql: include_str!("i3_repeated.sql"),
+        identity: true,
+        of: Of::Records,
+        ..RECORDS
     },
     Check {
         name: "i4_key_order",
@@ -157,6 +179,14 @@ pub const ALL: [Check; 14] = [
         name: "i9_snapshot",
         guarantee: "I9 snapshot",
         sql: include_str!("i9_snapshot.sql"),
+        of: Of::Planned,
+        ..RECORDS
+    },
+    Check {
+        name: "i9_reread",
+        guarantee: "I9 snapshot",
+        sql: include_str!("i9_reread.sql"),
+        of: Of::Records,
         ..RECORDS
     },
     Check {

@@ -101,6 +101,7 @@ pub fn evidence(incarnations: u32, buckets: u16) -> Evidence {
         connector_ended: None,
         stream: None,
         problems: vec![],
+        scope: Default::default(),
     }
 }
 

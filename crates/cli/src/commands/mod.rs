@@ -6,6 +6,7 @@ mod compare;
 mod config;
 mod connector;
 mod doctor;
+mod existing;
 mod explain;
 mod gap;
 mod lab;
@@ -43,7 +44,8 @@ pub async fn run(arguments: Arguments) -> Outcome {
             false => rehearse::run(&scenarios, seed, runs, settings).await,
         },
         Command::Matrix(arguments) => matrix::run(arguments, settings).await,
-        Command::Verify { run } => verify::run(&run, settings).await,
+        Command::Record(arguments) => existing::run(&arguments, settings).await,
+        Command::Verify(what) => verify::run(&what, settings).await,
         Command::Report {
             run,
             format,

@@ -104,7 +104,7 @@ async fn prepared(arguments: &SetupArgs) -> Result<(Systems, Wanted), Failure> {
 }
 
 /// `schema.name`, parts in double quotes where they hold a dot.
-fn table(text: &str) -> Result<Relation, Failure> {
+pub(super) fn table(text: &str) -> Result<Relation, Failure> {
     let mut parts = vec![String::new()];
     let mut quoted = false;
     for character in text.chars() {

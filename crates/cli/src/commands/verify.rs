@@ -1,16 +1,41 @@
-//! `cutover verify RUN`: judges a saved run folder again. Needs no server and changes nothing but
-//! `findings.parquet` and the reports, which it writes anew.
+//! `cutover verify`: judges a stream that runs, or a saved run folder again. The latter needs no server and changes
+//! nothing but `findings.parquet` and the reports, which it writes anew.
 
 use std::path::{Path, PathBuf};
 
+use cutover_model::result::ScenarioResult;
 use cutover_model::{ExitCode, Failure, RunFolder};
-use cutover_rehearse::judge::{conclude, judge_run};
+use cutover_rehearse::RehearseError;
+use cutover_rehearse::judge::{conclude, judge_run, naive_counts};
 
-use super::{Settings, rehearse, report};
+use super::{Settings, existing, rehearse, report};
+use crate::args::VerifyArgs;
 use crate::output::Outcome;
 
-/// Judges one scenario's folder, or every scenario of a whole run.
-pub async fn run(folder: &Path, settings: Settings) -> Outcome {
+/// Judges one scenario's folder, or every scenario of a whole run; without one, a stream that runs.
+pub async fn run(what: &VerifyArgs, settings: Settings) -> Outcome {
+    let naive = what.naive;
+    let Some(folder) = &what.run else {
+        return match existing::recorded(&what.existing, settings).await {
+            Ok(recorded) => {
+                let outcome = saved(&recorded.root, naive, settings).await;
+                with_signal(outcome, recorded.signal)
+            }
+            Err(failure) => Outcome::Failed(failure),
+        };
+    };
+    saved(folder, naive, settings).await
+}
+
+/// A signal decides the exit code, whatever was judged before.
+fn with_signal(outcome: Outcome, signal: Option<ExitCode>) -> Outcome {
+    match (outcome, signal) {
+        (Outcome::Done(text, _), Some(signal)) => Outcome::Done(text, signal),
+        (outcome, _) => outcome,
+    }
+}
+
+async fn saved(folder: &Path, naive: bool, settings: Settings) -> Outcome {
     let mut results = Vec::new();
     let folders = scenario_folders(folder);
     if folders.is_empty() {
@@ -28,7 +53,7 @@ pub async fn run(folder: &Path, settings: Settings) -> Outcome {
     }
     let root = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
     for folder in folders {
-        match judge_run(&RunFolder::at(folder)).await {
+        match judged(&RunFolder::at(folder), naive).await {
             Ok(result) => results.push(result),
             Err(error) => return error.into(),
         }
@@ -39,6 +64,14 @@ pub async fn run(folder: &Path, settings: Settings) -> Outcome {
         Ok(()) => rehearse::print((&result, &root), exit, settings),
         Err(failure) => Outcome::Failed(failure),
     }
+}
+
+async fn judged(run: &RunFolder, naive: bool) -> Result<ScenarioResult, RehearseError> {
+    let mut result = judge_run(run).await?;
+    if naive {
+        result.naive = naive_counts(run, &result).await?;
+    }
+    Ok(result)
 }
 
 /// A folder with `run.toml` is one scenario; otherwise its sub-folders that have one are, in name order.

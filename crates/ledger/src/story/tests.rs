@@ -33,6 +33,7 @@ fn result(findings: Vec<Finding>) -> ScenarioResult {
         connector_refused: None,
         checks: Vec::new(),
         findings,
+        naive: vec![],
     }
 }
 

@@ -233,6 +233,16 @@ pub const ALL: &[Explanation] = &[
     ),
     entry(
         CHECK,
+        "i3_repeated",
+        [
+            "Looks for records that tell of the same change of a key twice; asked where no witness watched (I3).",
+            "Copies in the published ledger with one LSN, transaction and row; i3_repeated.sql.",
+            "It finds duplicated.",
+            "See `cutover explain duplicated`.",
+        ],
+    ),
+    entry(
+        CHECK,
         "i4_key_order",
         [
             "Looks whether records of a key stand in commit order and in one partition (I4).",
@@ -289,6 +299,16 @@ pub const ALL: &[Explanation] = &[
             "Records with op=r in the published ledger; i9_snapshot.sql.",
             "It finds unplanned-snapshot.",
             "See `cutover explain unplanned-snapshot`.",
+        ],
+    ),
+    entry(
+        CHECK,
+        "i9_reread",
+        [
+            "Looks for keys that a snapshot read again; asked where no witness watched (I9).",
+            "Records with op=r behind another record of their key; i9_reread.sql.",
+            "It finds unplanned-snapshot.",
+            "See `cutover explain unplanned-snapshot`; `--allow-reread` says that it was wanted.",
         ],
     ),
     entry(

@@ -1,0 +1,42 @@
+//! What can be asked of a stream that was recorded in part: of its states without a witness, or of a window without
+//! its tables (`Evidence::scope`).
+//!
+//! Stands beside the verdict. The rule it protects: what was not recorded on purpose is no shortcoming of the verdict,
+//! but it is said, and it lowers the proof level; nothing is claimed of it.
+
+use cutover_model::evidence::Scope;
+use cutover_model::run_folder::LedgerKind;
+
+use crate::checks::{Check, Of};
+
+/// Whether a ledger belongs to such a recording.
+pub(crate) fn has(scope: Scope, kind: LedgerKind) -> bool {
+    match scope {
+        Scope::Run => true,
+        Scope::States => matches!(kind, LedgerKind::Published | LedgerKind::Stored),
+        Scope::Window => matches!(kind, LedgerKind::Committed | LedgerKind::Published),
+    }
+}
+
+/// Whether a check is asked of such a recording.
+pub(crate) fn asks(scope: Scope, check: &Check) -> bool {
+    let of = match check.of {
+        Of::Any => true,
+        Of::Planned => scope != Scope::States,
+        Of::Records => scope == Scope::States,
+    };
+    of && check.reads.iter().all(|kind| has(scope, *kind))
+}
+
+/// What such a recording says nothing of, for people.
+pub(crate) fn silent_on(scope: Scope) -> Option<&'static str> {
+    match scope {
+        Scope::Run => None,
+        Scope::States => Some(
+            "no witness: it was judged what the records come to, not whether every change in between is among them",
+        ),
+        Scope::Window => Some(
+            "a window: the changes between two moments were judged, not what the tables and topics held before",
+        ),
+    }
+}

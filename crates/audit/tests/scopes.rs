@@ -1,0 +1,194 @@
+//! Streams that were recorded in part: their states without a witness, or a window without their tables.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod support;
+
+use cutover_model::evidence::Scope;
+use cutover_model::{ChangeRow, FindingKind, Lsn, Op, ProofLevel, Verdict};
+use support::{Run, change, key, kinds};
+
+const ORDERS: &str = "public.orders";
+
+/// Key 1: create, update, update. Key 2: create, delete. As a stream that was there before.
+fn states() -> Run {
+    let mut run = Run::new(1);
+    run.evidence.scope = Scope::States;
+    run.evidence.attempted = false;
+    run.evidence.incarnations[0].witness = None;
+    let row = |id: i64, op, before, after| change(0, ORDERS, op, Some(&key(id)), (before, after));
+    run.commit(row(1, Op::Create, None, Some(11)))
+        .commit(row(1, Op::Update, Some(11), Some(12)))
+        .commit(row(2, Op::Create, None, Some(21)))
+        .commit(row(2, Op::Delete, Some(21), None))
+        .commit(row(1, Op::Update, Some(12), Some(13)));
+    run.store(ORDERS, Some(&key(1)), 13);
+    // Nobody watched.
+    run.committed.clear();
+    run.attempted.clear();
+    run
+}
+
+/// Nothing was written, so nothing arrived for certain.
+fn without_arrival(run: &mut Run) {
+    let fence = run.evidence.fence.as_mut().unwrap();
+    fence.token.clear();
+    (fence.seen_in_topic, fence.offset_stored) = (false, false);
+    (fence.confirmed, fence.witnessed) = (false, false);
+}
+
+fn record(run: &Run, offset: i64) -> ChangeRow {
+    let found = run
+        .published
+        .iter()
+        .find(|row| row.record_offset == Some(offset));
+    found.unwrap().clone()
+}
+
+#[test]
+fn states_that_fit_pass_without_witness_and_fence_and_say_what_was_not_judged() {
+    let mut run = states();
+    without_arrival(&mut run);
+    let (judgement, findings) = run.judge();
+    assert_eq!(findings, []);
+    assert_eq!(
+        (judgement.verdict, judgement.proof_level),
+        (Verdict::Pass, ProofLevel::P2),
+        "{:?}",
+        judgement.reasons
+    );
+    assert_eq!(judgement.reasons.len(), 1, "{:?}", judgement.reasons);
+    assert!(judgement.reasons[0].contains("no witness"));
+    let names: Vec<&str> = judgement
+        .checks
+        .iter()
+        .map(|check| check.check.as_str())
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "i3_repeated",
+            "i7_resurrection",
+            "i8_state",
+            "i9_reread",
+            "i10_transaction"
+        ]
+    );
+}
+
+#[test]
+fn a_state_that_does_not_fit_convicts_only_once_everything_has_arrived() {
+    let mut run = states();
+    run.stored[0].image = Some(99);
+    let (judgement, findings) = run.judge();
+    assert_eq!(kinds(&findings), [("i8_state", FindingKind::Divergent)]);
+    assert_eq!(judgement.verdict, Verdict::Fail);
+    without_arrival(&mut run);
+    let (judgement, _) = run.judge();
+    assert_eq!(judgement.verdict, Verdict::Unknown, "late is not lost");
+    let reasons = judgement.reasons.join(" | ");
+    assert!(reasons.contains("may still come"), "{reasons}");
+}
+
+#[test]
+fn a_record_that_repeats_a_change_is_named_without_a_witness_and_equal_rows_of_other_keys_are_not()
+{
+    let mut run = states();
+    // A COPY: another key at the same position.
+    let other = ChangeRow {
+        record_offset: Some(60),
+        ..change(0, ORDERS, Op::Create, Some(&key(3)), (None, Some(11)))
+    };
+    let of_copy = ChangeRow {
+        xid: record(&run, 10).xid,
+        lsn: record(&run, 10).lsn,
+        topic: Some("t".into()),
+        partition: Some(0),
+        ..other
+    };
+    run.published.push(of_copy);
+    run.store(ORDERS, Some(&key(3)), 11);
+    assert_eq!(run.judge().1, []);
+    let again = ChangeRow {
+        record_offset: Some(70),
+        ..record(&run, 50)
+    };
+    run.published.push(again);
+    let (judgement, findings) = run.judge();
+    assert_eq!(kinds(&findings), [("i3_repeated", FindingKind::Duplicated)]);
+    assert_eq!(findings[0].record_offset, Some(70));
+    assert_eq!(judgement.verdict, Verdict::Fail);
+}
+
+#[test]
+fn the_first_snapshot_is_expected_and_a_second_reading_is_not_unless_it_was_wanted() {
+    let mut run = states();
+    let read = |offset, after| ChangeRow {
+        topic: Some("t".into()),
+        partition: Some(0),
+        record_offset: Some(offset),
+        lsn: Some(1),
+        ..change(0, ORDERS, Op::Read, Some(&key(7)), (None, Some(after)))
+    };
+    run.published.push(read(1, 70));
+    run.store(ORDERS, Some(&key(7)), 70);
+    assert_eq!(run.judge().1, []);
+    run.published.push(read(90, 70));
+    let (judgement, findings) = run.judge();
+    assert_eq!(
+        kinds(&findings),
+        [("i9_reread", FindingKind::UnplannedSnapshot)]
+    );
+    assert_eq!(judgement.verdict, Verdict::Fail);
+    run.evidence.snapshot_allowed = true;
+    assert_eq!(run.judge().1, []);
+}
+
+#[test]
+fn topics_that_lost_their_beginning_prove_nothing_of_states() {
+    let mut run = states();
+    run.evidence.partitions[0].start = 5;
+    let (judgement, _) = run.judge();
+    assert_eq!(
+        (judgement.verdict, judgement.proof_level),
+        (Verdict::Unknown, ProofLevel::P0)
+    );
+}
+
+/// A window of changes, which begins in the midst of the topics.
+fn window() -> Run {
+    let mut run = states();
+    let row = |id: i64, op, before, after| change(0, ORDERS, op, Some(&key(id)), (before, after));
+    run.published.clear();
+    run.stored.clear();
+    run.evidence.scope = Scope::Window;
+    run.evidence.incarnations = support::evidence(1, 2).incarnations;
+    for partition in &mut run.evidence.partitions {
+        partition.start = 5;
+    }
+    run.commit(row(1, Op::Update, Some(11), Some(12)))
+        .commit(row(2, Op::Delete, Some(21), None));
+    run
+}
+
+#[test]
+fn a_window_is_judged_event_by_event_without_tables_and_without_what_was_before() {
+    let run = window();
+    let (judgement, findings) = run.judge();
+    assert_eq!(findings, []);
+    assert_eq!(
+        (judgement.verdict, judgement.proof_level),
+        (Verdict::Pass, ProofLevel::P4),
+        "{:?}",
+        judgement.reasons
+    );
+    let mut lossy = window();
+    lossy.published.retain(|row| row.record_offset != Some(10));
+    let (judgement, findings) = lossy.judge();
+    assert!(kinds(&findings).contains(&("i1_complete", FindingKind::Lost)));
+    assert_eq!(judgement.verdict, Verdict::Fail);
+    let mut blind = window();
+    if let Some(witness) = &mut blind.evidence.incarnations[0].witness {
+        (witness.through, witness.complete) = (Lsn(1), false);
+    }
+    assert_eq!(blind.judge().0.verdict, Verdict::Unknown);
+}

@@ -1,0 +1,49 @@
+//! Arguments of `record` and `verify` on a stream that cutover did not start.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::SystemFlags;
+
+/// A stream that runs, and how it is looked at.
+#[derive(Debug, Clone, Args)]
+pub struct ExistingArgs {
+    /// The connector; not needed when the worker has only one, or cutover.toml names it.
+    #[arg(long, value_name = "NAME")]
+    pub connector: Option<String>,
+    /// A captured table, schema.name; repeat it. Without one, those that the connector names, or its publication.
+    #[arg(long = "table", value_name = "SCHEMA.TABLE")]
+    pub tables: Vec<String>,
+    /// Rows that a snapshot has read again are wanted (incremental snapshots, a second initial one).
+    #[arg(long)]
+    pub allow_reread: bool,
+    /// Consent to a replication slot of our own for so many seconds: each change of that time is judged too.
+    ///
+    /// The slot is removed at the end; as long as it is there, the server keeps log for it. Needs REPLICATION.
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true, default_missing_value = "30")]
+    pub witness: Option<u64>,
+    /// Seconds that the stream is given to come to the moment at which the tables are read.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    pub timeout: u64,
+    /// Folder for run folders.
+    #[arg(long, env = "CUTOVER_RUNS", default_value = "runs")]
+    pub runs: PathBuf,
+    /// Where the systems are.
+    #[command(flatten)]
+    pub systems: SystemFlags,
+}
+
+/// What to judge.
+#[derive(Debug, Clone, Args)]
+pub struct VerifyArgs {
+    /// Folder of one scenario of a run (it holds run.toml), or of a whole run.
+    #[arg(value_name = "RUN")]
+    pub run: Option<PathBuf>,
+    /// Show the four classic counts beside the verdict, and where they mislead.
+    #[arg(long)]
+    pub naive: bool,
+    /// The stream that runs.
+    #[command(flatten)]
+    pub existing: ExistingArgs,
+}

@@ -1,0 +1,167 @@
+//! Which stream it is: its connector, the server, the captured tables and their topics.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use cutover_clients::kafka::Kafka;
+use cutover_clients::pg::facts::{ServerFacts, server_facts};
+use cutover_clients::pg::publication::{publication_tables, table_shapes};
+use cutover_clients::pg::{Client, connect_looking};
+use cutover_model::{Relation, TableShape};
+use cutover_record::decode::{ConverterModes, Decoder, TopicKind, settle};
+use serde_json::{Map, Value};
+
+use super::Subject;
+use crate::doctor::ConnectorFacts;
+use crate::error::UpgradeError;
+use crate::fence::blocking;
+use crate::operate::connector::Operated;
+use crate::start::Starting;
+
+/// End offsets by topic and partition.
+pub(super) type Ends = BTreeMap<(String, i32), i64>;
+
+/// A stream that runs.
+// No Debug: the connector's configuration holds its password.
+pub struct Observed {
+    /// Name of the connector.
+    pub connector: String,
+    /// Version of Debezium.
+    pub debezium: String,
+    /// Version of Kafka Connect.
+    pub kafka: String,
+    /// The server.
+    pub server: ServerFacts,
+    /// `topic.prefix`.
+    pub prefix: String,
+    /// The connector's slot.
+    pub slot: String,
+    /// The connector's publication.
+    pub publication: String,
+    pub(super) config: Map<String, Value>,
+    pub(super) shapes: Vec<TableShape>,
+    pub(super) modes: ConverterModes,
+    pub(super) problems: Vec<String>,
+}
+
+impl Observed {
+    /// Asks Connect and PostgreSQL.
+    pub(super) async fn find(subject: &Subject) -> Result<Observed, UpgradeError> {
+        let name = subject.connector.as_deref();
+        let starting = Starting::find(subject.connect.clone(), name).await?;
+        let debezium = starting.version().await?;
+        let operated = Operated {
+            connect: &subject.connect,
+            name: &starting.connector,
+            deadline: std::time::Duration::ZERO,
+        };
+        let facts = ConnectorFacts {
+            state: operated.state().await?,
+            config: starting.config.clone(),
+        };
+        let Some(prefix) = facts.option("topic.prefix").map(str::to_owned) else {
+            return Err(UpgradeError::Refused(format!(
+                "connector '{}' has no topic.prefix: connectors before Debezium 2.0 are not read",
+                starting.connector
+            )));
+        };
+        let client = connect_looking(&subject.postgres).await?;
+        let server = server_facts(&client).await?;
+        let mut problems = Vec::new();
+        let tables = captured(subject, &facts, &client, &mut problems).await?;
+        let mut modes = ConverterModes::from_connector_config(&starting.config);
+        if let Some(registry) = &subject.registry {
+            for part in [&mut modes.key_registry, &mut modes.value_registry] {
+                *part = part.as_ref().map(|_| registry.clone());
+            }
+        }
+        let mut shapes = table_shapes(&client, &tables).await?;
+        settle(&mut shapes, &modes);
+        Ok(Observed {
+            connector: starting.connector,
+            debezium,
+            kafka: subject.connect.version().await?,
+            server,
+            prefix,
+            slot: facts.slot().to_owned(),
+            publication: facts.publication().to_owned(),
+            config: facts.config,
+            shapes,
+            modes,
+            problems,
+        })
+    }
+
+    /// End offsets of the topics that carry changes of the captured tables, as they are now.
+    pub(super) async fn ends(&self, kafka: &Arc<Kafka>) -> Result<Ends, UpgradeError> {
+        let (kafka, prefix) = (Arc::clone(kafka), self.prefix.clone());
+        let (shapes, modes) = (self.shapes.clone(), self.modes.clone());
+        let ends = blocking(move || {
+            let decoder = Decoder::new(&prefix, &shapes, &modes);
+            let mut ends = Ends::new();
+            for topic in kafka.topics()? {
+                if !matches!(decoder.kind(&topic.name), TopicKind::Changes(_)) {
+                    continue;
+                }
+                for partition in topic.partitions {
+                    let (_, end) = kafka.watermarks(&topic.name, partition)?;
+                    ends.insert((topic.name.clone(), partition), end);
+                }
+            }
+            Ok(ends)
+        });
+        let ends = ends.await?;
+        if ends.is_empty() {
+            return Err(UpgradeError::Refused(format!(
+                "no topic {}.SCHEMA.TABLE of a captured table is there: the connector has published nothing yet, or a \
+                 transformation routes records to topics of other names",
+                self.prefix
+            )));
+        }
+        Ok(ends)
+    }
+}
+
+/// The tables that are named, else those of the connector's list, else those of its publication.
+async fn captured(
+    subject: &Subject,
+    connector: &ConnectorFacts,
+    client: &Client,
+    problems: &mut Vec<String>,
+) -> Result<Vec<Relation>, UpgradeError> {
+    if !subject.tables.is_empty() {
+        return Ok(subject.tables.clone());
+    }
+    let listed = connector.option("table.include.list").unwrap_or_default();
+    let listed = listed.split(',').filter(|entry| !entry.trim().is_empty());
+    let named = connector.named_tables();
+    if !named.is_empty() && named.len() == listed.count() {
+        return Ok(named);
+    }
+    let publication = connector.publication();
+    let tables = publication_tables(client, publication).await?;
+    let tables = tables.unwrap_or_default();
+    if tables.is_empty() {
+        return Err(UpgradeError::Refused(format!(
+            "publication '{publication}' of connector '{}' is not there or has no table, and its table.include.list \
+             names none in full; name them with --table",
+            connector.state.name
+        )));
+    }
+    let filters = [
+        "table.include.list",
+        "table.exclude.list",
+        "schema.include.list",
+        "schema.exclude.list",
+    ];
+    let filtered = filters
+        .into_iter()
+        .find(|name| connector.option(name).is_some());
+    problems.extend(filtered.map(|name| {
+        format!(
+            "{name} holds patterns, which are not followed: every table of publication '{publication}' was taken for \
+             captured; name the captured ones with --table"
+        )
+    }));
+    Ok(tables)
+}
