@@ -85,6 +85,7 @@ fn evidence() -> Evidence {
         connector_ended: None,
         stream: None,
         problems: vec!["p".into()],
+        scope: cutover_model::evidence::Scope::Window,
     }
 }
 

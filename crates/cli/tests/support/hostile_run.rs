@@ -134,6 +134,7 @@ fn evidence() -> Evidence {
         connector_ended: Some(HOSTILE.into()),
         stream: None,
         problems: vec![HOSTILE.into()],
+        scope: Default::default(),
     }
 }
 
