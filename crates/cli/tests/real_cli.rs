@@ -9,12 +9,18 @@
 
 #[path = "../../report/src/json/agree.rs"]
 mod agree;
+#[path = "support/certificates.rs"]
+mod certificates;
 #[path = "real_cli/comparing.rs"]
 mod comparing;
+#[path = "real_cli/encryption.rs"]
+mod encryption;
 #[path = "real_cli/existing.rs"]
 mod existing;
 #[path = "real_cli/first_hour.rs"]
 mod first_hour;
+#[path = "real_cli/https.rs"]
+mod https;
 #[path = "real_cli/interruption.rs"]
 mod interruption;
 #[path = "real_cli/main_job.rs"]

@@ -25,8 +25,22 @@ pub struct RunningLab {
 impl RunningLab {
     /// With these versions.
     pub fn up(kafka: &str, debezium: &str) -> RunningLab {
+        RunningLab::up_with("16.14", kafka, debezium)
+    }
+
+    /// With this PostgreSQL.
+    pub fn up_with(postgres: &str, kafka: &str, debezium: &str) -> RunningLab {
         let site = Site::new();
-        let up = site.run(&["lab", "up", "--kafka", kafka, "--debezium", debezium]);
+        let up = site.run(&[
+            "lab",
+            "up",
+            "--postgres",
+            postgres,
+            "--kafka",
+            kafka,
+            "--debezium",
+            debezium,
+        ]);
         assert_eq!(up.status.code(), Some(0), "{}", text(&up));
         let output = site.run(&["lab", "status", "--output", "json"]);
         let status: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -39,6 +53,7 @@ impl RunningLab {
             user: "postgres".into(),
             password: cutover_clients::secret::Secret::default(),
             database: "testdb".into(),
+            tls: Default::default(),
         };
         admin.password = passfile::password(&folder.join("pgpass"), &admin).unwrap();
         let lab = RunningLab {

@@ -227,7 +227,7 @@ impl Classified for KafkaError {
         let advice = match self {
             KafkaError::Config { .. } => "check the bootstrap servers (host:port, comma separated)",
             KafkaError::Unreachable { .. } | KafkaError::Silent { .. } => {
-                "check that the brokers are up and that their advertised listeners can be reached"
+                "check that the brokers are up, their advertised listeners reachable, and security.protocol theirs"
             }
             KafkaError::NoPartition { .. } => {
                 "check topic.prefix and that the connector has published to this topic"
@@ -246,7 +246,7 @@ impl Classified for KafkaError {
             KafkaError::Read { source, .. } | KafkaError::Write { source, .. }
                 if KafkaError::network(source) =>
             {
-                "check that the brokers are up and that their advertised listeners can be reached"
+                "check that the brokers are up, their advertised listeners reachable, and security.protocol theirs"
             }
             KafkaError::Scattered { .. } => {
                 "a worker may take any of them at its next start: give the connector another name, which has an \
