@@ -291,8 +291,8 @@ fn a_configuration_that_cannot_be_used_is_refused_without_its_values() {
         &["open to others"],
     );
     show(
-        "[postgres]\naddress = \"host=h user=u dbname=d sslmode=verify-full\"\n",
-        &["verify-full", "without TLS"],
+        "[postgres]\naddress = \"host=h user=u dbname=d sslmode=never\"\n",
+        &["sslmode", "CONFIG-POSTGRES-001"],
     );
     show(
         "[postgres]\nservice = \"absent\"\n",

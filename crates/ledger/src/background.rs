@@ -31,10 +31,13 @@ enum Task {
     Tell(SyncSender<()>),
 }
 
+/// Where its tasks go, and what it says in the end.
+type Running = (SyncSender<Task>, JoinHandle<Result<(), LedgerError>>);
+
 /// The thread of one ledger. It begins with the first part.
 pub(crate) struct PartThread {
     ledger: PathBuf,
-    running: Option<(SyncSender<Task>, JoinHandle<Result<(), LedgerError>>)>,
+    running: Option<Running>,
     failed: bool,
 }
 

@@ -23,26 +23,38 @@ const MADE: &str = r#"
 CREATE TYPE mood AS ENUM ('so la la', 'good');
 CREATE DOMAIN price AS numeric(12,2) CHECK (VALUE > -1000);
 CREATE TABLE sent_in_binary (
-  id int PRIMARY KEY, a bool, b int2, c int8, d oid, e float4, f float8, g numeric, h numeric(20,6), i text,
-  j varchar(20), k char(5), l name, m json, n jsonb, o uuid, p bytea, q date, r time, s timestamp, t timestamptz,
+  id int PRIMARY KEY, a bool, b int2, c int8, d oid, e float4, f float8, g numeric,
+   h numeric(20,6), i text,
+  j varchar(20), k char(5), l name, m json, n jsonb, o uuid, p bytea, q date, r time,
+   s timestamp, t timestamptz,
   u mood, v price, revision bigint);
 CREATE TABLE sent_as_text (LIKE sent_in_binary INCLUDING INDEXES, w interval);
 INSERT INTO sent_in_binary VALUES
-  (1, true, -32768, -9223372036854775808, 4294967295, 'NaN', 'NaN', 'NaN', 0, '', '', '', '', '{}', '{}',
-   '00000000-0000-0000-0000-000000000000', '', 'infinity', '00:00', 'infinity', 'infinity', 'good', 0, 1),
-  (2, false, 32767, 9223372036854775807, 0, '-Infinity', 'Infinity', 'Infinity', -0.000001, E'a\tb\\c\nd', 'é東',
-   'ab', 'x', '{"b": 1, "a": 10.0}', '{"b": 1, "a": 10.0}', 'FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF',
+  (1, true, -32768, -9223372036854775808, 4294967295, 'NaN', 'NaN', 'NaN', 0, '', '', '', '',
+   '{}', '{}',
+   '00000000-0000-0000-0000-000000000000', '', 'infinity', '00:00', 'infinity', 'infinity',
+   'good', 0, 1),
+  (2, false, 32767, 9223372036854775807, 0, '-Infinity', 'Infinity', 'Infinity', -0.000001,
+   E'a\tb\\c\nd', 'é東',
+   'ab', 'x', '{"b": 1, "a": 10.0}', '{"b": 1, "a": 10.0}',
+   'FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF',
    '\xdeadbeef00', '-infinity', '24:00', '-infinity', '-infinity', 'so la la', -0.50, NULL),
-  (3, NULL, 0, 0, 1, '-0', '-0', '-Infinity', 12345678901234.567800, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-   '4714-11-24 BC', '23:59:59.999999', '4714-11-24 00:00 BC', '0001-01-01 00:00:00+00 BC', NULL, 100, -7),
-  (4, NULL, 10, 100, 10, 1e-45, 1.7976931348623157e308, 1e131071, 99999999999999.999999, 'x', 'x', 'x', 'x', '[1]',
-   '"x"', gen_random_uuid(), '\x', '5874897-12-31', '00:00:00.000001', '294276-12-31 23:59:59.999999',
+  (3, NULL, 0, 0, 1, '-0', '-0', '-Infinity', 12345678901234.567800, NULL, NULL, NULL, NULL,
+   NULL, NULL, NULL, NULL,
+   '4714-11-24 BC', '23:59:59.999999', '4714-11-24 00:00 BC', '0001-01-01 00:00:00+00 BC',
+   NULL, 100, -7),
+  (4, NULL, 10, 100, 10, 1e-45, 1.7976931348623157e308, 1e131071, 99999999999999.999999, 'x',
+   'x', 'x', 'x', '[1]',
+   '"x"', gen_random_uuid(), '\x', '5874897-12-31', '00:00:00.000001',
+   '294276-12-31 23:59:59.999999',
    '294276-12-31 23:59:59.999999+00', NULL, 12.30, 0),
-  (5, NULL, -10, -100, 100, 0.1, 0.1, 1e-16383, 0.1, '\N', '\.', '\', '"', 'null', 'null', NULL, NULL, '2000-01-01',
+  (5, NULL, -10, -100, 100, 0.1, 0.1, 1e-16383, 0.1, '\N', '\.', '\', '"', 'null', 'null',
+   NULL, NULL, '2000-01-01',
    '12:00', '2000-01-01', '1969-12-31 23:59:59.999999+00', NULL, 0.01, 9223372036854775807);
 INSERT INTO sent_in_binary (id, c, g, h, t)
   SELECT n, n::bigint * n * n, (n - 5000) * power(10::numeric, n % 40 - 20), (n - 5000) / 7.0,
-    timestamptz '1900-01-01' + n * interval '9 days 1.000001 seconds' FROM generate_series(10, 9999) n;
+    timestamptz '1900-01-01' + n * interval '9 days 1.000001 seconds' FROM generate_series(10,
+   9999) n;
 INSERT INTO sent_as_text SELECT * FROM sent_in_binary;
 "#;
 
