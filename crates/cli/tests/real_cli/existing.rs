@@ -12,17 +12,23 @@ use serde_json::Value;
 
 use crate::running_lab::RunningLab;
 
-/// Slots, publications, identities, sessions of ours, topics and consumer groups: what must be afterwards as before.
+/// Slots, publications, identities, topics and consumer groups: what must be afterwards as before. No session of ours may
+/// be left; the server ends the one of a program that has ended a moment later.
 fn state(lab: &RunningLab) -> (String, BTreeSet<String>, BTreeSet<String>) {
+    lab.site.wait("end of our sessions", || {
+        let ours = lab.ask(
+            "SELECT count(*)::text FROM pg_stat_activity WHERE application_name LIKE 'cutover-look%'
+                OR application_name LIKE 'cutover-tables%'",
+        );
+        (ours == "0").then_some(())
+    });
     let server = lab.ask(
         "SELECT coalesce((SELECT string_agg(slot_name || plugin || active, ',' ORDER BY slot_name)
                    FROM pg_replication_slots), '-') || ' ' ||
                 (SELECT string_agg(pubname || tablename, ',' ORDER BY pubname, tablename)
                    FROM pg_publication_tables) || ' ' ||
                 (SELECT string_agg(relname || relreplident::text, ',' ORDER BY relname)
-                   FROM pg_class WHERE oid >= 16384) || ' ' ||
-                (SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'cutover-look%'
-                   OR application_name LIKE 'cutover-tables%')",
+                   FROM pg_class WHERE oid >= 16384)",
     );
     let bootstrap = format!("127.0.0.1:{}", lab.port("kafka"));
     let topics = Kafka::new(&bootstrap).unwrap().topics().unwrap();
