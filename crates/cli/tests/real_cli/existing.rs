@@ -12,8 +12,8 @@ use serde_json::Value;
 
 use crate::running_lab::RunningLab;
 
-/// Slots, publications, identities, topics and consumer groups: what must be afterwards as before. No session of ours may
-/// be left; the server ends the one of a program that has ended a moment later.
+/// Slots, publications, identities, topics and consumer groups: what must be afterwards as before. No session of ours
+/// may be left; the server ends the one of a program that has ended a moment later.
 fn state(lab: &RunningLab) -> (String, BTreeSet<String>, BTreeSet<String>) {
     lab.site.wait("end of our sessions", || {
         let ours = lab.ask(
