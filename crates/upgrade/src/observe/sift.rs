@@ -50,7 +50,6 @@ pub(super) fn sift(
         let place = (row.topic.clone(), row.partition, row.key_hash);
         let seen = match row.op {
             Op::Tombstone if without_delete.contains(&place) => Seen::Later,
-            Op::Tombstone => Seen::Yes,
             _ => rule(&row),
         };
         match seen {
@@ -90,7 +89,15 @@ fn low_bits(row: &ChangeRow) -> Option<u32> {
 }
 
 /// Of the window between two moments: the last one sees it, the first one does not. What a snapshot reads is no change.
-pub(super) fn between(row: &ChangeRow, first: &Moment, last: &Moment) -> Seen {
+/// A tombstone is one of the window unless the window's first record of its partition (`begins`) is that tombstone: its
+/// delete came before.
+pub(super) fn between(row: &ChangeRow, begins: &Ends, first: &Moment, last: &Moment) -> Seen {
+    if row.op == Op::Tombstone {
+        let place = row.topic.clone().zip(row.partition);
+        let begins = place.and_then(|place| begins.get(&place).copied());
+        let at_start = begins.is_some() && row.record_offset == begins;
+        return if at_start { Seen::Later } else { Seen::Yes };
+    }
     if let Some(xid) = low_bits(row) {
         let inside = !first.visible.sees(xid) && last.visible.sees(xid);
         return if inside { Seen::Yes } else { Seen::Later };
@@ -107,6 +114,9 @@ pub(super) fn between(row: &ChangeRow, first: &Moment, last: &Moment) -> Seen {
 
 /// Of one moment: `before` is where the topics ended before it.
 pub(super) fn seen(row: &ChangeRow, before: &Ends, moment: &Moment) -> Seen {
+    if row.op == Op::Tombstone {
+        return Seen::Yes;
+    }
     let visible = &moment.visible;
     let place = row.topic.clone().zip(row.partition);
     let new = place

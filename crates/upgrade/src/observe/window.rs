@@ -70,6 +70,10 @@ pub async fn record_window(
     let observed = Observed::find(subject).await?;
     let before = observed.ends(&kafka).await?;
     let client = connect_admin(&subject.postgres).await?;
+    // Said before it is there: whoever is killed cannot say it any more.
+    events.note(format!(
+        "slot {name} is made for the time of the window; should it stay: SELECT pg_drop_replication_slot('{name}')"
+    ));
     let from = create_slot(&client, name, "pgoutput").await?;
     let first = hold(&subject.postgres).await?;
     let buckets = buckets_for(u64::from(u16::MAX));
@@ -197,7 +201,8 @@ impl Window<'_> {
     ) -> Result<(), UpgradeError> {
         let (first, last) = self.moments;
         let (run, buckets) = (recording.run, recording.buckets);
-        let rule = |row: &_| sift::between(row, first, last);
+        let begins = self.ends.0;
+        let rule = |row: &_| sift::between(row, begins, first, last);
         let committed = run.ledger(LedgerKind::Committed);
         sift::sift(witnessed, (&committed, buckets), &rule)?;
         let whole = temporary(run)?;
