@@ -131,7 +131,7 @@ impl Grounds<'_> {
             let name = format!("{}/{}", partition.topic, partition.partition);
             if !partition.complete {
                 gaps.push(format!(
-                    "partition {name} was not read to its end offset {}",
+                    "partition {name} was not read to its end offset {}, or not from where it was asked for",
                     partition.end
                 ));
             }
@@ -359,9 +359,9 @@ impl Grounds<'_> {
         all.extend(self.identity_obstacle());
         all.extend(self.undecoded());
         all.extend(self.reading_gaps());
+        let ended = self.evidence.connector_ended.as_ref();
+        all.extend(ended.map(|cause| format!("the connector brings nothing more: {cause}")));
         if self.evidence.scope != Scope::States {
-            let ended = self.evidence.connector_ended.as_ref();
-            all.extend(ended.map(|cause| format!("the connector brings nothing more: {cause}")));
             all.extend(self.fence_gaps());
             all.extend(self.witness_gaps());
         }

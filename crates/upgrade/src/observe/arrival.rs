@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use cutover_clients::connect::StoredOffset;
 use cutover_clients::kafka::Kafka;
-use cutover_clients::pg::connect_looking;
 use cutover_clients::pg::moment::Moment;
 use cutover_clients::pg::slots::{Slot, slot};
+use cutover_clients::pg::{Client, connect_looking};
 use cutover_clients::wait::{Poll, WaitError, until};
 use cutover_model::{EventSink, Lsn};
 
@@ -96,18 +96,46 @@ pub(super) async fn wait(
         },
     );
     match passed.await {
-        Ok(()) => Ok(last),
-        Err(WaitError::Failed(error)) => Err(error),
+        Ok(()) => {}
+        Err(WaitError::Failed(error)) => return Err(error),
         Err(WaitError::TimedOut {
             seconds,
             last: state,
             ..
-        }) => {
-            events.warning(format!(
-                "after {seconds:.0} s the stream has not come to the moment: {state}"
-            ));
-            Ok(last)
-        }
+        }) => events.warning(format!(
+            "after {seconds:.0} s the stream has not come to the moment: {state}"
+        )),
+    }
+    if last.ended.is_none() {
+        last.ended = unread(subject, observed, &client).await?;
+    }
+    Ok(last)
+}
+
+/// Why this may not be the server that the connector reads: it runs, and nobody reads its slot here. After a switch the
+/// old server looks like that, and its tables may fit what the topics held then.
+async fn unread(
+    subject: &Subject,
+    observed: &Observed,
+    client: &Client,
+) -> Result<Option<String>, UpgradeError> {
+    let read = until("a reader of the slot", STILL, EVERY, async || {
+        let status = subject.connect.status(&observed.connector).await?;
+        let found = slot(client, &observed.slot).await?;
+        let read = found.is_some_and(|slot| slot.active);
+        Ok::<_, UpgradeError>(if read || !status.is_some_and(|status| status.running()) {
+            Poll::Ready(())
+        } else {
+            Poll::NotYet("nobody reads the slot".to_owned())
+        })
+    });
+    match read.await {
+        Ok(()) => Ok(None),
+        Err(WaitError::Failed(error)) => Err(error),
+        Err(WaitError::TimedOut { .. }) => Ok(Some(format!(
+            "it is RUNNING, and nobody reads its slot {} on this server: it reads another one, or cannot start",
+            observed.slot
+        ))),
     }
 }
 
