@@ -56,8 +56,10 @@ impl PartThread {
             let (sender, receiver) = sync_channel(WAITING);
             let thread = thread::Builder::new()
                 .name("ledger-parts".to_owned())
-                .spawn(move || work::<R>(&receiver))
-                .map_err(LedgerError::io("start a thread for", &self.ledger))?;
+                .spawn(move || work::<R>(&receiver));
+            // The part is lost: the ledger stays incomplete, whatever comes later.
+            self.failed = thread.is_err();
+            let thread = thread.map_err(LedgerError::io("start a thread for", &self.ledger))?;
             self.running = Some((sender, thread));
         }
         self.send(Task::Write(part))

@@ -256,7 +256,7 @@ impl Recorder<'_> {
             partition: span.partition,
             start,
             end: span.end,
-            complete: end.reached_end && end.start == start && whole,
+            complete: end.reached_end && end.start <= wanted && whole,
             cuts: lives.into_cuts(span.end),
         })
     }

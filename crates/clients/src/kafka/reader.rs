@@ -135,6 +135,12 @@ impl Reader<'_> {
             match self.consumer.poll(POLL) {
                 Some(Ok(message)) => {
                     let offset = message.offset();
+                    // The consumer has read another partition before this one.
+                    if message.partition() != self.range.partition
+                        || message.topic() != self.range.topic
+                    {
+                        continue;
+                    }
                     // The consumer may take long (it writes ledgers): that is not the broker's idleness.
                     self.idle = None;
                     self.trouble = None;
@@ -156,6 +162,7 @@ impl Reader<'_> {
                     // Nothing below has changed, and looking at the clock for each record takes time.
                     continue;
                 }
+                Some(Err(Cause::PartitionEOF(other))) if other != self.range.partition => {}
                 Some(Err(Cause::PartitionEOF(_))) => {
                     if self.known_end >= self.range.to {
                         return Ok(true);
