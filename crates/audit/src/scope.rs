@@ -2,7 +2,7 @@
 //! its tables (`Evidence::scope`).
 //!
 //! Stands beside the verdict. The rule it protects: what was not recorded on purpose is no shortcoming of the verdict,
-//! but it is said, and it lowers the proof level; nothing is claimed of it.
+//! but it is said, and nothing is claimed of it; without a witness it lowers the proof level too.
 
 use cutover_model::evidence::Scope;
 use cutover_model::run_folder::LedgerKind;
