@@ -24,6 +24,8 @@ pub(crate) fn client(
     let built = reqwest::Client::builder()
         // A proxy from the environment would hijack loopback addresses.
         .no_proxy()
+        // What is sent holds passwords: it goes where it was addressed to, or nowhere.
+        .redirect(reqwest::redirect::Policy::none())
         .timeout(timeout)
         .connect_timeout(Duration::from_secs(5))
         .tls_backend_preconfigured(config)

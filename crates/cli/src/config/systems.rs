@@ -170,8 +170,9 @@ fn gathered(layers: &Layers) -> Result<(Keywords, Origins), Failure> {
     let mut origins = Origins::new();
     for layer in &layers.all {
         if let Some(given) = layer.get("postgres.address") {
-            keywords.clear();
-            origins.clear();
+            // Another server, and not a weaker connection to it.
+            keywords.retain(|key, _| key.starts_with("ssl"));
+            origins.retain(|(key, _)| key.starts_with("postgres.ssl"));
             let parts =
                 libpq::parse(given.value.reveal()).map_err(|error| wrong_address(given, &error))?;
             if parts.contains_key("password") && given.origin.kind == OriginKind::Flag {

@@ -320,11 +320,19 @@ impl Work<'_> {
 
     /// `sslmode` and its files; what nobody says is where libpq looks for it.
     fn encryption(&self) -> Result<PgTls, ConnectionError> {
+        let system = self.get("sslrootcert") == Some("system");
         let mode = match self.get("sslmode") {
+            None if system => SslMode::VerifyFull,
             None => SslMode::Prefer,
             Some(name) => SslMode::parse(name)
                 .ok_or_else(|| refused("has an sslmode that libpq does not know"))?,
         };
+        if system && mode != SslMode::VerifyFull {
+            // Anybody can have a certificate of these authorities, for a name of theirs.
+            return Err(refused(
+                "trusts the system's authorities (sslrootcert=system) with an sslmode weaker than verify-full",
+            ));
+        }
         let home = (self.lookup)("HOME").map(|home| Path::new(&home).join(".postgresql"));
         let file = |key: &str, usual: &str| {
             let usual = || Some(home.as_ref()?.join(usual)).filter(|path| path.exists());
@@ -332,9 +340,15 @@ impl Work<'_> {
         };
         let wanted = !matches!(mode, SslMode::Disable | SslMode::Allow | SslMode::Prefer);
         let certificate = file("sslcert", "postgresql.crt");
+        let root = file("sslrootcert", "root.crt").filter(|_| wanted);
+        if mode == SslMode::VerifyCa && root.is_none() {
+            return Err(refused(
+                "has sslmode=verify-ca and no root certificate: name one with sslrootcert",
+            ));
+        }
         Ok(PgTls {
             mode,
-            root: file("sslrootcert", "root.crt").filter(|_| wanted),
+            root,
             key: file("sslkey", "postgresql.key").filter(|_| certificate.is_some()),
             certificate,
             server_name: self

@@ -92,7 +92,7 @@ fn encryption_is_what_libpq_would_make_of_it() {
             Some("/me.key".into())
         )
     );
-    let named = tls("hostaddr=127.0.0.1 sslmode=verify-ca", &[]);
+    let named = tls("hostaddr=127.0.0.1 sslmode=verify-full", &[]);
     assert_eq!(named.server_name.as_deref(), Some("h"));
     let folder = folder("tls");
     std::fs::create_dir_all(folder.join(".postgresql")).unwrap();
@@ -103,7 +103,14 @@ fn encryption_is_what_libpq_would_make_of_it() {
         usual("verify-ca").is_some() && usual("require").is_some() && usual("prefer").is_none()
     );
     std::fs::remove_dir_all(folder).unwrap();
-    for wrong in ["sslmode=hunter2", "sslcrl=/x", "sslpassword=hunter2"] {
+    assert_eq!(tls("sslrootcert=system", &[]).mode, SslMode::VerifyFull);
+    for wrong in [
+        "sslmode=hunter2",
+        "sslcrl=/x",
+        "sslpassword=hunter2",
+        "sslmode=verify-ca",
+        "sslrootcert=system sslmode=require",
+    ] {
         let text = format!("host=h user=u dbname=d {wrong}");
         let error = resolved(&text, &[]).unwrap_err().to_string();
         assert!(!error.contains("hunter2"), "{error}");
