@@ -205,7 +205,8 @@ impl Chart<'_> {
         for (number, (which, points)) in curves.iter().enumerate() {
             let class = format!("curve {which}");
             let points = thinned(points, POINTS);
-            let drawn = self.path(&points, (bottom, high / scale));
+            let per_unit = high / scale;
+            let drawn = curve(&points, |at, value| (self.x(at), bottom - value * per_unit));
             page.open("path", &[("class", &class), ("d", &drawn)]);
             page.close("path");
             if curves.len() > 1 && !drawn.is_empty() {
@@ -222,27 +223,6 @@ impl Chart<'_> {
                 label(page, (at + 32.0, bottom + 15.0), "axis", which);
             }
         }
-    }
-
-    /// A step line; a hole begins a new piece.
-    fn path(&self, points: &[Point], (bottom, per_unit): (f64, f64)) -> String {
-        let mut drawn = String::new();
-        let mut pen_down = false;
-        for point in points {
-            let Some(value) = point.value else {
-                pen_down = false;
-                continue;
-            };
-            let letter = if pen_down { 'L' } else { 'M' };
-            let (x, y) = (self.x(point.at), bottom - value * per_unit);
-            drawn.push_str(&format!("{letter}{x:.1} {y:.1}"));
-            if !pen_down {
-                // A point alone between two holes is seen too.
-                drawn.push_str("h0.1");
-            }
-            pen_down = true;
-        }
-        drawn
     }
 
     fn axis(&self, page: &mut Markup) {
@@ -278,6 +258,27 @@ impl Chart<'_> {
         let within = |point: &&Point| self.from <= point.at && point.at <= self.to;
         points.iter().filter(within).copied().collect()
     }
+}
+
+/// A curve through points; a hole begins a new piece. `place` gives where a moment and a value stand.
+pub(crate) fn curve(points: &[Point], place: impl Fn(f64, f64) -> (f64, f64)) -> String {
+    let mut drawn = String::new();
+    let mut pen_down = false;
+    for point in points {
+        let Some(value) = point.value else {
+            pen_down = false;
+            continue;
+        };
+        let letter = if pen_down { 'L' } else { 'M' };
+        let (x, y) = place(point.at, value);
+        drawn.push_str(&format!("{letter}{x:.1} {y:.1}"));
+        if !pen_down {
+            // A point alone between two holes is seen too.
+            drawn.push_str("h0.1");
+        }
+        pen_down = true;
+    }
+    drawn
 }
 
 /// A round step that is at least so long.
@@ -353,7 +354,7 @@ mod tests {
             at(2.0, None),
             at(3.0, Some(1.0)),
         ];
-        let drawn = chart.path(&points, (100.0, 10.0));
+        let drawn = curve(&points, |at, value| (chart.x(at), 100.0 - value * 10.0));
         assert_eq!(drawn.matches('M').count(), 2, "{drawn}");
         assert_eq!(drawn.matches('L').count(), 1, "{drawn}");
     }

@@ -4,7 +4,7 @@
 use cutover_model::lint::Severity;
 use cutover_model::watch::{WatchHistory, WatchPoint};
 
-use crate::page::chart::{label, line, rectangle, tick};
+use crate::page::chart::{curve, label, line, rectangle, tick};
 use crate::page::markup::Markup;
 use crate::telling::moments::{Point, thinned};
 use crate::text::{bytes, rate, seconds};
@@ -177,7 +177,8 @@ impl Picture<'_> {
             let at = LEFT - 6.0 - words.chars().count() as f64 * LETTER;
             label(page, (at.max(2.0), y + 4.0), "axis", &words);
         }
-        let drawn = self.path(&points, (bottom, lane.high / scale));
+        let per_unit = lane.high / scale;
+        let drawn = curve(&points, |at, value| (self.x(at), bottom - value * per_unit));
         let class = format!("curve {}", lane.class);
         page.open("path", &[("class", &class), ("d", &drawn)]);
         page.close("path");
@@ -207,25 +208,6 @@ impl Picture<'_> {
             });
         }
         thinned(&points, POINTS)
-    }
-
-    fn path(&self, points: &[Point], (bottom, per_unit): (f64, f64)) -> String {
-        let mut drawn = String::new();
-        let mut pen_down = false;
-        for point in points {
-            let Some(value) = point.value else {
-                pen_down = false;
-                continue;
-            };
-            let letter = if pen_down { 'L' } else { 'M' };
-            let (x, y) = (self.x(point.at), bottom - value * per_unit);
-            drawn.push_str(&format!("{letter}{x:.1} {y:.1}"));
-            if !pen_down {
-                drawn.push_str("h0.1");
-            }
-            pen_down = true;
-        }
-        drawn
     }
 
     /// Seconds before the newest point, from right to left.
