@@ -402,6 +402,12 @@ fn a_healthy_system_is_told_from_a_broken_one(lab: &RunningLab) {
     lab.says(&["setup", "--apply"], 0);
     lab.says(&["connector", "offsets", "set", "--to-slot", "--apply"], 0);
     lab.says(&["connector", "resume"], 0);
+    // Until it has stored an offset of its own, another start could be refused (docs/anomalies.md, A-027).
+    let stored = || lab.json(&["connector", "offsets", "show"], 0)["offsets"][0]["lsn"].clone();
+    let set = stored();
+    lab.execute("INSERT INTO public.order_events VALUES (1, 'mended', now(), 1)");
+    lab.site
+        .wait("offset of its own", || (stored() != set).then_some(()));
     let mended = doctor(0);
     assert_eq!(mended["prediction"]["outcome"], "resumes", "{mended}");
 
