@@ -311,6 +311,10 @@ fn i8_folds_a_truncate_inside_one_partition() {
     // Not delivered: a consumer still has key 2, as the table has in this case.
     assert_eq!(of(&run, "i8_state"), []);
     assert_eq!(of(&run, "i1_complete"), [(FindingKind::Lost, None)]);
+    let (judgement, _) = run.judge();
+    for check in &judgement.checks {
+        assert_eq!(check.reason, None, "{} was made", check.check);
+    }
 }
 
 #[test]
