@@ -27,6 +27,7 @@ pub(crate) fn shape() -> TableShape {
         relation: Relation::new("public", "orders"),
         columns: COLUMNS.into_iter().map(column).collect(),
         replica_identity: ReplicaIdentity::Full,
+        content_lost: None,
     }
 }
 

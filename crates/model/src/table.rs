@@ -181,6 +181,9 @@ pub struct TableShape {
     pub columns: Vec<Column>,
     /// What the server writes of old rows.
     pub replica_identity: ReplicaIdentity,
+    /// Why no ledger has the content of the table's rows; `None` where they have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_lost: Option<String>,
 }
 
 impl TableShape {

@@ -48,6 +48,9 @@ impl<'s> BinaryRows<'s> {
                 mark: ColumnMark::new(&column.name),
             })
         };
+        if shape.content_lost.is_some() {
+            return None;
+        }
         let fields: Option<Vec<Field>> = shape.columns.iter().map(field).collect();
         Some(BinaryRows {
             shape,
@@ -219,6 +222,7 @@ mod tests {
             relation: Relation::new("public", "t"),
             columns: columns.iter().map(column).collect(),
             replica_identity: ReplicaIdentity::Full,
+            content_lost: None,
         }
     }
 

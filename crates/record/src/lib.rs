@@ -4,6 +4,7 @@
 //! All three bring values to the same canonical form ([`canonical`]), so that a row hashes to the same number
 //! wherever it was read. Memory stays bounded whatever the size of a topic, a transaction or a table.
 
+mod alterations;
 mod binary_rows;
 pub mod canonical;
 pub mod compare;
@@ -17,5 +18,6 @@ pub mod tables;
 pub mod topics;
 pub mod witness;
 
+pub use alterations::Alterations;
 pub use error::RecordError;
 pub use notes::Notes;

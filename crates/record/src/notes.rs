@@ -39,7 +39,8 @@ impl Notes {
         let mut notes = Notes::default();
         for shape in shapes {
             for column in &shape.columns {
-                if let Some(why) = left_out(column) {
+                let lost = || shape.content_lost.clone().filter(|_| !column.key);
+                if let Some(why) = left_out(column).or_else(lost) {
                     notes.not_compared(&shape.relation.to_string(), &column.name, &why);
                 }
             }

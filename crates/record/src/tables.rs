@@ -212,6 +212,7 @@ mod tests {
                 ..Column::default()
             }],
             replica_identity: ReplicaIdentity::Full,
+            content_lost: None,
         };
         let row = |line: &[u8]| stored_row(&shape, 0, line, &mut Notes::default()).unwrap();
         assert_ne!(row(b"\\N").image, row(b"\\\\N").image);

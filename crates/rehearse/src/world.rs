@@ -213,6 +213,8 @@ impl Witnesses {
         watched.through = end.through;
         self.notes.add(end.notes);
         watched.complete = seen.is_ok() && complete_before;
+        // Another life's witness knows the tables as they were altered, and would hash other columns.
+        self.problems.extend(end.alterations.sentences());
         if end.out_of_scope > 0 {
             let count = end.out_of_scope;
             self.problems.push(format!(

@@ -431,6 +431,7 @@ fn small(columns: &[(&str, u32, bool)]) -> Vec<TableShape> {
         relation: Relation::new("public", "t"),
         columns: columns.iter().map(column).collect(),
         replica_identity: ReplicaIdentity::Full,
+        content_lost: None,
     }]
 }
 

@@ -18,7 +18,7 @@ use cutover_model::{ChangeRow, Half, Lsn, Op, Relation, TableShape};
 use super::tracked::Tracked;
 use crate::canonical::{change_key_hash, row_image};
 use crate::notes::Notes;
-use crate::{RecordError, printed};
+use crate::{Alterations, RecordError, printed};
 
 /// µs from 1970 to 2000, where PostgreSQL's clock starts.
 const POSTGRES_EPOCH_US: i64 = 946_684_800_000_000;
@@ -95,6 +95,7 @@ pub(super) struct Assembly {
     changes: u64,
     out_of_scope: u64,
     notes: Notes,
+    alterations: Alterations,
 }
 
 impl Assembly {
@@ -111,6 +112,7 @@ impl Assembly {
             changes: 0,
             out_of_scope: 0,
             notes: Notes::default(),
+            alterations: Alterations::default(),
         }
     }
 
@@ -143,6 +145,11 @@ impl Assembly {
         &self.notes
     }
 
+    /// What became of the tables since they were described.
+    pub(super) fn alterations(&self) -> &Alterations {
+        &self.alterations
+    }
+
     /// Takes one message; `lsn` is that of the frame, which is the LSN of the change.
     pub(super) fn take(
         &mut self,
@@ -172,10 +179,14 @@ impl Assembly {
                 ..
             } => {
                 let shape = self.shapes.get(&Relation::new(schema, name));
-                let tracked = shape
-                    .map(|shape| Tracked::new(shape, &columns))
-                    .transpose()?;
-                self.relations.insert(oid, tracked.map(Arc::new));
+                let tracked = match shape {
+                    Some(shape) => {
+                        let content = self.alterations.note(shape, &columns)?;
+                        Some(Arc::new(Tracked::new(shape, &columns, content)))
+                    }
+                    None => None,
+                };
+                self.relations.insert(oid, tracked);
             }
             Message::Type { .. } => {}
             Message::Message {
@@ -382,7 +393,7 @@ fn old_side(table: &Tracked, old: &OldTuple<'_>, notes: &mut Notes) -> Result<Si
 
 fn side(table: &Tracked, values: &[Canonical], notes: &mut Notes) -> Side {
     let image = row_image(table.shape(), values);
-    let whole = printed::whole(table.shape(), values, notes);
+    let whole = table.has_content() && printed::whole(table.shape(), values, notes);
     Side {
         key: image.key,
         hash: image.hash.filter(|_| whole),

@@ -20,7 +20,7 @@ use cutover_clients::pg::PgAddress;
 use cutover_ledger::ChangeWriter;
 use cutover_model::{Lsn, TableShape};
 
-use crate::{Notes, RecordError};
+use crate::{Alterations, Notes, RecordError};
 use reader::Reader;
 use state::Shared;
 
@@ -54,6 +54,8 @@ pub struct WitnessEnd {
     pub out_of_scope: u64,
     /// Content that was not compared.
     pub notes: Notes,
+    /// What became of the tables meanwhile.
+    pub alterations: Alterations,
 }
 
 /// A running witness. Dropping it stops it without waiting; [`Witness::stop`] tells how it ended.

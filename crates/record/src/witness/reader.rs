@@ -114,6 +114,7 @@ impl Reader {
             changes: self.assembly.changes(),
             out_of_scope: self.assembly.out_of_scope(),
             notes: self.assembly.notes().clone(),
+            alterations: self.assembly.alterations().clone(),
         })
     }
 

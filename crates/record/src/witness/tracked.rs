@@ -8,15 +8,17 @@ use crate::canonical::null;
 use crate::notes::Notes;
 use crate::{RecordError, printed};
 
-/// A table whose columns in the stream are known to be those of its shape.
+/// A table whose columns in the stream have their places in its shape.
 pub(super) struct Tracked {
     shape: TableShape,
     name: String,
-    /// For each column of the shape its place in the stream's tuples; `None` for one that the server computes.
+    /// For each column of the shape its place in the stream's tuples; `None` for one that the stream
+    /// does not have: the server computes it, or it went away.
     places: Vec<Option<usize>>,
     /// Columns of the stream.
     streamed: usize,
     key_in_identity: bool,
+    content: bool,
 }
 
 /// Values of a row in the order of the shape.
@@ -34,56 +36,35 @@ impl Values {
 }
 
 impl Tracked {
-    /// Refuses a table whose columns differ from the shape: a column more or less, or of another type, would be
-    /// left out of every comparison without anybody noticing.
+    /// With `content` false the table was altered, and its rows cannot be compared any more.
     pub(super) fn new(
         shape: &TableShape,
         streamed: &[RelationColumn<'_>],
-    ) -> Result<Tracked, RecordError> {
-        let changed = |what: String| {
-            RecordError::Shape(format!(
-                "table {} is not as it was when recording began: {what}",
-                shape.relation
-            ))
-        };
-        let known = |name: &str| shape.columns.iter().any(|column| column.name == name);
-        if let Some(extra) = streamed.iter().find(|column| !known(column.name)) {
-            return Err(changed(format!("column '{}' is new", extra.name)));
-        }
+        content: bool,
+    ) -> Tracked {
         let mut places = Vec::with_capacity(shape.columns.len());
         let mut key_in_identity = true;
         for column in &shape.columns {
             let place = streamed
                 .iter()
                 .position(|streamed| streamed.name == column.name);
-            let found = place.and_then(|place| Some((place, streamed.get(place)?)));
-            let Some((place, found)) = found else {
-                if column.generated {
-                    key_in_identity &= !column.key;
-                    places.push(None);
-                    continue;
-                }
-                return Err(changed(format!(
-                    "column '{}' is not published",
-                    column.name
-                )));
-            };
-            if found.type_oid != column.type_oid {
-                return Err(changed(format!(
-                    "column '{}' has another type",
-                    column.name
-                )));
-            }
-            key_in_identity &= found.identity || !column.key;
-            places.push(Some(place));
+            let identity = place.is_some_and(|place| streamed[place].identity);
+            key_in_identity &= identity || !column.key;
+            places.push(place);
         }
-        Ok(Tracked {
+        Tracked {
             name: shape.relation.to_string(),
             shape: shape.clone(),
             places,
             streamed: streamed.len(),
             key_in_identity,
-        })
+            content,
+        }
+    }
+
+    /// Its rows can be compared.
+    pub(super) fn has_content(&self) -> bool {
+        self.content
     }
 
     pub(super) fn shape(&self) -> &TableShape {

@@ -60,6 +60,7 @@ fn shape() -> TableShape {
         relation: Relation::new("public", "orders"),
         columns: vec![column("id", 20, true), column("note", 25, false)],
         replica_identity: ReplicaIdentity::Default,
+        content_lost: None,
     }
 }
 

@@ -80,6 +80,7 @@ fn server() -> ServerSide {
                     ..Column::default()
                 }],
                 replica_identity: ReplicaIdentity::Full,
+                content_lost: None,
             }),
         )],
         role: Some((

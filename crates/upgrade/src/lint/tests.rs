@@ -49,6 +49,7 @@ fn table(replica_identity: ReplicaIdentity, key: bool) -> TableShape {
             ..Column::default()
         }],
         replica_identity,
+        content_lost: None,
     }
 }
 

@@ -67,7 +67,7 @@ pub async fn record_window(
     events: &EventSink,
 ) -> Result<Observed, UpgradeError> {
     let kafka = Arc::new(Kafka::at(&subject.kafka)?);
-    let observed = Observed::find(subject).await?;
+    let mut observed = Observed::find(subject).await?;
     let before = observed.ends(&kafka).await?;
     let client = connect_admin(&subject.postgres).await?;
     // Said before it is there: whoever is killed cannot say it any more.
@@ -97,6 +97,11 @@ pub async fn record_window(
     let arrived = arrival::wait(subject, &observed, &kafka, (&last, events)).await?;
     let ended = tokio::task::spawn_blocking(move || witness.stop()).await;
     let ended = ended.map_err(|panic| UpgradeError::Disproved(panic.to_string()))??;
+    finish(writer)?;
+    for altered in ended.alterations.sentences() {
+        events.note(altered);
+    }
+    observed.shapes = ended.alterations.applied(&observed.shapes);
     let recording = Recording {
         subject,
         observed: &observed,
@@ -104,7 +109,6 @@ pub async fn record_window(
         buckets,
         events,
     };
-    finish(writer)?;
     let window = Window {
         ends: (&before, &observed.ends(&kafka).await?),
         moments: (&first, &last),

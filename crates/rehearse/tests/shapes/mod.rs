@@ -1,0 +1,285 @@
+//! The shapes of data that streams have: keys, replica identities, names, partitions, truncates, `ALTER TABLE`.
+
+/// One or more tables and what happens to them. Every text of `changes` is one transaction.
+pub struct Shape {
+    /// Schema and name of each captured table.
+    pub tables: &'static [(&'static str, &'static str)],
+    pub made: &'static str,
+    pub changes: &'static [&'static str],
+}
+
+const fn shape(
+    tables: &'static [(&'static str, &'static str)],
+    made: &'static str,
+    changes: &'static [&'static str],
+) -> Shape {
+    Shape {
+        tables,
+        made,
+        changes,
+    }
+}
+
+const P: &str = "public";
+
+/// With keys: replica identities, composite keys, rows that change their key, swaps in one transaction.
+pub const KEYED: [Shape; 8] = [
+    shape(
+        &[(P, "k_default")],
+        "create table k_default (id int primary key, note text)",
+        &[
+            "insert into k_default select n, 'row ' || n from generate_series(1, 20) n",
+            "update k_default set note = null where id = 3",
+            "update k_default set id = 100 where id = 4",
+            "delete from k_default where id = 5",
+            "insert into k_default values (5, 'again')",
+        ],
+    ),
+    shape(
+        &[(P, "k_full")],
+        "create table k_full (id int primary key, note text); alter table k_full replica identity full",
+        &[
+            "insert into k_full values (1, 'one'), (2, 'two'), (3, 'three')",
+            "update k_full set id = -1 where id = 1; update k_full set id = 1 where id = 2; \
+             update k_full set id = 2 where id = -1",
+            "update k_full set note = note",
+            "delete from k_full where id = 3; insert into k_full values (3, 'in the same transaction')",
+        ],
+    ),
+    shape(
+        &[(P, "k_index")],
+        "create table k_index (id int primary key, code text not null unique, note text);
+         alter table k_index replica identity using index k_index_code_key",
+        &[
+            "insert into k_index values (1, 'a', 'x'), (2, 'b', 'y'), (3, 'c', 'z')",
+            "update k_index set note = 'new' where id = 1",
+        ],
+    ),
+    shape(
+        &[(P, "k_composite")],
+        "create table k_composite (b text, a int, amount numeric(12,2), primary key (a, b))",
+        &[
+            "insert into k_composite values ('x', 1, 1.50), ('y', 1, 2), ('x', 2, 3), (e'q\"\\\\\u{1F980}', 3, 4)",
+            "update k_composite set b = 'moved' where a = 2",
+            "update k_composite set amount = amount * 2",
+            "delete from k_composite where a = 1 and b = 'y'",
+        ],
+    ),
+    shape(
+        &[(P, "k_generated")],
+        "create table k_generated (id int primary key, n int, twice int generated always as (n * 2) stored, gone int);
+         alter table k_generated drop column gone",
+        &[
+            "insert into k_generated (id, n) values (1, 1), (2, 2)",
+            "update k_generated set n = 5 where id = 1",
+        ],
+    ),
+    shape(
+        &[(P, "k_large")],
+        "create table k_large (id int primary key, n int, large text);
+         alter table k_large alter column large set storage external",
+        &[
+            "insert into k_large values (1, 1, repeat('large ', 4000)), (2, 2, 'small')",
+            "update k_large set n = n + 1",
+            "update k_large set large = repeat('other ', 4000) where id = 1",
+        ],
+    ),
+    shape(
+        &[(P, "k_large_full")],
+        "create table k_large_full (id int primary key, n int, large text);
+         alter table k_large_full alter column large set storage external, replica identity full",
+        &[
+            "insert into k_large_full values (1, 1, repeat('large ', 4000))",
+            "update k_large_full set n = n + 1",
+            "update k_large_full set id = 7",
+            "delete from k_large_full",
+        ],
+    ),
+    shape(
+        &[(P, "k_unique")],
+        "create table k_unique (note text, code int not null, other int not null);
+         create unique index k_unique_b on k_unique (other);
+         create unique index k_unique_a on k_unique (code);
+         alter table k_unique replica identity full",
+        &[
+            "insert into k_unique values ('x', 1, 10), ('y', 2, 20)",
+            "update k_unique set note = 'z' where code = 1",
+            "update k_unique set code = 3 where code = 2",
+            "delete from k_unique where code = 1",
+        ],
+    ),
+];
+
+/// A replica identity that does not hold the key: Debezium gives old rows a key of its own making (A-028).
+pub const WITHOUT_KEY_IN_IDENTITY: [Shape; 1] = [shape(
+    &[(P, "i_index")],
+    "create table i_index (id int primary key, code text not null unique);
+     alter table i_index replica identity using index i_index_code_key",
+    &[
+        "insert into i_index values (1, 'a'), (2, 'b')",
+        "update i_index set code = 'bb' where id = 2",
+        "delete from i_index where id = 1",
+    ],
+)];
+
+/// Without keys.
+pub const KEYLESS: [Shape; 2] = [
+    shape(
+        &[(P, "n_full")],
+        "create table n_full (a int, b text); alter table n_full replica identity full",
+        &[
+            "insert into n_full values (1, 'same'), (1, 'same'), (2, null)",
+            "update n_full set b = 'new' where a = 2",
+            "delete from n_full where ctid = (select min(ctid) from n_full where a = 1)",
+        ],
+    ),
+    shape(
+        &[(P, "n_nothing")],
+        "create table n_nothing (a int, b text); alter table n_nothing replica identity nothing",
+        &["insert into n_nothing values (1, 'x'), (1, 'x')"],
+    ),
+];
+
+/// Truncates: alone, along a foreign key, between inserts of one transaction.
+pub const TRUNCATED: [Shape; 2] = [
+    shape(
+        &[(P, "t_single")],
+        "create table t_single (id int primary key, note text)",
+        &[
+            "insert into t_single select n, 'old' from generate_series(1, 9) n",
+            "insert into t_single values (20, 'gone'); truncate t_single; insert into t_single values (1, 'new')",
+            "truncate t_single",
+            "insert into t_single values (2, 'last')",
+        ],
+    ),
+    shape(
+        &[(P, "t_parent"), (P, "t_child")],
+        "create table t_parent (id int primary key);
+         create table t_child (id int primary key, parent int references t_parent)",
+        &[
+            "insert into t_parent values (1), (2); insert into t_child values (1, 1), (2, 2)",
+            "truncate t_parent cascade",
+            "insert into t_parent values (3); insert into t_child values (1, 3)",
+        ],
+    ),
+];
+
+/// Names that need quotes, hold dots, or are no ASCII.
+pub const NAMED: [Shape; 3] = [
+    shape(
+        &[(P, "Odd Name"), (P, "dotted.name")],
+        r#"create table "Odd Name" ("Id" int primary key, "a ""quoted"" one" text, "x.y" int);
+           create table "dotted.name" (id int primary key)"#,
+        &[
+            r#"insert into "Odd Name" values (1, 'x', 1), (2, 'y', 2); insert into "dotted.name" values (1)"#,
+            r#"update "Odd Name" set "x.y" = 5 where "Id" = 1; delete from "dotted.name""#,
+        ],
+    ),
+    shape(
+        &[("Ünïcode", "straße")],
+        r#"create schema "Ünïcode"; create table "Ünïcode"."straße" ("größe" int primary key, "名前" text);
+           grant usage on schema "Ünïcode" to public; grant select on "Ünïcode"."straße" to public"#,
+        &[
+            r#"insert into "Ünïcode"."straße" values (1, 'ä'), (2, '日本')"#,
+            r#"update "Ünïcode"."straße" set "größe" = 3 where "größe" = 2"#,
+        ],
+    ),
+    shape(
+        &[(P, "MiXed"), (P, "mixed")],
+        r#"create table "MiXed" (id int primary key); create table mixed (id int primary key)"#,
+        &[r#"insert into "MiXed" values (1), (2); insert into mixed values (3)"#],
+    ),
+];
+
+/// `ALTER TABLE` between the changes.
+pub const ALTERED: [Shape; 6] = [
+    shape(
+        &[(P, "a_add")],
+        "create table a_add (id int primary key, note text)",
+        &[
+            "insert into a_add values (1, 'before')",
+            "alter table a_add add column more int default 7",
+            "insert into a_add values (2, 'after', 8); update a_add set note = 'both' where id = 1",
+        ],
+    ),
+    shape(
+        &[(P, "a_drop")],
+        "create table a_drop (id int primary key, note text, gone int)",
+        &[
+            "insert into a_drop values (1, 'before', 5)",
+            "alter table a_drop drop column gone; insert into a_drop values (2, 'in the same transaction')",
+            "update a_drop set note = 'after'",
+        ],
+    ),
+    shape(
+        &[(P, "a_rename")],
+        "create table a_rename (id int primary key, note text); alter table a_rename replica identity full",
+        &[
+            "insert into a_rename values (1, 'before')",
+            "alter table a_rename rename column note to remark",
+            "update a_rename set remark = 'after'; delete from a_rename",
+        ],
+    ),
+    shape(
+        &[(P, "a_wider")],
+        "create table a_wider (id int primary key, code varchar(5))",
+        &[
+            "insert into a_wider values (1, 'abc')",
+            "alter table a_wider alter column id type bigint, alter column code type text",
+            "insert into a_wider values (5000000000, 'longer than five')",
+            "update a_wider set code = 'x' where id = 1",
+        ],
+    ),
+    shape(
+        &[(P, "a_retype")],
+        "create table a_retype (id int primary key, at timestamp(3), amount numeric(10,2))",
+        &[
+            "insert into a_retype values (1, '2026-01-02 03:04:05.678', 1.25)",
+            "alter table a_retype alter column at type timestamp(6), alter column amount type numeric(12,4)",
+            "insert into a_retype values (2, '2026-01-02 03:04:05.678901', 1.2345)",
+            "delete from a_retype where id = 1",
+        ],
+    ),
+    shape(
+        &[(P, "a_enum")],
+        "create type mood as enum ('sad', 'fine'); create table a_enum (id int primary key, mood mood)",
+        &[
+            "insert into a_enum values (1, 'sad')",
+            "alter type mood add value 'great'",
+            "insert into a_enum values (2, 'great')",
+        ],
+    ),
+];
+
+/// Partitions published under their own names.
+pub const PARTITIONED: [Shape; 1] = [shape(
+    &[(P, "p_low"), (P, "p_high")],
+    "create table p (id int, note text, primary key (id)) partition by range (id);
+     create table p_low partition of p for values from (0) to (100);
+     create table p_high partition of p for values from (100) to (200)",
+    &[
+        "insert into p values (1, 'low'), (2, 'low'), (101, 'high')",
+        "update p set note = 'new' where id = 1",
+        "update p set id = 150 where id = 2",
+        "delete from p where id = 101",
+    ],
+)];
+
+/// The same, published under the name of the whole table.
+pub const ROOTED: [Shape; 1] = [shape(
+    &[(P, "r")],
+    "create table r (id int, note text, primary key (id)) partition by range (id);
+     create table r_low partition of r for values from (0) to (100);
+     create table r_high (note text, id int not null);
+     alter table r attach partition r_high for values from (100) to (200)",
+    &[
+        "insert into r values (1, 'low'), (2, 'low'), (101, 'high')",
+        "update r set note = 'new'",
+        "update r set id = 150 where id = 2",
+        "create table r_top partition of r for values from (200) to (300)",
+        "insert into r values (250, 'top')",
+        "delete from r where id in (1, 250)",
+        "alter table r detach partition r_top",
+        "insert into r values (102, 'after the detach')",
+    ],
+)];
