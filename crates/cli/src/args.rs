@@ -1,6 +1,7 @@
 //! The argument tree. Help texts are here; what the commands do is in `commands/`.
 
 mod existing;
+mod generate;
 mod matrix;
 mod operate;
 mod watch;
@@ -10,10 +11,11 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use existing::{ExistingArgs, VerifyArgs};
+pub use generate::{GenerateArgs, Profile};
 pub use matrix::MatrixArguments;
 pub use operate::{
-    ChangedConnector, ChangedOffset, ConfigAction, ConnectorAction, OffsetsAction, OneConnector,
-    SetupArgs, SystemFlags,
+    ChangedConnector, ChangedOffset, ConfigAction, ConnectorAction, InitArgs, OffsetsAction,
+    OneConnector, SetupArgs, SystemFlags,
 };
 pub use watch::WatchArgs;
 
@@ -184,6 +186,17 @@ pub enum Command {
     /// Says what it found and what it would do; changes something only with --apply. Exit code: 0, or 3 if something is
     /// in the way.
     Setup(SetupArgs),
+    /// Write a load into a database until it is ended: customers, orders and their events.
+    ///
+    /// For trying a stream before it matters. It changes and deletes any row of its tables, so it writes only to tables
+    /// that it made (--make-tables) and knows by their comments. Exit code: 0 at the end of --duration, 130 or 143
+    /// after a signal, 3 if the tables are missing or somebody else's.
+    Generate(GenerateArgs),
+    /// Write cutover.toml by asking Kafka Connect what its connector works with.
+    ///
+    /// Such as cutover init --connect http://connect.example:8083 --kafka kafka.example:9092. Holds no secret; what nobody
+    /// says is a line to fill in.
+    Init(InitArgs),
     /// Which systems a command would work with, and who said so: cutover.toml, variables, arguments.
     Config {
         /// What to do.

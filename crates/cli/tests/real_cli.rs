@@ -19,10 +19,14 @@ mod encryption;
 mod existing;
 #[path = "real_cli/first_hour.rs"]
 mod first_hour;
+#[path = "real_cli/first_steps.rs"]
+mod first_steps;
 #[path = "real_cli/https.rs"]
 mod https;
 #[path = "real_cli/interruption.rs"]
 mod interruption;
+#[path = "real_cli/kafka_logins.rs"]
+mod kafka_logins;
 #[path = "real_cli/main_job.rs"]
 mod main_job;
 #[path = "real_cli/matrix.rs"]

@@ -12,6 +12,7 @@ pub mod error;
 pub mod event_log;
 pub mod existing;
 mod gap;
+pub mod generate;
 pub mod judge;
 pub mod lab_hands;
 pub mod lock;

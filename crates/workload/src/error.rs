@@ -39,6 +39,25 @@ pub enum WorkloadError {
         #[source]
         source: PgError,
     },
+    /// The tables could not be looked at or made.
+    #[error("the load cannot start")]
+    Tables {
+        /// What the server said.
+        #[source]
+        source: PgError,
+    },
+    /// There is nothing to write to.
+    #[error("the load cannot start: there is no {missing}")]
+    NoTables {
+        /// The tables.
+        missing: String,
+    },
+    /// A table has a name that the load uses, and is none of its tables.
+    #[error("the load cannot start: {table} does not say that it is a table of the load")]
+    NotOurs {
+        /// The table.
+        table: String,
+    },
     /// The server holds other rows than the session wrote, again and again, although they were read
     /// anew.
     #[error("the load stopped: session {session}, transaction {number}, other rows: {what}")]
@@ -66,6 +85,7 @@ impl Classified for WorkloadError {
             WorkloadError::Server { source, .. } | WorkloadError::Statement { source, .. } => {
                 source.permanence()
             }
+            WorkloadError::Tables { source } => source.permanence(),
             _ => Permanence::Definite,
         }
     }
@@ -76,7 +96,10 @@ impl Classified for WorkloadError {
             WorkloadError::Server { source, .. } | WorkloadError::Statement { source, .. } => {
                 source.exit_code()
             }
-            WorkloadError::Disagreement { .. } => ExitCode::Refused,
+            WorkloadError::Tables { source } => source.exit_code(),
+            WorkloadError::Disagreement { .. }
+            | WorkloadError::NoTables { .. }
+            | WorkloadError::NotOurs { .. } => ExitCode::Refused,
             WorkloadError::NotEnded { .. } => ExitCode::Unknown,
             WorkloadError::LedgerThread | WorkloadError::Thread(_) => ExitCode::Internal,
         }
@@ -92,6 +115,11 @@ impl Classified for WorkloadError {
             }
             WorkloadError::Server { source, .. } | WorkloadError::Statement { source, .. } => {
                 return source.remedy();
+            }
+            WorkloadError::Tables { source } => return source.remedy(),
+            WorkloadError::NoTables { .. } => "--make-tables makes them",
+            WorkloadError::NotOurs { .. } => {
+                "give another database: the load changes and deletes any row of a table of this name"
             }
             WorkloadError::Disagreement { .. } => {
                 "let nobody else write to the load's tables, and run one load at a time"
@@ -110,6 +138,9 @@ impl Classified for WorkloadError {
             WorkloadError::Statement { .. } => "LOAD-STATEMENT-001",
             WorkloadError::Disagreement { .. } => "LOAD-ROWS-001",
             WorkloadError::NotEnded { .. } => "LOAD-STOP-001",
+            WorkloadError::Tables { .. } => "LOAD-TABLES-001",
+            WorkloadError::NoTables { .. } => "LOAD-TABLES-002",
+            WorkloadError::NotOurs { .. } => "LOAD-TABLES-003",
         }
     }
 }

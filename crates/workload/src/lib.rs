@@ -15,6 +15,7 @@ mod attempts;
 mod connection;
 pub mod content;
 mod error;
+pub mod ground;
 mod load;
 mod pace;
 pub mod plan;

@@ -48,3 +48,8 @@ create index if not exists order_events_order_id on public.order_events (order_i
 alter table public.customers    replica identity full;
 alter table public.orders       replica identity full;
 alter table public.order_events replica identity full;
+
+-- By this whoever generates knows the tables for its own again: it changes and deletes any row in them.
+comment on table public.customers    is 'cutover load: its rows are changed and deleted';
+comment on table public.orders       is 'cutover load: its rows are changed and deleted';
+comment on table public.order_events is 'cutover load: its rows are changed and deleted';

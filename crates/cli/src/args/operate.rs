@@ -98,6 +98,17 @@ pub struct OneConnector {
     pub systems: SystemFlags,
 }
 
+/// What is described, and where that is written.
+#[derive(Debug, Clone, Args)]
+pub struct InitArgs {
+    /// The file to write; one that is there stays as it is.
+    #[arg(short = 'o', long, value_name = "FILE", default_value = "cutover.toml")]
+    pub file: PathBuf,
+    /// The connector, and where the systems are.
+    #[command(flatten)]
+    pub one: OneConnector,
+}
+
 /// One connector, and how long its state is waited for.
 #[derive(Debug, Clone, Args)]
 pub struct ChangedConnector {

@@ -9,6 +9,8 @@ mod doctor;
 mod existing;
 mod explain;
 mod gap;
+mod generate;
+mod init;
 mod lab;
 mod lab_config;
 mod lint;
@@ -75,6 +77,8 @@ pub async fn run(arguments: Arguments) -> Outcome {
         Command::Doctor(one) => doctor::run(&one, settings).await,
         Command::Watch(arguments) => watch::run(&arguments, settings).await,
         Command::Setup(arguments) => setup::run(&arguments, settings).await,
+        Command::Generate(arguments) => generate::run(&arguments, settings).await,
+        Command::Init(arguments) => init::run(&arguments).await,
         Command::Config { action } => config::run(action, settings),
         Command::Completions { shell } => manual::completions(shell),
         Command::Man { dir } => manual::pages(&dir),

@@ -20,7 +20,6 @@ fn proven_runbooks_keep_every_event_as_predicted_and_a_matrix_goes_on_where_it_s
         "json",
     ];
     let output = site.run(&args);
-    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
     let matrix: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(matrix["format"], "cutover.matrix/1");
     let cells = matrix["cells"].as_array().unwrap();
@@ -28,7 +27,17 @@ fn proven_runbooks_keep_every_event_as_predicted_and_a_matrix_goes_on_where_it_s
     assert_eq!(cells.len(), 5);
     for cell in cells {
         let name = &cell["name"];
-        assert_eq!(cell["verdict"], "pass", "{name}: {}", cell["reasons"]);
+        let story = [
+            "reasons",
+            "surprises",
+            "exit",
+            "predicted",
+            "measured",
+            "counts",
+        ];
+        let story = story.map(|part| format!("{part}: {}", cell[part]));
+        assert_eq!(cell["as_expected"], true, "{name}: {story:?}");
+        assert_eq!(cell["verdict"], "pass", "{name}: {story:?}");
         assert_eq!(cell["predicted"], "resumes", "{name}");
         assert_eq!(cell["prediction_right"], true, "{name}");
         for count in ["lost", "duplicated", "phantom", "snapshot"] {
@@ -39,6 +48,7 @@ fn proven_runbooks_keep_every_event_as_predicted_and_a_matrix_goes_on_where_it_s
             "{name}"
         );
     }
+    assert_eq!(output.status.code(), Some(0));
     site.assert_nothing_left();
     nothing_is_played_twice(&site, &args);
 }

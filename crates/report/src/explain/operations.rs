@@ -18,6 +18,16 @@ pub const ALL: &[Explanation] = &[
     ),
     entry(
         OF,
+        "CLI-INIT-001",
+        [
+            "`cutover init` writes no file over another one.",
+            "The path in the message.",
+            "The configuration was written before.",
+            "Name another file with --file, or move this one away.",
+        ],
+    ),
+    entry(
+        OF,
         "CLI-SETUP-001",
         [
             "Arguments of `cutover setup` do not say which slot, publication or tables.",

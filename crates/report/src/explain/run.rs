@@ -288,6 +288,36 @@ pub const ALL: &[Explanation] = &[
     ),
     entry(
         OF,
+        "LOAD-TABLES-001",
+        [
+            "The load's tables could not be looked at or made.",
+            "SQLSTATE and message.",
+            "A role that may not make tables in the schema public, or no server.",
+            "Give another role, or make the tables with it: crates/workload/src/schema.sql.",
+        ],
+    ),
+    entry(
+        OF,
+        "LOAD-TABLES-002",
+        [
+            "There are no tables that a load could write to.",
+            "Their names.",
+            "Nobody made them in this database.",
+            "`cutover generate --make-tables`.",
+        ],
+    ),
+    entry(
+        OF,
+        "LOAD-TABLES-003",
+        [
+            "A table has a name that the load uses, and does not say that it is the load's.",
+            "The table; `\\d+` shows its comment.",
+            "An application has tables of these names.",
+            "Give another database: the load changes and deletes any row of such a table.",
+        ],
+    ),
+    entry(
+        OF,
         "LOAD-STOP-001",
         [
             "Sessions of the load did not end in time.",

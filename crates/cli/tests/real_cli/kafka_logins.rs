@@ -1,0 +1,262 @@
+//! Logins and encryption to a real broker out of a Java client's `client.properties`: every form that is right gets in,
+//! and a wrong password, mechanism, authority, host name or a missing certificate ends with its own exit code and no
+//! secret.
+
+use std::os::unix::fs::MetadataExt;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use cutover_lab::{Home, Stack, StackSpec};
+use cutover_model::EventSink;
+use tokio::runtime::Runtime;
+
+use crate::certificates::Certificates;
+use crate::site::{Site, text};
+
+const PASSWORD: &str = "canary \"quoted\" pass";
+
+/// Ports of the listeners that are added to the lab's own.
+struct Listeners {
+    /// SASL in the clear.
+    login: u16,
+    /// SASL over TLS.
+    secure: u16,
+    /// TLS with a certificate of the client.
+    mutual: u16,
+    /// TLS with a certificate of another host.
+    elsewhere: u16,
+}
+
+fn free_port() -> u16 {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    free.local_addr().unwrap().port()
+}
+
+impl Listeners {
+    fn lease() -> Listeners {
+        Listeners {
+            login: free_port(),
+            secure: free_port(),
+            mutual: free_port(),
+            elsewhere: free_port(),
+        }
+    }
+
+    /// Lines that count instead of the lab's: the later line of a file of properties does.
+    fn settings(&self, certificates: &Certificates, own: &str) -> String {
+        let line = |name: &str| {
+            let mut lines = own.lines();
+            let found = lines.find_map(|line| line.strip_prefix(&format!("{name}=")));
+            found.unwrap().to_owned()
+        };
+        let added = format!(
+            "LOGIN://127.0.0.1:{},SECURE://127.0.0.1:{},MUTUAL://127.0.0.1:{},ELSEWHERE://127.0.0.1:{}",
+            self.login, self.secure, self.mutual, self.elsewhere
+        );
+        let plain = "org.apache.kafka.common.security.plain.PlainLoginModule required";
+        let scram = "org.apache.kafka.common.security.scram.ScramLoginModule required;";
+        let password = PASSWORD.replace('"', "\\\\\"");
+        let mut lines = format!(
+            "listeners={},{added}\nadvertised.listeners={},{added}\n\
+             listener.security.protocol.map={},LOGIN:SASL_PLAINTEXT,SECURE:SASL_SSL,MUTUAL:SSL,ELSEWHERE:SSL\n\
+             listener.name.login.sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256\n\
+             listener.name.login.plain.sasl.jaas.config={plain} user_reader=\"{password}\";\n\
+             listener.name.login.scram-sha-256.sasl.jaas.config={scram}\n\
+             listener.name.secure.sasl.enabled.mechanisms=SCRAM-SHA-512\n\
+             listener.name.secure.scram-sha-512.sasl.jaas.config={scram}\n\
+             listener.name.mutual.ssl.client.auth=required\n",
+            line("listeners"),
+            line("advertised.listeners"),
+            line("listener.security.protocol.map"),
+        );
+        for (listener, name) in [
+            ("secure", "server"),
+            ("mutual", "server"),
+            ("elsewhere", "elsewhere"),
+        ] {
+            for (setting, value) in [
+                ("keystore.type", "PEM".to_owned()),
+                (
+                    "keystore.location",
+                    certificates.path(&format!("{name}.pkcs8")),
+                ),
+                ("truststore.type", "PEM".to_owned()),
+                ("truststore.location", certificates.path("ca.pem")),
+            ] {
+                lines.push_str(&format!("listener.name.{listener}.ssl.{setting}={value}\n"));
+            }
+        }
+        lines
+    }
+}
+
+/// The words with which the lab started the broker.
+fn command_line(stack: &Stack) -> Vec<String> {
+    let pid = stack.kafka.info().pid.unwrap();
+    let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap();
+    let words = line
+        .split(|byte| *byte == 0)
+        .filter(|word| !word.is_empty());
+    words
+        .map(|word| String::from_utf8(word.to_vec()).unwrap())
+        .collect()
+}
+
+/// Gives a user a password for both SCRAM mechanisms, with the broker's own tool.
+fn scram_user(stack: &Stack, site: &Site) {
+    let mut words = command_line(stack);
+    let main = words.iter().position(|word| word == "kafka.Kafka").unwrap();
+    words.truncate(main);
+    for (mechanism, name) in [("SCRAM-SHA-256", "reader"), ("SCRAM-SHA-512", "reader")] {
+        let added = format!("{mechanism}=[iterations=4096,password=canary-scram]");
+        let output = Command::new(&words[0])
+            .args(&words[1..])
+            .args(["kafka.admin.ConfigCommand", "--bootstrap-server"])
+            .args([&stack.kafka.bootstrap(), "--alter", "--add-config", &added])
+            .args(["--entity-type", "users", "--entity-name", name])
+            .current_dir(site.folder.path())
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let said = text(&output);
+        assert!(
+            output.status.success() && said.contains("Completed"),
+            "{said}"
+        );
+    }
+}
+
+/// The broker again, with more listeners.
+fn encrypt(
+    runtime: &Runtime,
+    stack: &mut Stack,
+    listeners: &Listeners,
+    certificates: &Certificates,
+) {
+    let file = stack.kafka.info().folder.join("server.properties");
+    let own = std::fs::read_to_string(&file).unwrap();
+    let owner = std::fs::metadata(&file).unwrap();
+    for name in ["server", "elsewhere", "certified"] {
+        // Java reads keys as PKCS8 only, behind the certificate or before it.
+        certificates.openssl(&format!(
+            "pkcs8 -topk8 -nocrypt -in {name}.key -out {name}.pk8"
+        ));
+        let read = |end: &str| {
+            std::fs::read_to_string(certificates.path(&format!("{name}.{end}"))).unwrap()
+        };
+        let both = certificates.path(&format!("{name}.pkcs8"));
+        std::fs::write(&both, read("pk8") + &read("pem")).unwrap();
+        if name != "certified" {
+            std::os::unix::fs::chown(&both, Some(owner.uid()), Some(owner.gid())).unwrap();
+        }
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        std::fs::set_permissions(&both, mode).unwrap();
+    }
+    let settings = listeners.settings(certificates, &own);
+    std::fs::write(&file, format!("{own}\n{settings}")).unwrap();
+    runtime.block_on(async {
+        stack.kafka.stop(Duration::from_secs(20)).await.unwrap();
+        stack.kafka.start().unwrap();
+        stack.kafka.ready().await.unwrap();
+    });
+}
+
+/// What `doctor` says of a broker that is reached by these properties alone.
+fn says(site: &Site, properties: &str, code: i32) -> String {
+    let private = |name: &str, lines: &str| {
+        let path = site.path(name);
+        std::fs::write(&path, lines).unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        std::fs::set_permissions(&path, mode).unwrap();
+        path.display().to_string()
+    };
+    private("client.properties", properties);
+    let file = private(
+        "kafka.toml",
+        "[kafka]\nproperties = \"client.properties\"\n",
+    );
+    let output = site.run(&["doctor", "--config", &file, "--output", "json"]);
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(code), "{properties}: {said}");
+    assert!(
+        !said.contains("panicked") && !said.contains("canary"),
+        "{said}"
+    );
+    said
+}
+
+fn login(port: u16, protocol: &str, mechanism: &str, password: &str) -> String {
+    let module = match mechanism {
+        "PLAIN" => "plain.PlainLoginModule",
+        _ => "scram.ScramLoginModule",
+    };
+    let password = password.replace('"', "\\\\\"");
+    format!(
+        "bootstrap.servers=127.0.0.1:{port}\nsecurity.protocol={protocol}\nsasl.mechanism={mechanism}\n\
+         sasl.jaas.config=org.apache.kafka.common.security.{module} required username=\"reader\" \
+         password=\"{password}\";\n"
+    )
+}
+
+#[test]
+fn kafka_is_logged_in_to_as_client_properties_say() {
+    let runtime = Runtime::new().unwrap();
+    let site = Site::new();
+    let certificates = Certificates::make(&site.path("certificates"));
+    let home = Home::locate(None, Some(site.path("state"))).unwrap();
+    let spec = StackSpec::new("logins", site.path("logs"));
+    let mut stack = runtime
+        .block_on(Stack::up(&home, spec, &EventSink::none()))
+        .unwrap();
+    let listeners = Listeners::lease();
+    scram_user(&stack, &site);
+    encrypt(&runtime, &mut stack, &listeners, &certificates);
+    in_the_clear(&site, &listeners);
+    let trust = format!(
+        "ssl.truststore.type=PEM\nssl.truststore.location={}\n",
+        certificates.path("ca.pem")
+    );
+    over_tls(&site, &listeners, &certificates, &trust);
+    by_certificate(&site, &listeners, &certificates, &trust);
+    runtime.block_on(stack.down()).unwrap();
+    site.assert_nothing_left();
+}
+
+/// Kafka alone is named, so the other parts were not looked at: 5 is what a good login ends with.
+const IN: i32 = 5;
+
+fn in_the_clear(site: &Site, listeners: &Listeners) {
+    let form = |mechanism, password| login(listeners.login, "SASL_PLAINTEXT", mechanism, password);
+    says(site, &form("PLAIN", PASSWORD), IN);
+    says(site, &form("SCRAM-SHA-256", "canary-scram"), IN);
+    says(site, &form("PLAIN", "canary-wrong"), 7);
+    says(site, &form("SCRAM-SHA-256", "canary-wrong"), 7);
+    // The listener does not offer it.
+    says(site, &form("SCRAM-SHA-512", "canary-scram"), 7);
+}
+
+fn over_tls(site: &Site, listeners: &Listeners, certificates: &Certificates, trust: &str) {
+    let form = |password| login(listeners.secure, "SASL_SSL", "SCRAM-SHA-512", password);
+    says(site, &(form("canary-scram") + trust), IN);
+    says(site, &(form("canary-wrong") + trust), 7);
+    let other = trust.replace("ca.pem", "other-ca.pem");
+    assert_ne!(other, trust, "{}", certificates.path("ca.pem"));
+    let said = says(site, &(form("canary-scram") + &other), 6);
+    assert!(said.contains("certificate"), "{said}");
+}
+
+fn by_certificate(site: &Site, listeners: &Listeners, certificates: &Certificates, trust: &str) {
+    let form = |port| format!("bootstrap.servers=127.0.0.1:{port}\nsecurity.protocol=SSL\n{trust}");
+    let own = format!(
+        "ssl.keystore.type=PEM\nssl.keystore.location={}\n",
+        certificates.path("certified.pkcs8")
+    );
+    says(site, &(form(listeners.mutual) + &own), IN);
+    let said = says(site, &form(listeners.mutual), 6);
+    assert!(said.contains("certificate"), "{said}");
+    // The name is checked unless the client says otherwise, as a Java client does.
+    let said = says(site, &form(listeners.elsewhere), 6);
+    assert!(said.contains("certificate"), "{said}");
+    let unchecked = "ssl.endpoint.identification.algorithm=\n";
+    says(site, &(form(listeners.elsewhere) + unchecked), IN);
+}
