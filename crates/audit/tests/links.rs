@@ -5,6 +5,7 @@
 mod support;
 
 use cutover_model::evidence::{Acknowledged, SequenceEvidence};
+use cutover_model::result::CheckResult;
 use cutover_model::{ChangeRow, FindingKind, Half, Lsn, Op, TransactionMark, Verdict};
 use support::{Run, change, key, kinds};
 
@@ -312,7 +313,10 @@ fn i8_folds_a_truncate_inside_one_partition() {
     assert_eq!(of(&run, "i8_state"), []);
     assert_eq!(of(&run, "i1_complete"), [(FindingKind::Lost, None)]);
     let (judgement, _) = run.judge();
-    for check in &judgement.checks {
+    let needed = |check: &&CheckResult| {
+        ["i6_chain", "i8_state", "i14_truncate"].contains(&check.check.as_str())
+    };
+    for check in judgement.checks.iter().filter(needed) {
         assert_eq!(check.reason, None, "{} was made", check.check);
     }
 }

@@ -194,8 +194,8 @@ pub enum Command {
     Generate(GenerateArgs),
     /// Write cutover.toml by asking Kafka Connect what its connector works with.
     ///
-    /// Such as cutover init --connect http://connect.example:8083 --kafka kafka.example:9092. Holds no secret; what nobody
-    /// says is a line to fill in.
+    /// Such as cutover init --connect http://connect.example:8083 --kafka kafka.example:9092. Holds no secret; what
+    /// nobody says is a line to fill in.
     Init(InitArgs),
     /// Which systems a command would work with, and who said so: cutover.toml, variables, arguments.
     Config {

@@ -1,8 +1,8 @@
 //! The load alone, against any PostgreSQL, until somebody ends it: what `cutover generate` does.
 //!
-//! Stands at the head of the chain without the rest of it. The rules it protects: it writes only to tables that say they
-//! are the load's, every change it tried is in the ledger with its outcome, and a server that became another one under the
-//! same address is written to under a number of its own.
+//! Stands at the head of the chain without the rest of it. The rules it protects: it writes only to tables that say
+//! they are the load's, every change it tried is in the ledger with its outcome, and a server that became another one
+//! under the same address is written to under a number of its own.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -111,8 +111,9 @@ pub async fn generate(
     };
     let mut signal = None;
     while left().is_none_or(|left| !left.is_zero()) && running.load.stats().error.is_none() {
+        let next = left().map_or(EVERY, |left| left.min(EVERY));
         tokio::select! {
-            () = pause(left().map_or(EVERY, |left| left.min(EVERY))) => running.look(&request).await,
+            () = pause(next) => running.look(&request).await,
             Some(wish) = wishes.recv() => running.follow(wish),
             code = interrupted(interrupt) => {
                 signal = Some(code);

@@ -6,11 +6,13 @@ use clap::{Args, ValueEnum};
 
 use super::SystemFlags;
 
+const MOST_SESSIONS: i64 = cutover_rehearse::generate::SESSIONS_MAX as i64;
+
 /// What is written, and how fast.
 #[derive(Debug, Clone, Args)]
 #[command(
-    after_help = "SIGUSR1 pauses and SIGUSR2 goes on; Ctrl-C ends it after the transactions that are open. The password of \
-PostgreSQL is never an argument: PGPASSWORD, ~/.pgpass or --password-file."
+    after_help = "SIGUSR1 pauses and SIGUSR2 goes on; Ctrl-C ends it after the transactions that are open. The \
+password of PostgreSQL is never an argument: PGPASSWORD, ~/.pgpass or --password-file."
 )]
 pub struct GenerateArgs {
     /// Make public.customers, public.orders and public.order_events where they are missing.
@@ -20,7 +22,11 @@ pub struct GenerateArgs {
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub rate: u32,
     /// Sessions that write.
-    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=i64::from(cutover_rehearse::generate::SESSIONS_MAX)))]
+    #[arg(
+        long,
+        default_value_t = 4,
+        value_parser = clap::value_parser!(u16).range(1..=MOST_SESSIONS)
+    )]
     pub sessions: u16,
     /// What the transactions are like.
     #[arg(long, value_enum, default_value_t = Profile::Mixed)]

@@ -50,7 +50,8 @@ impl Listeners {
             found.unwrap().to_owned()
         };
         let added = format!(
-            "LOGIN://127.0.0.1:{},SECURE://127.0.0.1:{},MUTUAL://127.0.0.1:{},ELSEWHERE://127.0.0.1:{}",
+            "LOGIN://127.0.0.1:{},SECURE://127.0.0.1:{},\
+             MUTUAL://127.0.0.1:{},ELSEWHERE://127.0.0.1:{}",
             self.login, self.secure, self.mutual, self.elsewhere
         );
         let plain = "org.apache.kafka.common.security.plain.PlainLoginModule required";
@@ -58,7 +59,8 @@ impl Listeners {
         let password = PASSWORD.replace('"', "\\\\\"");
         let mut lines = format!(
             "listeners={},{added}\nadvertised.listeners={},{added}\n\
-             listener.security.protocol.map={},LOGIN:SASL_PLAINTEXT,SECURE:SASL_SSL,MUTUAL:SSL,ELSEWHERE:SSL\n\
+             listener.security.protocol.map={},LOGIN:SASL_PLAINTEXT,SECURE:SASL_SSL,\
+             MUTUAL:SSL,ELSEWHERE:SSL\n\
              listener.name.login.sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256\n\
              listener.name.login.plain.sasl.jaas.config={plain} user_reader=\"{password}\";\n\
              listener.name.login.scram-sha-256.sasl.jaas.config={scram}\n\
