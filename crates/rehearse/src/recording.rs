@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use cutover_clients::kafka::Kafka;
+use cutover_clients::kafka::{Ends, Kafka};
 use cutover_clients::pg::slots::slot;
 use cutover_clients::pg::{PgAddress, connect_admin};
 use cutover_ledger::{ChangeWriter, StoredWriter, TransactionWriter, write_evidence};
@@ -32,7 +32,7 @@ use serde_json::{Map, Value};
 use crate::error::RehearseError;
 
 /// First offsets of an incarnation's records, by topic and partition.
-pub type Cut = BTreeMap<(String, i32), i64>;
+pub type Cut = Ends;
 
 /// What the recorders need to know of a run.
 #[derive(Clone)]
@@ -260,28 +260,21 @@ pub fn broken_off(
 
 /// End offsets of every partition of the topics that carry changes of the captured tables.
 pub async fn change_topic_ends(kafka: &Arc<Kafka>, stream: &Stream) -> Result<Cut, RehearseError> {
-    let mut all = Cut::new();
-    for table in &stream.tables {
-        let topic = format!("{}.{table}", stream.topic_prefix);
-        let ends = cutover_upgrade::fence::ends(kafka, &topic).await?;
-        all.extend(
-            ends.into_iter()
-                .map(|(partition, end)| ((topic.clone(), partition), end)),
-        );
-    }
-    Ok(all)
+    let tables = stream.tables.iter();
+    let names = tables.map(|table| format!("{}.{table}", stream.topic_prefix));
+    ends_of(kafka, names.collect()).await
 }
 
 /// The same, and of the topic of transaction metadata, where there is one.
 pub async fn topic_ends(kafka: &Arc<Kafka>, stream: &Stream) -> Result<Cut, RehearseError> {
-    let mut all = change_topic_ends(kafka, stream).await?;
-    let topic = format!("{}.transaction", stream.topic_prefix);
-    let ends = cutover_upgrade::fence::ends(kafka, &topic).await?;
-    all.extend(
-        ends.into_iter()
-            .map(|(partition, end)| ((topic.clone(), partition), end)),
-    );
-    Ok(all)
+    let tables = stream.tables.iter().map(ToString::to_string);
+    let all = tables.chain(["transaction".to_owned()]);
+    let names = all.map(|name| format!("{}.{name}", stream.topic_prefix));
+    ends_of(kafka, names.collect()).await
+}
+
+async fn ends_of(kafka: &Arc<Kafka>, names: Vec<String>) -> Result<Cut, RehearseError> {
+    Ok(cutover_upgrade::fence::ends_of(kafka, names).await?)
 }
 
 /// How far the connector's slot is confirmed on a server, and what the topics hold. The position is read first: what

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use cutover_clients::connect::StoredOffset;
-use cutover_clients::kafka::{Kafka, KafkaError, ReadRange, Record};
+use cutover_clients::kafka::{Ends, Kafka, KafkaError, ReadRange, Record};
 use cutover_clients::pg::marker::{emit_message, emit_transaction};
 use cutover_clients::pg::recovery::switch_wal;
 use cutover_clients::pg::slots::{Slot, slot};
@@ -314,17 +314,19 @@ pub(crate) fn spellings(token: &str) -> Vec<String> {
 
 /// End offset of every partition of a topic; empty when the topic does not exist yet.
 pub async fn ends(kafka: &Arc<Kafka>, topic: &str) -> Result<BTreeMap<i32, i64>, UpgradeError> {
-    let (kafka, topic) = (Arc::clone(kafka), topic.to_owned());
-    let read = move || -> Result<BTreeMap<i32, i64>, KafkaError> {
-        let known = kafka
-            .topics()?
-            .into_iter()
-            .find(|known| known.name == topic);
-        let partitions = known.map_or_else(Vec::new, |known| known.partitions);
-        let end = |partition: i32| Ok((partition, kafka.watermarks(&topic, partition)?.1));
-        partitions.into_iter().map(end).collect()
-    };
-    blocking(read).await
+    let ends = ends_of(kafka, vec![topic.to_owned()]).await?.into_iter();
+    Ok(ends.map(|((_, partition), end)| (partition, end)).collect())
+}
+
+/// The same of several topics.
+pub async fn ends_of(kafka: &Arc<Kafka>, names: Vec<String>) -> Result<Ends, UpgradeError> {
+    let kafka = Arc::clone(kafka);
+    blocking(move || {
+        let mut topics = kafka.topics()?;
+        topics.retain(|known| names.contains(&known.name));
+        kafka.ends(&topics)
+    })
+    .await
 }
 
 /// Runs a call of the blocking Kafka client without holding up the task that drives the plan.

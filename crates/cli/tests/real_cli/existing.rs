@@ -150,7 +150,8 @@ fn a_whole_one_passes_and_nothing_is_left(lab: &RunningLab) {
     );
 }
 
-/// Does something while another session writes one statement after the other.
+/// Does something while another session writes a statement every few milliseconds: without a pause it writes faster
+/// than a connector can follow, and no moment is ever reached.
 fn while_writing(lab: &RunningLab, statement: impl Fn(u32) -> String + Sync, body: impl FnOnce()) {
     let go_on = AtomicBool::new(true);
     let admin = lab.admin.clone();
@@ -160,8 +161,10 @@ fn while_writing(lab: &RunningLab, statement: impl Fn(u32) -> String + Sync, bod
             runtime.block_on(async {
                 let client = connect_admin(&admin).await.unwrap();
                 let mut number = 0;
+                let mut pace = tokio::time::interval(std::time::Duration::from_millis(4));
                 while go_on.load(Ordering::Relaxed) {
                     number += 1;
+                    pace.tick().await;
                     client.batch_execute(&statement(number)).await.unwrap();
                 }
             });

@@ -16,6 +16,7 @@ mod repair;
 mod settings;
 mod talk;
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -62,6 +63,9 @@ pub struct TopicInfo {
     /// Partition numbers, ascending.
     pub partitions: Vec<i32>,
 }
+
+/// By topic and partition: the offset after the last record that a read-committed reader may see.
+pub type Ends = BTreeMap<(String, i32), i64>;
 
 impl Kafka {
     /// A client for the cluster; connects when first asked.
@@ -123,6 +127,16 @@ impl Kafka {
     /// see (records of transactions still open stand behind it).
     pub fn watermarks(&self, topic: &str, partition: i32) -> Result<(i64, i64), KafkaError> {
         reader::watermarks(&self.asking, topic, partition)
+    }
+
+    /// The second of the [`Kafka::watermarks`] of every partition of these topics, asked for all at once: one after
+    /// another, the partitions of a large cluster take longer than anybody waits.
+    pub fn ends(&self, topics: &[TopicInfo]) -> Result<Ends, KafkaError> {
+        let partitions = topics.iter().flat_map(|topic| {
+            let of = |partition: &i32| (topic.name.clone(), *partition);
+            topic.partitions.iter().map(of)
+        });
+        reader::ends(&self.asking, partitions.collect())
     }
 
     /// Whether the topic is compacted, so that records may have been removed from the midst of it.

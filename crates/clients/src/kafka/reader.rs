@@ -17,7 +17,7 @@ use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::talk::Consumer;
-use super::{ASK_TIMEOUT, KafkaError, ReadRange, Record};
+use super::{ASK_TIMEOUT, Ends, KafkaError, ReadRange, Record};
 
 const POLL: Duration = Duration::from_millis(100);
 const ASK_END_EVERY: Duration = Duration::from_millis(300);
@@ -69,6 +69,36 @@ pub(super) fn watermarks(
         // Nothing is assigned: this only lets the library refresh what it knows of the cluster.
         consumer.poll(POLL);
     }
+}
+
+/// The ends of many partitions by one question to each broker. What that does not tell (a topic that has no leader yet)
+/// is asked for by itself, and so is what it was that failed.
+pub(super) fn ends(
+    consumer: &Consumer,
+    partitions: Vec<(String, i32)>,
+) -> Result<Ends, KafkaError> {
+    let mut asked = TopicPartitionList::with_capacity(partitions.len());
+    for (topic, partition) in &partitions {
+        // What cannot be put on the list is asked for by itself, too.
+        let _ = asked.add_partition_offset(topic, *partition, Offset::End);
+    }
+    let mut told = Ends::new();
+    if !partitions.is_empty()
+        && let Ok(answers) = consumer.offsets_for_times(asked, ASK_TIMEOUT)
+    {
+        for answer in answers.elements() {
+            if let (Offset::Offset(end), Ok(())) = (answer.offset(), answer.error()) {
+                told.insert((answer.topic().to_owned(), answer.partition()), end);
+            }
+        }
+    }
+    for (topic, partition) in partitions {
+        if !told.contains_key(&(topic.clone(), partition)) {
+            let (_, end) = watermarks(consumer, &topic, partition)?;
+            told.insert((topic, partition), end);
+        }
+    }
+    Ok(told)
 }
 
 /// The library calls a partition unknown that its user may not know of; the topic's own answer tells the two apart.

@@ -78,6 +78,13 @@ async fn records_of_aborted_and_of_open_transactions_are_not_read() {
         producer.send(open).unwrap();
         producer.flush(PATIENCE).unwrap();
         assert_eq!(kafka.watermarks(TOPIC, 0).unwrap().1, high);
+        let mut topics = kafka.topics().unwrap();
+        topics.retain(|topic| topic.name == TOPIC);
+        let ends = kafka.ends(&topics).unwrap();
+        assert_eq!(
+            ends.into_iter().collect::<Vec<_>>(),
+            [((TOPIC.to_owned(), 0), high)]
+        );
         assert_eq!(read(&kafka, high).0.len(), 3);
     };
     tokio::task::spawn_blocking(read_all).await.unwrap();

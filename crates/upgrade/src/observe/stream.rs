@@ -1,8 +1,8 @@
 //! Which stream it is: its connector, the server, the captured tables and their topics.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
+pub(super) use cutover_clients::kafka::Ends;
 use cutover_clients::kafka::Kafka;
 use cutover_clients::pg::facts::{ServerFacts, server_facts};
 use cutover_clients::pg::publication::{publication_tables, table_shapes};
@@ -17,9 +17,6 @@ use crate::error::UpgradeError;
 use crate::fence::blocking;
 use crate::operate::connector::Operated;
 use crate::start::Starting;
-
-/// End offsets by topic and partition.
-pub(super) type Ends = BTreeMap<(String, i32), i64>;
 
 /// A stream that runs.
 // No Debug: the connector's configuration holds its password.
@@ -98,17 +95,9 @@ impl Observed {
         let (shapes, modes) = (self.shapes.clone(), self.modes.clone());
         let ends = blocking(move || {
             let decoder = Decoder::new(&prefix, &shapes, &modes);
-            let mut ends = Ends::new();
-            for topic in kafka.topics()? {
-                if !matches!(decoder.kind(&topic.name), TopicKind::Changes(_)) {
-                    continue;
-                }
-                for partition in topic.partitions {
-                    let (_, end) = kafka.watermarks(&topic.name, partition)?;
-                    ends.insert((topic.name.clone(), partition), end);
-                }
-            }
-            Ok(ends)
+            let mut topics = kafka.topics()?;
+            topics.retain(|topic| matches!(decoder.kind(&topic.name), TopicKind::Changes(_)));
+            kafka.ends(&topics)
         });
         let ends = ends.await?;
         if ends.is_empty() {

@@ -229,27 +229,21 @@ async fn topics(
 ) -> Option<Result<Counted, UpgradeError>> {
     let kafka = kafka?;
     let counting = blocking(move || {
-        let mut counted = BTreeMap::new();
         let (mut asked, mut left_out) = (0, 0);
-        let topics = kafka.topics()?;
+        let mut topics = kafka.topics()?;
         let Some(prefix) = prefix.map(|prefix| prefix + ".") else {
-            return Ok((counted, 0));
+            return Ok((BTreeMap::new(), 0));
         };
-        for topic in topics
-            .into_iter()
-            .filter(|topic| topic.name.starts_with(&prefix))
-        {
-            asked += topic.partitions.len();
-            if asked > PARTITIONS_MAX {
-                left_out += 1;
-                continue;
-            }
-            let mut end = 0;
-            for partition in topic.partitions {
-                let (_, high) = kafka.watermarks(&topic.name, partition)?;
-                end += u64::try_from(high).unwrap_or(0);
-            }
-            counted.insert(topic.name, end);
+        topics.retain(|topic| {
+            let ours = topic.name.starts_with(&prefix);
+            asked += if ours { topic.partitions.len() } else { 0 };
+            left_out += u64::from(ours && asked > PARTITIONS_MAX);
+            ours && asked <= PARTITIONS_MAX
+        });
+        let mut counted: BTreeMap<String, u64> =
+            topics.iter().map(|topic| (topic.name.clone(), 0)).collect();
+        for ((topic, _), end) in kafka.ends(&topics)? {
+            *counted.entry(topic).or_default() += u64::try_from(end).unwrap_or(0);
         }
         Ok((counted, left_out))
     });

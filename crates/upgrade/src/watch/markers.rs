@@ -97,6 +97,8 @@ struct Prober {
     cursor: BTreeMap<i32, i64>,
     searching: Option<JoinHandle<Searched>>,
     run: u64,
+    /// Of the next marker.
+    number: u64,
     ledger: MarkerLedger,
 }
 
@@ -125,6 +127,7 @@ impl Markers {
             cursor,
             searching: None,
             run: rand::random(),
+            number: 0,
             ledger,
         };
         let task = tokio::spawn(async move { prober.run(&sender).await });
@@ -135,11 +138,9 @@ impl Markers {
 impl Prober {
     async fn run(&mut self, state: &watch::Sender<WatchedMarkers>) {
         let mut due = Instant::now();
-        let mut number = 0_u64;
         while !state.is_closed() {
             if Instant::now() >= due {
-                self.write(number).await;
-                number += 1;
+                self.write().await;
                 // Markers that were missed meanwhile are not made up for.
                 due = (due + self.settings.interval).max(Instant::now());
             }
@@ -154,8 +155,13 @@ impl Prober {
         (self.settings.interval / 10).clamp(Duration::from_millis(300), Duration::from_secs(2))
     }
 
-    async fn write(&mut self, number: u64) {
-        let token = format!("{PREFIX}-{:016x}-{number}", self.run);
+    fn token(&self, number: u64) -> String {
+        format!("{PREFIX}-{:016x}-{number:010}", self.run)
+    }
+
+    async fn write(&mut self) {
+        let token = self.token(self.number);
+        self.number += 1;
         let at = seconds();
         let kept = self.client.take().filter(|client| !client.is_closed());
         let writing = async {
@@ -204,12 +210,18 @@ impl Prober {
         if tokens.is_empty() {
             return;
         }
+        // Markers that are written while the search is under way may be read by it, and are not read again.
+        let coming = (self.number..self.number + COMING).map(|number| self.token(number));
+        let tokens: Vec<String> = tokens.into_iter().chain(coming).collect();
         let (kafka, topic) = (Arc::clone(&self.kafka), self.settings.topic.clone());
         let cursor = self.cursor.clone();
         let looking = blocking(move || look(&kafka, &topic, cursor, &tokens));
         self.searching = Some(tokio::spawn(looking));
     }
 }
+
+/// More markers than are written in the time that one search may take.
+const COMING: u64 = 32;
 
 type Cursor = BTreeMap<i32, i64>;
 
