@@ -55,7 +55,7 @@ pub async fn recorded(arguments: &ExistingArgs, settings: Settings) -> Result<Re
         subject: &subject,
         witness: arguments.witness.map(Duration::from_secs),
         runs: Path::new(&arguments.runs),
-        repeat: repeat(subject.connector.as_deref()),
+        repeat: repeat(arguments, subject.connector.as_deref()),
         display: Arc::new(move |event| consumer.consume(event)),
     };
     let ended = record(&request, &mut interrupt).await;
@@ -64,16 +64,19 @@ pub async fn recorded(arguments: &ExistingArgs, settings: Settings) -> Result<Re
 }
 
 /// The command again, as far as it may be written down: addresses stand in the configuration.
-fn repeat(connector: Option<&str>) -> String {
-    connector.map_or_else(
-        || "cutover verify".to_owned(),
-        |name| {
-            format!(
-                "cutover verify --connector '{}'",
-                name.replace('\'', "'\\''")
-            )
-        },
-    )
+fn repeat(arguments: &ExistingArgs, connector: Option<&str>) -> String {
+    let quoted = |text: &str| format!("'{}'", text.replace('\'', "'\\''"));
+    let mut words = vec!["cutover verify".to_owned()];
+    words.extend(connector.map(|name| format!("--connector {}", quoted(name))));
+    let tables = arguments.tables.iter();
+    words.extend(tables.map(|table| format!("--table {}", quoted(table))));
+    words.extend(
+        arguments
+            .witness
+            .map(|seconds| format!("--witness={seconds}")),
+    );
+    words.extend(arguments.allow_reread.then(|| "--allow-reread".to_owned()));
+    words.join(" ")
 }
 
 fn subject(arguments: &ExistingArgs) -> Result<Subject, Failure> {

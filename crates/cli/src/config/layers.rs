@@ -77,7 +77,34 @@ pub(super) fn gather(said: &Said, variable: Lookup<'_>) -> Result<Layers, Failur
         let layer = of_connector(&path, &mut layers.notes)?;
         layers.all.insert(0, layer);
     }
+    for (address, login) in LOGINS {
+        forget_logins(&mut layers.all, address, &login);
+    }
     Ok(layers)
+}
+
+/// Where a system is, and what lets somebody in there.
+const LOGINS: [(&str, [&str; 2]); 2] = [
+    ("connect.address", ["connect.user", "connect.password"]),
+    ("registry.address", ["registry.user", "registry.password"]),
+];
+
+/// A place that names another address takes the login of weaker places away: nobody wants a password sent to another
+/// server.
+fn forget_logins(all: &mut [Layer], address: &str, login: &[&str]) {
+    let mut known: Option<String> = None;
+    for place in 0..all.len() {
+        let Some(named) = all[place].get(address) else {
+            continue;
+        };
+        let named = named.value.reveal().to_owned();
+        if known.is_some_and(|known| known != named) {
+            for weaker in &mut all[..place] {
+                weaker.retain(|key, _| !login.contains(key));
+            }
+        }
+        known = Some(named);
+    }
 }
 
 fn given(value: &str, kind: OriginKind, name: &str) -> Given {
@@ -158,13 +185,27 @@ fn of_file(path: &Path, variable: Lookup<'_>) -> Result<Layer, Failure> {
 
 /// Whether the text of the file itself is a secret, and not only where one is.
 fn is_secret(key: &Key, raw: &str) -> bool {
-    let literal = !raw.contains("${");
-    let login = raw
+    let own = without_references(raw);
+    let login = own
         .split_once("://")
         .and_then(|(_, rest)| rest.split_once('@'));
-    let in_address =
-        login.is_some_and(|(login, _)| login.contains(':')) || raw.contains("password=");
-    literal && (key.secret || in_address)
+    let password = login.and_then(|(login, _)| login.split_once(':'));
+    let in_address = password.is_some_and(|(_, password)| !password.is_empty());
+    let in_pair = own
+        .split_once("password=")
+        .is_some_and(|(_, rest)| !rest.is_empty() && !rest.starts_with([' ', '&']));
+    in_address || in_pair || key.secret && !own.is_empty()
+}
+
+/// What of a value stands in the file itself.
+fn without_references(raw: &str) -> String {
+    let mut own = String::new();
+    let mut rest = raw;
+    while let Some((before, after)) = rest.split_once("${") {
+        own.push_str(before);
+        rest = after.split_once('}').map_or("", |(_, rest)| rest);
+    }
+    own + rest
 }
 
 /// The message of the parser quotes the line, which may hold a secret: only its place is told, and the wrong key.

@@ -196,6 +196,14 @@ fn gathered(layers: &Layers) -> Result<(Keywords, Origins), Failure> {
         }
         for (key, word) in KEYWORDS {
             if let Some(given) = layer.get(key) {
+                let known = keywords.get(word);
+                if word == "host"
+                    && known.is_some_and(|known| known.reveal() != given.value.reveal())
+                {
+                    // Another server: its password is another one.
+                    keywords.remove("password");
+                    origins.retain(|(key, _)| *key != "postgres.password");
+                }
                 keywords.insert(word.to_owned(), given.value.clone());
                 origins.push((key, given.clone()));
             }

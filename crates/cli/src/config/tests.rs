@@ -244,3 +244,43 @@ fn keys_of_the_file_and_of_the_list_are_the_same() {
     let known: Vec<&str> = keys::ALL.iter().map(|key| key.name).collect();
     assert_eq!(names, known);
 }
+
+#[test]
+fn a_login_does_not_follow_to_another_address() {
+    let place = Place::new();
+    place.write("pw", "canary-two\n", 0o600);
+    let file = place.write("cutover.toml", WHOLE, 0o644);
+    let has = |systems: &Systems, key: &str| {
+        let mut rows = systems.report.settings.iter();
+        rows.any(|row| row.key == key)
+    };
+    let pw = ("PW", "canary-one");
+    let same = [("connect.address", "--connect", "http://c:8083")];
+    let systems = loaded(&file, &same, &[pw]).unwrap();
+    assert!(has(&systems, "connect.password") && has(&systems, "connect.user"));
+    let other = [("connect.address", "--connect", "http://elsewhere:8083")];
+    let systems = loaded(&file, &other, &[pw]).unwrap();
+    assert!(!has(&systems, "connect.password") && !has(&systems, "connect.user"));
+    // PostgreSQL too, where a stronger place names the host alone.
+    let systems = loaded(&file, &[], &[pw, ("CUTOVER_POSTGRES_HOST", "elsewhere")]).unwrap();
+    let address = systems.postgres.unwrap();
+    assert_eq!(address.to_string(), "app@elsewhere:6432/shop");
+    assert_eq!(address.password.reveal(), "");
+}
+
+#[test]
+fn a_secret_beside_a_reference_is_a_secret_of_the_file() {
+    for (value, private) in [
+        ("postgresql://${env:U}:literal@db/shop", true),
+        ("postgresql://${env:U}:${env:PW}@db/shop", false),
+        ("host=db password=${env:PW}", false),
+        ("host=db password=x${env:PW}", true),
+        ("postgresql://app@db/shop", false),
+    ] {
+        let place = Place::new();
+        let text = format!("[postgres]\naddress = \"{value}\"\n");
+        let file = place.write("cutover.toml", &text, 0o644);
+        let read = loaded(&file, &[], &[("PW", "canary-one"), ("U", "app")]);
+        assert_eq!(read.is_err(), private, "{value}: {read:?}");
+    }
+}

@@ -10,7 +10,7 @@ use std::time::Duration;
 use cutover_clients::kafka::Kafka;
 use cutover_clients::pg::connect_admin;
 use cutover_clients::pg::moment::{Moment, hold};
-use cutover_clients::pg::slots::{create_slot, drop_slot, slot};
+use cutover_clients::pg::slots::{drop_slot, slot};
 use cutover_clients::wait::{Poll, WaitError, pause, until};
 use cutover_ledger::{ChangeWriter, buckets_for, write_evidence};
 use cutover_model::evidence::{Acknowledged, Scope, WitnessEvidence};
@@ -23,6 +23,7 @@ use super::arrival::{self, Arrived};
 use super::stream::{Ends, Observed};
 use super::{Recording, Subject, sift};
 use crate::error::UpgradeError;
+use crate::operate::setup::make_slot;
 
 /// Between two looks.
 const EVERY: Duration = Duration::from_millis(250);
@@ -74,7 +75,8 @@ pub async fn record_window(
     events.note(format!(
         "slot {name} is made for the time of the window; should it stay: SELECT pg_drop_replication_slot('{name}')"
     ));
-    let from = create_slot(&client, name, "pgoutput").await?;
+    let place = (subject.postgres.database.as_str(), name);
+    let from = make_slot(&client, place, subject.patience).await?;
     let first = hold(&subject.postgres).await?;
     let buckets = buckets_for(u64::from(u16::MAX));
     let folder = temporary(run)?;

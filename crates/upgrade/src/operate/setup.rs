@@ -20,7 +20,7 @@ use cutover_clients::pg::slots::create_slot;
 use cutover_clients::pg::{Client, PgAddress, PgError, connect_admin, connect_looking};
 use cutover_model::setup::{SETUP_FORMAT, SetupItem, SetupReport, SetupState};
 use cutover_model::table::{quote_identifier, quote_literal};
-use cutover_model::{ExitCode, Relation, ReplicaIdentity};
+use cutover_model::{ExitCode, Lsn, Relation, ReplicaIdentity};
 
 use crate::error::UpgradeError;
 
@@ -157,6 +157,19 @@ async fn make(
     if !is_wanted(&slot_subject(wanted)) {
         return Ok(());
     }
+    make_slot(client, (&address.database, &wanted.slot), patience).await?;
+    Ok(())
+}
+
+/// Makes a slot on a session of its own, which waits for transactions that have begun, and no longer than this.
+///
+/// # Errors
+/// Whoever has written and not ended is named, because somebody has to end it; the server refused.
+pub(crate) async fn make_slot(
+    client: &Client,
+    (database, name): (&str, &str),
+    patience: Duration,
+) -> Result<Lsn, UpgradeError> {
     let limit = format!("SET statement_timeout = {}", patience.as_millis());
     client
         .batch_execute(&limit)
@@ -165,12 +178,11 @@ async fn make(
             what: "limiting how long making the slot may wait".to_owned(),
             source,
         })?;
-    match create_slot(client, &wanted.slot, PLUGIN).await {
-        Ok(_) => Ok(()),
-        // Whoever has written and not ended is named, because somebody has to end it.
+    match create_slot(client, name, PLUGIN).await {
+        Ok(position) => Ok(position),
         Err(error) if error.sqlstate() == Some(CANCELED) => Err(UpgradeError::Pending {
             seconds: patience.as_secs_f64(),
-            pending: pending(client, &address.database).await?,
+            pending: pending(client, database).await?,
         }),
         Err(error) => Err(error.into()),
     }
