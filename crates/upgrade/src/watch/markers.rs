@@ -133,6 +133,11 @@ impl Markers {
         let task = tokio::spawn(async move { prober.run(&sender).await });
         Ok(Markers { state, task })
     }
+
+    /// Nobody writes any more, so what was proven last says nothing: the task broke off.
+    pub fn broke_off(&self) -> bool {
+        self.task.is_finished()
+    }
 }
 
 impl Prober {

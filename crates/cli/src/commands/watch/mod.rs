@@ -210,10 +210,22 @@ impl Show {
     }
 }
 
+/// A watch that no longer looks must not go on showing what it saw last.
+fn broke_off() -> Failure {
+    Failure {
+        code: "CLI-INTERNAL-001".into(),
+        message: "the watch broke off: a part of it that looks has ended".into(),
+        remedy: Some("start it again, and report it".into()),
+        exit: ExitCode::Internal,
+    }
+}
+
 /// What came.
 enum News {
     Look(Box<Sample>),
     Markers,
+    /// What looks or writes markers is gone.
+    BrokeOff,
     Key(Key),
     Ended(ExitCode),
 }
@@ -247,11 +259,14 @@ async fn follow(
     let exit = loop {
         let known = desk.markers().clone();
         let news = tokio::select! {
-            Some(sample) = looks.recv() => News::Look(Box::new(sample)),
+            sample = looks.recv() => sample.map_or(News::BrokeOff, |sample| News::Look(Box::new(sample))),
             () = changed(state.as_mut(), &known) => News::Markers,
             key = pressed(&mut show) => News::Key(key),
             _ = signals.changed() => News::Ended(signals.borrow().unwrap_or(ExitCode::Interrupted)),
         };
+        if markers.as_ref().is_some_and(Markers::broke_off) {
+            return Err(broke_off());
+        }
         let now = state.as_ref().map(|state| state.borrow().clone());
         let now = now.unwrap_or_default();
         let goes_on = match news {
@@ -263,6 +278,7 @@ async fn follow(
                 desk.judge_again(&now);
                 show.tell(&desk, false)
             }
+            News::BrokeOff => return Err(broke_off()),
             News::Key(Key::Quit) => break ExitCode::Pass,
             News::Key(key) => match &mut show {
                 Show::Screen(screen) => screen.press(key, &desk.told),
@@ -294,7 +310,7 @@ async fn changed(state: Option<&mut watch::Receiver<WatchedMarkers>>, known: &Wa
             }
         }
         if state.changed().await.is_err() {
-            return std::future::pending().await;
+            return;
         }
     }
 }
