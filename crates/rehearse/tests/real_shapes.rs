@@ -44,6 +44,23 @@ const DATABASE: &str = "testdb";
 const MARKERS: &str = "cutover-shapes";
 const BUCKETS: u16 = 4;
 
+/// The connector whose records are sent to other topics than their tables'.
+const ROUTED: &str = "routed";
+
+fn route(config: &mut Map<String, Value>) {
+    for (option, value) in [
+        ("transforms", "route"),
+        (
+            "transforms.route.type",
+            "org.apache.kafka.connect.transforms.RegexRouter",
+        ),
+        ("transforms.route.regex", "routed\\.public\\.q_(.*)"),
+        ("transforms.route.replacement", "routed.all"),
+    ] {
+        config.insert(option.into(), value.into());
+    }
+}
+
 struct World {
     stack: Stack,
     admin: PgAddress,
@@ -126,6 +143,9 @@ impl World {
         // The publication says what is captured; truncates are left out by default.
         config.remove("table.include.list");
         config.insert("skipped.operations".into(), "none".into());
+        if name == ROUTED {
+            route(&mut config);
+        }
         let mut tables = table_shapes(&self.client, &stream.tables).await.unwrap();
         settle(&mut tables, &ConverterModes::from_connector_config(&config));
         let run = RunFolder::at(self.folder.path().join(name));
@@ -348,13 +368,16 @@ async fn every_shape_of_data_is_read_alike_by_the_witness_the_topics_and_the_tab
     ];
     let leaves = groups.into_iter().flatten().collect();
     let leaves = world.watch("leaves", leaves, false).await;
+    let routed = world
+        .watch(ROUTED, shapes::ROUTED.iter().collect(), false)
+        .await;
     let without = shapes::WITHOUT_KEY_IN_IDENTITY.iter().collect();
     let without = world.watch("without", without, false).await;
     let roots = world
         .watch("roots", shapes::ROOTED.iter().collect(), true)
         .await;
     let mut all = Vec::new();
-    for watched in [leaves, roots, without] {
+    for watched in [leaves, roots, routed, without] {
         world.play(&watched).await;
         all.push(watched.ended().await);
     }

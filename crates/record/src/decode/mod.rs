@@ -26,6 +26,7 @@ mod placeholder;
 mod placing;
 mod registry;
 pub mod rewrite;
+mod routes;
 mod row;
 mod shown;
 mod transaction;
@@ -56,6 +57,8 @@ pub use names::FieldNames;
 use placing::{place, rows_are_there, topic_part};
 pub use registry::SchemaSource;
 use registry::Schemas;
+pub use routes::Route;
+use routes::routed;
 use row::{Reading, Room};
 
 /// Why there is no answer about a record.
@@ -85,16 +88,23 @@ struct Topic {
     kind: TopicKind,
     keys: Framing,
     values: Framing,
-    /// Table of the last change, for tombstones in topics whose name tells nothing.
+    /// Records of several tables go to it.
+    shared: bool,
+    /// Table of the last change.
     last: Option<usize>,
+    /// Of each partition, where the topic's name does not tell whose tombstones they are.
+    lasts: BTreeMap<i32, usize>,
 }
 
 /// Decodes the records of one connector's topics.
 pub struct Decoder<'a> {
-    prefix: &'a str,
     shapes: &'a [TableShape],
     modes: &'a ConverterModes,
     relations: Vec<Rc<str>>,
+    /// Topic of each table.
+    names: Vec<String>,
+    /// Topics of messages and of transactions.
+    beside: [String; 2],
     /// Layout of each table by the connector's settings, for payloads without schema.
     plain: Vec<Rc<Layout>>,
     topics: HashMap<String, Box<Topic>>,
@@ -107,19 +117,18 @@ pub struct Decoder<'a> {
 
 impl<'a> Decoder<'a> {
     /// A decoder for the topics below `prefix` (the connector's `topic.prefix`).
-    pub fn new(
-        prefix: &'a str,
-        shapes: &'a [TableShape],
-        modes: &'a ConverterModes,
-    ) -> Decoder<'a> {
+    pub fn new(prefix: &str, shapes: &'a [TableShape], modes: &'a ConverterModes) -> Decoder<'a> {
         let mut notes = Notes::default();
         for setting in &modes.unknown {
             notes.problem(format!("connector setting {setting} is not understood"));
         }
+        let topic = |name: &str| routed(&modes.routes, format!("{prefix}.{name}"));
+        let of_table = |shape: &TableShape| topic(&topic_part(&shape.relation.to_string()));
         Decoder {
-            prefix,
             shapes,
             modes,
+            names: shapes.iter().map(of_table).collect(),
+            beside: ["message", "transaction"].map(topic),
             relations: shapes
                 .iter()
                 .map(|shape| shape.relation.to_string().into())
@@ -165,17 +174,11 @@ impl<'a> Decoder<'a> {
         if topic.starts_with("__debezium-heartbeat") {
             return TopicKind::Heartbeats;
         }
-        let name = topic
-            .strip_prefix(self.prefix)
-            .and_then(|name| name.strip_prefix('.'));
-        let Some(name) = name else {
-            return TopicKind::Unknown;
-        };
-        let of_name = |shape: &TableShape| topic_part(&shape.relation.to_string()) == name;
-        match self.shapes.iter().position(of_name) {
+        let [messages, transactions] = &self.beside;
+        match self.names.iter().position(|name| name == topic) {
             Some(index) => TopicKind::Changes(index),
-            None if name == "message" => TopicKind::Messages,
-            None if name == "transaction" => TopicKind::Transactions,
+            None if topic == messages => TopicKind::Messages,
+            None if topic == transactions => TopicKind::Transactions,
             None => TopicKind::Unknown,
         }
     }
@@ -206,6 +209,8 @@ impl<'a> Decoder<'a> {
         let topic = self.topics.remove(name).unwrap_or_else(|| {
             Box::new(Topic {
                 kind: self.kind(name),
+                shared: self.names.iter().filter(|known| *known == name).count() > 1,
+                lasts: BTreeMap::new(),
                 keys: Framing::default(),
                 values: Framing::default(),
                 last: None,
@@ -311,6 +316,9 @@ impl<'a> Decoder<'a> {
     ) -> Result<Decoded, Unread> {
         let Found { index, facts, .. } = &found;
         topic.last = Some(*index);
+        if topic.shared {
+            topic.lasts.insert(record.partition, *index);
+        }
         let shapes = self.shapes;
         let shape = &shapes[*index];
         let relation = Rc::clone(&self.relations[*index]);
@@ -379,9 +387,13 @@ impl<'a> Decoder<'a> {
                 .to_owned()
                 .into());
         }
-        let index = self
-            .by_topic(topic)
-            .map_err(|reason| format!("tombstone: {reason}"))?;
+        // It comes right behind the delete, in the same partition.
+        let index = match topic.lasts.get(&record.partition) {
+            Some(last) => *last,
+            None => self
+                .by_topic(topic)
+                .map_err(|reason| format!("tombstone: {reason}"))?,
+        };
         // Debezium writes a tombstone after the delete of a row without key, too: it has no key either.
         let key = self.key(topic, record, index, &|| None)?;
         let mut row = ChangeRow::new(incarnation, &*self.relations[index], Op::Tombstone);
@@ -459,7 +471,12 @@ impl<'a> Decoder<'a> {
 
     fn by_topic(&self, topic: &Topic) -> Result<usize, String> {
         match topic.kind {
-            TopicKind::Changes(index) => Ok(index),
+            TopicKind::Changes(index) if !topic.shared => Ok(index),
+            TopicKind::Changes(_) => Err(
+                "records of several tables go to this topic, and the payload does not \
+                 tell which one it is of"
+                    .to_owned(),
+            ),
             _ => topic.last.ok_or_else(|| {
                 "neither the payload nor the topic's name tells which table it is of".to_owned()
             }),

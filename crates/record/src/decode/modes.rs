@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::framing::Part;
 use super::names::FieldNames;
+use super::routes::{Route, routes};
 
 /// `decimal.handling.mode`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -103,6 +104,8 @@ pub struct ConverterModes {
     pub key_registry: Option<RegistryAddress>,
     /// Registry of the values' schemas.
     pub value_registry: Option<RegistryAddress>,
+    /// What transformations make of topics' names, in their order.
+    pub routes: Vec<Route>,
     /// Settings that were given but are not known; each one is a problem of the recording.
     pub unknown: Vec<String>,
 }
@@ -122,6 +125,7 @@ impl Default for ConverterModes {
             field_names: FieldNames::default(),
             key_registry: None,
             value_registry: None,
+            routes: Vec::new(),
             unknown: Vec::new(),
         }
     }
@@ -130,9 +134,12 @@ impl Default for ConverterModes {
 impl ConverterModes {
     /// Reads the settings out of a connector's configuration; what is not set has Debezium's default.
     pub fn from_connector_config(config: &Map<String, Value>) -> ConverterModes {
+        let (routes, unknown) = routes(config);
         let mut modes = ConverterModes {
             key_registry: registry(config, Part::Key),
             value_registry: registry(config, Part::Value),
+            routes,
+            unknown,
             ..ConverterModes::default()
         };
         for (key, value) in config {
@@ -196,13 +203,16 @@ pub fn record_options(config: &Map<String, Value>) -> BTreeMap<String, String> {
         "unavailable.value.placeholder",
         "value.converter",
     ];
-    const OF_TRANSFORMS: [&str; 6] = [
+    const OF_TRANSFORMS: [&str; 9] = [
         ".type",
         ".add.fields",
         ".add.fields.prefix",
         ".delete.handling.mode",
         ".delete.tombstone.handling.mode",
         ".drop.tombstones",
+        ".predicate",
+        ".regex",
+        ".replacement",
     ];
     let decides = |name: &str| {
         let of_transform = || OF_TRANSFORMS.iter().any(|suffix| name.ends_with(suffix));

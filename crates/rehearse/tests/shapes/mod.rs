@@ -251,6 +251,26 @@ pub const ALTERED: [Shape; 6] = [
     ),
 ];
 
+/// Tables whose records a transformation sends to one topic, and tables whose names Debezium makes the same.
+pub const ROUTED: [Shape; 2] = [
+    shape(
+        &[(P, "q_one"), (P, "q_two")],
+        "create table q_one (id int primary key, note text); create table q_two (id int primary key, other int)",
+        &[
+            "insert into q_one values (1, 'a'), (2, 'b'); insert into q_two values (1, 10), (2, 20)",
+            "delete from q_one where id = 1; delete from q_two where id = 1; update q_two set other = 7",
+        ],
+    ),
+    shape(
+        &[(P, "same name"), (P, "same_name")],
+        r#"create table "same name" (id int primary key); create table same_name (id int primary key, note text)"#,
+        &[
+            r#"insert into "same name" values (1), (2); insert into same_name values (1, 'x'), (2, 'y')"#,
+            r#"delete from "same name" where id = 1; delete from same_name where id = 2"#,
+        ],
+    ),
+];
+
 /// Partitions published under their own names.
 pub const PARTITIONED: [Shape; 1] = [shape(
     &[(P, "p_low"), (P, "p_high")],

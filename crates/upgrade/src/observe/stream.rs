@@ -103,7 +103,7 @@ impl Observed {
         if ends.is_empty() {
             return Err(UpgradeError::Refused(format!(
                 "no topic {}.SCHEMA.TABLE of a captured table is there: the connector has published nothing yet, or a \
-                 transformation routes records to topics of other names",
+                 transformation that is not followed routes records elsewhere",
                 self.prefix
             )));
         }

@@ -1,0 +1,157 @@
+//! Which topic a record goes to: the name that Debezium gives it, and what transformations make of that.
+//!
+//! The rule it protects: a transformation that may route records and is not followed is named, so that a topic nobody
+//! looked into is not taken for lost events.
+
+use regex::Regex;
+use serde_json::{Map, Value};
+
+/// Kafka's own; its class may also be named by its last part alone.
+const ROUTER: &str = "RegexRouter";
+/// Others that change topics. What they do is not followed.
+const OTHERS: [&str; 6] = [
+    "ByLogicalTableRouter",
+    "ContentBasedRouter",
+    "EventRouter",
+    "ExtractTopic$Key",
+    "ExtractTopic$Value",
+    "TimestampRouter",
+];
+
+/// `RegexRouter`: a topic whose whole name matches gets the replacement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    regex: String,
+    replacement: String,
+}
+
+impl Route {
+    fn matcher(&self) -> Option<(Regex, Regex)> {
+        let whole = Regex::new(&format!("^(?:{})$", self.regex)).ok()?;
+        Some((whole, Regex::new(&self.regex).ok()?))
+    }
+}
+
+/// The routes of a connector, in its order, and the settings that are not followed.
+pub(super) fn routes(config: &Map<String, Value>) -> (Vec<Route>, Vec<String>) {
+    let option = |name: &str| config.get(name).and_then(Value::as_str);
+    let (mut routes, mut unknown) = (Vec::new(), Vec::new());
+    let named = option("transforms").unwrap_or_default().split(',');
+    for name in named.map(str::trim).filter(|name| !name.is_empty()) {
+        let of = |part: &str| option(&format!("transforms.{name}.{part}"));
+        let class = of("type").unwrap_or_default();
+        let last = class.rsplit('.').next().unwrap_or_default();
+        let route = Route {
+            regex: of("regex").unwrap_or_default().to_owned(),
+            replacement: of("replacement").unwrap_or_default().to_owned(),
+        };
+        let followed = of("predicate").is_none() && route.matcher().is_some();
+        if last == ROUTER && followed {
+            routes.push(route);
+        } else if last == ROUTER || OTHERS.contains(&last) {
+            unknown.push(format!("transforms.{name}.type={class}"));
+        }
+    }
+    (routes, unknown)
+}
+
+/// Where records of the topic `name` end up.
+pub(super) fn routed(routes: &[Route], name: String) -> String {
+    routes.iter().fold(name, |name, route| {
+        let Some((whole, found)) = route.matcher() else {
+            return name;
+        };
+        if !whole.is_match(&name) {
+            return name;
+        }
+        let replacement = rust_replacement(&route.replacement, found.captures_len() - 1);
+        found.replace(&name, replacement.as_str()).into_owned()
+    })
+}
+
+/// Java's `$1x` is group 1 and an x; here it has to be `${1}x`. `\` takes the next character as it is.
+fn rust_replacement(java: &str, groups: usize) -> String {
+    let mut rust = String::new();
+    let mut rest = java.chars().peekable();
+    while let Some(character) = rest.next() {
+        match character {
+            '\\' => match rest.next() {
+                Some('$') => rust.push_str("$$"),
+                other => rust.extend(other),
+            },
+            '$' => {
+                let mut number = String::new();
+                while let Some(digit) = rest.peek().filter(|digit| digit.is_ascii_digit()) {
+                    let longer = format!("{number}{digit}");
+                    // As many digits as there are groups for.
+                    if !number.is_empty() && longer.parse::<usize>().is_ok_and(|one| one > groups) {
+                        break;
+                    }
+                    number = longer;
+                    rest.next();
+                }
+                match number.is_empty() {
+                    // `${name}`, which both write alike.
+                    true => rust.push('$'),
+                    false => rust.push_str(&format!("${{{number}}}")),
+                }
+            }
+            other => rust.push(other),
+        }
+    }
+    rust
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn of(config: Value) -> (Vec<Route>, Vec<String>) {
+        routes(config.as_object().unwrap())
+    }
+
+    #[test]
+    fn topics_are_renamed_as_java_does() {
+        let (routes, unknown) = of(json!({
+            "transforms": "unwrap, drop,all",
+            "transforms.unwrap.type": "io.debezium.transforms.ExtractNewRecordState",
+            "transforms.drop.type": "org.apache.kafka.connect.transforms.RegexRouter",
+            "transforms.drop.regex": "([^.]+)\\.([^.]+)\\.([^.]+)",
+            "transforms.drop.replacement": "$3",
+            "transforms.all.type": "org.apache.kafka.connect.transforms.RegexRouter",
+            "transforms.all.regex": "orders_(\\d+)",
+            "transforms.all.replacement": "orders$10\\$",
+        }));
+        assert!(unknown.is_empty(), "{unknown:?}");
+        let to = |name: &str| routed(&routes, name.to_owned());
+        assert_eq!(to("p.public.customers"), "customers");
+        assert_eq!(to("p.public.orders_7"), "orders70$");
+        assert_eq!(to("p.message"), "p.message");
+        assert_eq!(to("x.p.public.orders"), "x.p.public.orders");
+    }
+
+    #[test]
+    fn what_is_not_followed_is_named() {
+        for (option, value) in [
+            ("transforms.r.predicate", "only_some"),
+            ("transforms.r.regex", "(?=ahead)"),
+        ] {
+            let mut config = json!({
+                "transforms": "r", "transforms.r.type": "org.apache.kafka.connect.transforms.RegexRouter",
+                "transforms.r.regex": "a", "transforms.r.replacement": "b",
+            });
+            config[option] = value.into();
+            let (routes, unknown) = of(config);
+            assert!(routes.is_empty() && unknown.len() == 1, "{option}");
+        }
+        let (_, unknown) = of(json!({
+            "transforms": "o", "transforms.o.type": "io.debezium.transforms.outbox.EventRouter",
+        }));
+        assert_eq!(
+            unknown,
+            ["transforms.o.type=io.debezium.transforms.outbox.EventRouter"]
+        );
+    }
+}
