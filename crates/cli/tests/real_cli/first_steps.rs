@@ -9,6 +9,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
+use crate::agree::agree;
 use crate::running_lab::{CONNECTOR, RunningLab};
 
 #[test]
@@ -95,6 +96,9 @@ fn the_load(lab: &RunningLab) {
     ];
     let told = generate(lab, "loaded", &more, 0);
     assert_eq!(told["format"], "cutover.generate/1");
+    let schema = include_str!("../../../../docs/schema/generate-1.schema.json");
+    let schema: Value = serde_json::from_str(schema).unwrap();
+    agree(&schema, &schema, &told, "generate");
     assert_eq!(told["unknown_transactions"], 0, "{told}");
     let committed = told["committed_transactions"].as_u64().unwrap();
     assert!(committed > 50, "{told}");
