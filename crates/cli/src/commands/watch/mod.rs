@@ -259,7 +259,8 @@ async fn follow(
     let exit = loop {
         let known = desk.markers().clone();
         let news = tokio::select! {
-            sample = looks.recv() => sample.map_or(News::BrokeOff, |sample| News::Look(Box::new(sample))),
+            Some(sample) = looks.recv() => News::Look(Box::new(sample)),
+            () = gone(&looking) => News::BrokeOff,
             () = changed(state.as_mut(), &known) => News::Markers,
             key = pressed(&mut show) => News::Key(key),
             _ = signals.changed() => News::Ended(signals.borrow().unwrap_or(ExitCode::Interrupted)),
@@ -295,6 +296,13 @@ async fn follow(
     };
     looking.abort();
     Ok(Outcome::Done(String::new(), exit))
+}
+
+/// Ends when the task has.
+async fn gone(task: &tokio::task::JoinHandle<()>) {
+    while !task.is_finished() {
+        pause(Duration::from_millis(500)).await;
+    }
 }
 
 /// Ends when markers prove something else than what is known.
