@@ -260,6 +260,7 @@ fn register_evidence(session: &SessionContext, evidence: &Evidence) -> Result<()
     let columns = [
         ("tombstones", evidence.tombstones),
         ("snapshot_allowed", evidence.snapshot_allowed),
+        ("no_snapshot", evidence.no_snapshot),
         ("transaction_metadata", evidence.transaction_metadata),
     ];
     let batch = RecordBatch::try_from_iter(columns.map(|(name, value)| {

@@ -322,6 +322,7 @@ impl Grounds<'_> {
         }
         if missing > 0 {
             doubts.extend(self.arrival_gap());
+            doubts.extend(self.evidence.elsewhere.iter().cloned());
         }
         // More things missing than records unread: some of them are missing for certain.
         let certain = doubts.is_empty() && missing > self.evidence.payload.undecoded;

@@ -192,3 +192,30 @@ fn a_window_is_judged_event_by_event_without_tables_and_without_what_was_before(
     }
     assert_eq!(blind.judge().0.verdict, Verdict::Unknown);
 }
+
+#[test]
+fn rows_from_before_a_connector_without_snapshot_are_not_divergent_and_others_are() {
+    let mut run = states();
+    run.store("public.orders", Some(&key(77)), 7);
+    let (judgement, _) = run.judge();
+    assert_eq!(judgement.verdict, Verdict::Fail);
+    run.evidence.no_snapshot = true;
+    let (judgement, findings) = run.judge();
+    assert_eq!((judgement.verdict, findings), (Verdict::Unknown, vec![]));
+    let told = judgement.reasons.join("; ");
+    assert!(told.contains("1 rows have no record"), "{told}");
+    // A row that the topic ends otherwise than it is stored was captured.
+    run.stored[0].image = Some(-1);
+    assert_eq!(run.judge().0.verdict, Verdict::Fail);
+}
+
+#[test]
+fn what_is_missing_behind_a_transformation_that_is_not_followed_is_not_called_lost() {
+    let mut run = states();
+    run.store("public.orders", Some(&key(77)), 7);
+    run.evidence.elsewhere = vec!["transformation 'x' is not followed".into()];
+    let (judgement, _) = run.judge();
+    assert_eq!(judgement.verdict, Verdict::Unknown);
+    let told = judgement.reasons.join("; ");
+    assert!(told.contains("not followed"), "{told}");
+}

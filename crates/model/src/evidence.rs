@@ -39,6 +39,12 @@ pub struct Evidence {
     pub deletes: Deletes,
     /// Snapshot records (`op=r`) are part of the plan.
     pub snapshot_allowed: bool,
+    /// The connector read no table when it began, so rows that were there before it are in no topic.
+    #[serde(default)]
+    pub no_snapshot: bool,
+    /// Where records may be that are in none of the topics that were read: what is missing is not lost for certain.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub elsewhere: Vec<String>,
     /// The attempted ledger exists (rehearsals only).
     pub attempted: bool,
     /// The connector writes transaction metadata: BEGIN and END to a topic of their own, and in each change its

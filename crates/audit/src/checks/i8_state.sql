@@ -12,7 +12,8 @@
 -- Caveats: what a repair wrote (marked backfill) counts as any record. Presumes that the topics reach
 --   back to the first row (the verdict is unknown otherwise, and this check does not run). Tables
 --   without key that lack images, and tables whose truncates are undecidable (i14_truncate), are left
---   out and named.
+--   out and named. So are rows without any record where the connector took no snapshot: they may have
+--   been there before it.
 with undecided as (
   select relation from truncates where spread group by relation
 ),
@@ -119,7 +120,8 @@ select
   'divergent' as kind, incarnation, relation, key, op, revision, lsn, xid,
   topic, "partition", record_offset, flaw as detail
 from weighed
-where fitting = 0 and nth = 1
+cross join (select no_snapshot from evidence) e
+where fitting = 0 and nth = 1 and not (e.no_snapshot and record_offset is null)
 union all
 select
   'divergent' as kind, cast(null as integer) as incarnation, i.relation,
@@ -131,4 +133,6 @@ select
     || 'stored are ' || cast(i.stored_copies as varchar) as detail
 from images i
 left join blind b on b.relation = i.relation
+cross join (select no_snapshot from evidence) e
 where b.relation is null and i.folded_copies <> i.stored_copies
+  and not (e.no_snapshot and i.folded_copies < i.stored_copies)

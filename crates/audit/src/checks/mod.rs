@@ -171,6 +171,10 @@ pub const ALL: [Check; 16] = [
                 "keyless-state",
                 "records or rows have neither key nor image, so the state of their tables was not folded",
             ),
+            (
+                "before-capture",
+                "rows have no record, and the connector took no snapshot: they may have been there before it",
+            ),
             UNDECIDABLE,
         ],
         ..RECORDS

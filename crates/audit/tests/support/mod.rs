@@ -94,6 +94,8 @@ pub fn evidence(incarnations: u32, buckets: u16) -> Evidence {
         tombstones: true,
         deletes: Default::default(),
         snapshot_allowed: false,
+        no_snapshot: false,
+        elsewhere: Vec::new(),
         attempted: true,
         transaction_metadata: false,
         acknowledged: Vec::new(),

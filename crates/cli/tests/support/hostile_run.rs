@@ -128,6 +128,8 @@ fn evidence() -> Evidence {
         tombstones: true,
         deletes: Default::default(),
         snapshot_allowed: false,
+        no_snapshot: false,
+        elsewhere: Vec::new(),
         attempted: false,
         transaction_metadata: false,
         acknowledged: Vec::new(),

@@ -106,6 +106,8 @@ pub struct ConverterModes {
     pub value_registry: Option<RegistryAddress>,
     /// What transformations make of topics' names, in their order.
     pub routes: Vec<Route>,
+    /// Transformations that may do more to a record than is followed, in words.
+    pub unfollowed: Vec<String>,
     /// Settings that were given but are not known; each one is a problem of the recording.
     pub unknown: Vec<String>,
 }
@@ -126,6 +128,7 @@ impl Default for ConverterModes {
             key_registry: None,
             value_registry: None,
             routes: Vec::new(),
+            unfollowed: Vec::new(),
             unknown: Vec::new(),
         }
     }
@@ -134,12 +137,12 @@ impl Default for ConverterModes {
 impl ConverterModes {
     /// Reads the settings out of a connector's configuration; what is not set has Debezium's default.
     pub fn from_connector_config(config: &Map<String, Value>) -> ConverterModes {
-        let (routes, unknown) = routes(config);
+        let (routes, unfollowed) = routes(config);
         let mut modes = ConverterModes {
             key_registry: registry(config, Part::Key),
             value_registry: registry(config, Part::Value),
             routes,
-            unknown,
+            unfollowed,
             ..ConverterModes::default()
         };
         for (key, value) in config {

@@ -230,6 +230,8 @@ impl Recording<'_> {
             tombstones,
             deletes,
             snapshot_allowed: self.subject.reread,
+            no_snapshot: observed.no_snapshot(),
+            elsewhere: observed.modes.unfollowed.clone(),
             attempted: false,
             transaction_metadata: false,
             acknowledged: Vec::new(),

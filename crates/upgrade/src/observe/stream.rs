@@ -89,6 +89,23 @@ impl Observed {
         })
     }
 
+    /// The connector read no table when it began, or not all of it.
+    pub(super) fn no_snapshot(&self) -> bool {
+        let option = |name: &str| self.config.get(name).and_then(Value::as_str);
+        let in_part = [
+            "snapshot.include.collection.list",
+            "snapshot.select.statement.overrides",
+        ];
+        let whole = match option("snapshot.mode").map(str::trim) {
+            None | Some("initial" | "always" | "initial_only" | "when_needed" | "exported") => true,
+            Some("configuration_based") => {
+                option("snapshot.mode.configuration.based.snapshot.data") == Some("true")
+            }
+            Some(_) => false,
+        };
+        !whole || in_part.iter().any(|name| option(name).is_some())
+    }
+
     /// End offsets of the topics that carry changes of the captured tables, as they are now.
     pub(super) async fn ends(&self, kafka: &Arc<Kafka>) -> Result<Ends, UpgradeError> {
         let (kafka, prefix) = (Arc::clone(kafka), self.prefix.clone());
