@@ -373,7 +373,11 @@ fn passwords_come_from_the_file_that_the_script_makes_and_from_nowhere_else() {
     let folder = tempfile::tempdir().unwrap();
     let script = folder.path().join("make-env.sh");
     std::fs::copy(self::folder().join("make-env.sh"), &script).unwrap();
-    let run = || Command::new(&script).output().unwrap().status.success();
+    // Named to a shell: a file that was just written cannot be executed while another test's child still has it open.
+    let run = || {
+        let output = Command::new("sh").arg(&script).output().unwrap();
+        output.status.success()
+    };
     assert!(run());
     assert!(
         !run(),

@@ -273,8 +273,8 @@ fn a_secret_beside_a_reference_is_a_secret_of_the_file() {
     for (value, private) in [
         ("postgresql://${env:U}:literal@db/shop", true),
         ("postgresql://${env:U}:${env:PW}@db/shop", false),
-        ("host=db user=u password=${env:PW}", false),
-        ("host=db user=u password=x${env:PW}", true),
+        ("host=db dbname=shop user=u password=${env:PW}", false),
+        ("host=db dbname=shop user=u password=x${env:PW}", true),
         ("postgresql://app@db/shop", false),
     ] {
         let place = Place::new();
