@@ -375,7 +375,7 @@ fn passwords_come_from_the_file_that_the_script_makes_and_from_nowhere_else() {
     std::fs::copy(self::folder().join("make-env.sh"), &script).unwrap();
     // Named to a shell: a file that was just written cannot be executed while another test's child still has it open.
     let run = || {
-        let output = Command::new("sh").arg(&script).output().unwrap();
+        let output = Command::new("bash").arg(&script).output().unwrap();
         output.status.success()
     };
     assert!(run());
