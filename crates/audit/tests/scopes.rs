@@ -204,6 +204,16 @@ fn rows_from_before_a_connector_without_snapshot_are_not_divergent_and_others_ar
     assert_eq!((judgement.verdict, findings), (Verdict::Unknown, vec![]));
     let told = judgement.reasons.join("; ");
     assert!(told.contains("1 rows have no record"), "{told}");
+    // Whatever a table held before the capture is gone after a truncate.
+    let mut truncated = states();
+    truncated.evidence.no_snapshot = true;
+    let mut cleared = change(0, ORDERS, Op::Truncate, None, (None, None));
+    let last = truncated.published.last().unwrap().clone();
+    (cleared.topic, cleared.partition) = (last.topic.clone(), last.partition);
+    cleared.record_offset = last.record_offset.map(|offset| offset + 10);
+    cleared.lsn = last.lsn.map(|lsn| lsn + 10);
+    truncated.published.push(cleared);
+    assert_eq!(truncated.judge().0.verdict, Verdict::Fail);
     // A row that the topic ends otherwise than it is stored was captured.
     run.stored[0].image = Some(-1);
     assert_eq!(run.judge().0.verdict, Verdict::Fail);

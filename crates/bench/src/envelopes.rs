@@ -28,6 +28,7 @@ pub(crate) fn shape() -> TableShape {
         columns: COLUMNS.into_iter().map(column).collect(),
         replica_identity: ReplicaIdentity::Full,
         content_lost: None,
+        unclear_key: false,
     }
 }
 

@@ -184,6 +184,9 @@ pub struct TableShape {
     /// Why no ledger has the content of the table's rows; `None` where they have it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content_lost: Option<String>,
+    /// Its records are keyed by a unique index that allows nulls or covers a part of the rows, so a key names no row.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unclear_key: bool,
 }
 
 impl TableShape {

@@ -179,6 +179,7 @@ mod tests {
             ],
             replica_identity: ReplicaIdentity::Full,
             content_lost: None,
+            unclear_key: false,
         }
     }
 

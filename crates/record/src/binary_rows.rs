@@ -223,6 +223,7 @@ mod tests {
             columns: columns.iter().map(column).collect(),
             replica_identity: ReplicaIdentity::Full,
             content_lost: None,
+            unclear_key: false,
         }
     }
 

@@ -437,6 +437,7 @@ mod tests {
             ],
             replica_identity: ReplicaIdentity::Full,
             content_lost: None,
+            unclear_key: false,
         };
         let text = |text: &str| Canonical::Text(text.into());
         let one = row_image(&shape, &[text("1"), text("7")]);
@@ -460,6 +461,7 @@ mod tests {
             columns: vec![column("a", oid::TEXT, false)],
             replica_identity: ReplicaIdentity::Full,
             content_lost: None,
+            unclear_key: false,
         };
         let image = |text: &str| row_image(&shape, &[Canonical::Text(text.into())]);
         assert_eq!(image("x").key, None);

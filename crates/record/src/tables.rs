@@ -213,6 +213,7 @@ mod tests {
             }],
             replica_identity: ReplicaIdentity::Full,
             content_lost: None,
+            unclear_key: false,
         };
         let row = |line: &[u8]| stored_row(&shape, 0, line, &mut Notes::default()).unwrap();
         assert_ne!(row(b"\\N").image, row(b"\\\\N").image);

@@ -410,7 +410,7 @@ async fn the_slot_is_free_after_a_stop_and_holds_nothing_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_table_that_changes_its_columns_ends_the_witness_with_a_reason() {
+async fn a_table_that_gets_a_column_is_followed_and_one_that_gets_another_key_ends_the_witness() {
     let Some(bench) = Bench::new().await else {
         return;
     };
@@ -418,10 +418,21 @@ async fn a_table_that_changes_its_columns_ends_the_witness_with_a_reason() {
     bench
         .run("ALTER TABLE keyed ADD COLUMN surprise int; INSERT INTO keyed (id) VALUES (1)")
         .await;
+    wait::until("the row", secs(20), Duration::from_millis(5), async || {
+        Ok::<_, RecordError>(match witness.status() {
+            status if status.changes == 1 => Poll::Ready(()),
+            status => Poll::NotYet(format!("{status:?}")),
+        })
+    })
+    .await
+    .unwrap();
+    bench
+        .run("ALTER TABLE keyed RENAME COLUMN id TO number; INSERT INTO keyed (number) VALUES (2)")
+        .await;
+    let told = complaint(&witness, "number").await;
     assert!(
-        complaint(&witness, "surprise")
-            .await
-            .contains("'surprise' is new")
+        told.contains("'surprise' is new") && told.contains("'id' is not published"),
+        "{told}"
     );
     assert!(matches!(witness.stop(), Err(RecordError::Shape(_))));
 }

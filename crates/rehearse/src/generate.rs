@@ -102,6 +102,7 @@ pub async fn generate(
         servers: vec![identity],
         sender,
         paused: false,
+        refused: None,
         events,
     };
     let left = || {
@@ -110,7 +111,7 @@ pub async fn generate(
             .map(|length| length.saturating_sub(begun.elapsed()))
     };
     let mut signal = None;
-    while left().is_none_or(|left| !left.is_zero()) && running.load.stats().error.is_none() {
+    while left().is_none_or(|left| !left.is_zero()) && running.goes_on() {
         let next = left().map_or(EVERY, |left| left.min(EVERY));
         tokio::select! {
             () = pause(next) => running.look(&request).await,
@@ -121,10 +122,14 @@ pub async fn generate(
             }
         }
     }
+    let end = running.load.stop().await;
+    if let Some(refused) = running.refused {
+        return Err(refused);
+    }
     Ok(Generated {
         length: begun.elapsed(),
         servers: running.servers,
-        end: running.load.stop().await?,
+        end: end?,
         signal,
     })
 }
@@ -145,10 +150,16 @@ struct Running<'a> {
     servers: Vec<Incarnation>,
     sender: watch::Sender<Option<Target>>,
     paused: bool,
+    /// The server that answers now is not one to write to.
+    refused: Option<WorkloadError>,
     events: &'a EventSink,
 }
 
 impl Running<'_> {
+    fn goes_on(&self) -> bool {
+        self.load.stats().error.is_none() && self.refused.is_none()
+    }
+
     fn follow(&mut self, wish: Wish) {
         self.paused = wish == Wish::Pause;
         match wish {
@@ -180,12 +191,17 @@ impl Running<'_> {
     async fn look_who_is_there(&mut self, request: &Request) {
         let asked = within(SILENCE, async {
             let client = connect(&request.server, APPLICATION).await?;
-            server_facts(&client).await
+            Ok::<_, PgError>((server_facts(&client).await?, client))
         });
-        let Some(Ok(facts)) = asked.await else {
+        let Some(Ok((facts, client))) = asked.await else {
             return;
         };
         if facts.in_recovery || self.servers.last() == Some(&facts.incarnation) {
+            return;
+        }
+        // It may be somebody else's altogether.
+        if let Err(error) = prepare(&client, false).await {
+            self.refused = Some(error);
             return;
         }
         self.servers.push(facts.incarnation);

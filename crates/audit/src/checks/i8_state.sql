@@ -21,6 +21,18 @@ cleared as (
   select relation, max(record_offset) as record_offset
   from truncates where not spread group by relation
 ),
+-- Rows may be older than the capture; not those of a table that was truncated since.
+capturing as (
+  select t.relation
+  from (
+    select relation from published group by relation
+    union
+    select relation from stored group by relation
+  ) t
+  cross join evidence e
+  left join cleared c on c.relation = t.relation
+  where e.no_snapshot and c.relation is null
+),
 counting as (
   select p.*
   from published p
@@ -115,13 +127,17 @@ weighed as (
       order by record_offset desc, topic, "partition"
     ) as nth
   from compared c
+),
+uncertain as (
+  select w.*, c.relation is not null as before_capture
+  from weighed w
+  left join capturing c on c.relation = w.relation
 )
 select
   'divergent' as kind, incarnation, relation, key, op, revision, lsn, xid,
   topic, "partition", record_offset, flaw as detail
-from weighed
-cross join (select no_snapshot from evidence) e
-where fitting = 0 and nth = 1 and not (e.no_snapshot and record_offset is null)
+from uncertain
+where fitting = 0 and nth = 1 and not (record_offset is null and before_capture)
 union all
 select
   'divergent' as kind, cast(null as integer) as incarnation, i.relation,
@@ -133,6 +149,6 @@ select
     || 'stored are ' || cast(i.stored_copies as varchar) as detail
 from images i
 left join blind b on b.relation = i.relation
-cross join (select no_snapshot from evidence) e
+left join capturing c on c.relation = i.relation
 where b.relation is null and i.folded_copies <> i.stored_copies
-  and not (e.no_snapshot and i.folded_copies < i.stored_copies)
+  and not (c.relation is not null and i.folded_copies < i.stored_copies)

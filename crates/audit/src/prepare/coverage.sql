@@ -7,8 +7,8 @@
 --   content: matched changes whose row image one side lacks · old-content: matched updates and
 --   deletes whose old row only one side has · keyless-state: records and rows of a
 --   table without key that lack the image its state is folded by · stored-content: rows of keyed
---   tables without image · before-capture: rows without any record, and rows of tables without key,
---   where the connector took no snapshot · no-xid: acknowledged changes that cannot be looked up · no-place:
+--   tables without image · before-capture: rows without any record, rows of tables without key and
+--   changes of such rows, where the connector took no snapshot · no-xid: acknowledged changes that cannot be looked up · no-place:
 --   committed changes without commit LSN or ordinal · no-position: lost changes of a life in which
 --   nobody noted how far the slot was confirmed.
 select 'attempted' as what, relation, count(*) as amount from attempted group by relation
@@ -55,7 +55,7 @@ from stored where key is not null and image is null group by relation
 union all
 select 'before-capture' as what, s.relation, count(*) as amount
 from stored s
-cross join (select no_snapshot from evidence) e
+cross join evidence e
 left join (
   select relation, key_hash
   from published where key is not null and op in ('c', 'u', 'd', 'r', 'x')
@@ -63,6 +63,12 @@ left join (
 ) r on r.relation = s.relation and r.key_hash = s.key_hash and s.key is not null
 where e.no_snapshot and r.relation is null
 group by s.relation
+union all
+select 'before-capture' as what, p.relation, count(*) as amount
+from published p
+cross join evidence e
+where e.no_snapshot and p.key is null and p.op in ('u', 'd')
+group by p.relation
 union all
 select 'no-xid' as what, relation, count(*) as amount
 from attempted where outcome = 'ok' and xid is null group by relation

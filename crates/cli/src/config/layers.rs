@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use cutover_clients::pg::libpq;
 use cutover_clients::secret::Secret;
 use cutover_model::Failure;
 use cutover_model::configuration::{Origin, OriginKind};
@@ -186,15 +187,19 @@ fn of_file(path: &Path, variable: Lookup<'_>) -> Result<Layer, Failure> {
 /// Whether the text of the file itself is a secret, and not only where one is.
 fn is_secret(key: &Key, raw: &str) -> bool {
     let own = without_references(raw);
-    let login = own
-        .split_once("://")
-        .and_then(|(_, rest)| rest.split_once('@'));
+    let authority = own.split_once("://").map_or("", |(_, rest)| {
+        rest.split(['/', '?']).next().unwrap_or(rest)
+    });
+    let login = authority.rsplit_once('@');
     let password = login.and_then(|(login, _)| login.split_once(':'));
     let in_address = password.is_some_and(|(_, password)| !password.is_empty());
-    let in_pair = own
-        .split_once("password=")
-        .is_some_and(|(_, rest)| !rest.is_empty() && !rest.starts_with([' ', '&']));
-    in_address || in_pair || key.secret && !own.is_empty()
+    // As libpq reads it; what it cannot read is refused later, and may be a secret until then.
+    let in_pairs = own.contains("password")
+        && libpq::parse(&own).map_or(true, |parts| {
+            let password = parts.get("password");
+            password.is_some_and(|password| !password.is_empty())
+        });
+    in_address || in_pairs || key.secret && !own.is_empty()
 }
 
 /// What of a value stands in the file itself.

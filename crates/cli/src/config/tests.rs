@@ -276,6 +276,9 @@ fn a_secret_beside_a_reference_is_a_secret_of_the_file() {
         ("host=db dbname=shop user=u password=${env:PW}", false),
         ("host=db dbname=shop user=u password=x${env:PW}", true),
         ("postgresql://app@db/shop", false),
+        ("host=db dbname=shop user=u password = hunter2", true),
+        ("host=db dbname=shop user=u password= hunter2", true),
+        ("postgresql://u@server:pw@db/shop", true),
     ] {
         let place = Place::new();
         let text = format!("[postgres]\naddress = \"{value}\"\n");

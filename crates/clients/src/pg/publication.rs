@@ -111,27 +111,34 @@ pub async fn has_subscribed_tables(client: &Client, publication: &str) -> Result
 }
 
 /// Debezium keys a table without primary key by its first unique index in the order of JDBC's `getIndexInfo` (clustered
-/// ones first, then by name), leaving out those over expressions. A key in which nulls may repeat names no row, so with
-/// such an index the table counts as one without key.
+/// ones first, then by name), leaving out those over expressions. Where that index allows nulls or covers a part of the rows, its
+/// values name no row ([`TableShape::unclear_key`]). JDBC takes the columns of INCLUDE for a part of a unique index, and
+/// not of a primary key.
 const SHAPES: &str = "
 SELECT n.nspname::text, c.relname::text, c.relreplident::text, a.attname::text, a.atttypid,
        a.atttypmod,
-       coalesce(a.attnum = ANY (i.columns), false), a.attgenerated <> ''
+       coalesce(a.attnum = ANY (i.columns) AND i.names_rows, false), a.attgenerated <> '',
+       coalesce(NOT i.names_rows, false)
 FROM unnest($1::text[], $2::text[]) AS wanted (nsp, rel)
 JOIN pg_namespace n ON n.nspname = wanted.nsp
 JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = wanted.rel
 LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
 LEFT JOIN LATERAL (
-    SELECT u.indkey::int2[] AS columns, u.indisprimary
+    SELECT k.columns,
+           u.indisprimary OR u.indpred IS NULL AND NOT EXISTS (
+               SELECT FROM pg_attribute e
+               WHERE e.attrelid = c.oid AND e.attnum = ANY (k.columns) AND NOT e.attnotnull
+           ) AS names_rows
     FROM pg_index u
+    CROSS JOIN LATERAL (
+        SELECT CASE WHEN u.indisprimary THEN (u.indkey::int2[])[0:u.indnkeyatts - 1]
+                    ELSE u.indkey::int2[] END AS columns
+    ) k
     JOIN pg_class x ON x.oid = u.indexrelid
     WHERE u.indrelid = c.oid AND u.indisunique AND 0 <> ALL (u.indkey::int2[])
     ORDER BY NOT u.indisprimary, NOT u.indisclustered, x.relname
     LIMIT 1
-) i ON i.indisprimary OR NOT EXISTS (
-    SELECT FROM pg_attribute e
-    WHERE e.attrelid = c.oid AND e.attnum = ANY (i.columns) AND NOT e.attnotnull
-)
+) i ON true
 WHERE c.relkind IN ('r', 'p')
 ORDER BY c.oid, a.attnum";
 
@@ -166,6 +173,7 @@ pub async fn table_shapes(
                 columns: Vec::new(),
                 replica_identity,
                 content_lost: None,
+                unclear_key: row.get(8),
             });
         if let Some(name) = row.get::<_, Option<String>>(3) {
             shape.columns.push(Column {

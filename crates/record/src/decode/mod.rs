@@ -54,11 +54,11 @@ pub use modes::{
     registry_option,
 };
 pub use names::FieldNames;
-use placing::{place, rows_are_there, topic_part};
+use placing::{place, rows_are_there};
 pub use registry::SchemaSource;
 use registry::Schemas;
-pub use routes::Route;
 use routes::routed;
+pub use routes::{Route, topic_of};
 use row::{Reading, Room};
 
 /// Why there is no answer about a record.
@@ -123,7 +123,7 @@ impl<'a> Decoder<'a> {
             notes.problem(format!("connector setting {setting} is not understood"));
         }
         let topic = |name: &str| routed(&modes.routes, format!("{prefix}.{name}"));
-        let of_table = |shape: &TableShape| topic(&topic_part(&shape.relation.to_string()));
+        let of_table = |shape: &TableShape| topic_of(prefix, &shape.relation, modes);
         Decoder {
             shapes,
             modes,

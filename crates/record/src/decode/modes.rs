@@ -206,7 +206,7 @@ pub fn record_options(config: &Map<String, Value>) -> BTreeMap<String, String> {
         "unavailable.value.placeholder",
         "value.converter",
     ];
-    const OF_TRANSFORMS: [&str; 9] = [
+    const OF_TRANSFORMS: [&str; 10] = [
         ".type",
         ".add.fields",
         ".add.fields.prefix",
@@ -216,6 +216,7 @@ pub fn record_options(config: &Map<String, Value>) -> BTreeMap<String, String> {
         ".predicate",
         ".regex",
         ".replacement",
+        ".route.by.field",
     ];
     let decides = |name: &str| {
         let of_transform = || OF_TRANSFORMS.iter().any(|suffix| name.ends_with(suffix));

@@ -3,16 +3,25 @@
 //! The rule it protects: a transformation that may route or drop records and is not followed is named, so that what
 //! nobody looked into is not taken for lost.
 
+use cutover_model::Relation;
 use regex::Regex;
 use serde_json::{Map, Value};
+
+use super::modes::ConverterModes;
+use super::placing::topic_part;
 
 /// Kafka's own; its class may also be named by its last part alone.
 const ROUTER: &str = "RegexRouter";
 /// Those that change what a record holds, its headers or its partition, and neither drop it nor send it elsewhere.
-const STAY: [&str; 22] = [
+const STAY: [&str; 27] = [
     "ByteBufferConverter",
     "Cast$Key",
     "Cast$Value",
+    "ExtractField$Key",
+    "ExtractField$Value",
+    "HoistField$Key",
+    "HoistField$Value",
+    "ValueToKey",
     "DropHeaders",
     "ExtractChangedRecordState",
     "ExtractNewRecordState",
@@ -64,13 +73,19 @@ pub(super) fn routes(config: &Map<String, Value>) -> (Vec<Route>, Vec<String>) {
         let followed = of("predicate").is_none() && route.matcher().is_some();
         if last == ROUTER && followed {
             routes.push(route);
-        } else if !STAY.contains(&last) {
+        } else if !STAY.contains(&last) || of("route.by.field").is_some() {
             unknown.push(format!(
                 "transformation '{name}' ({class}) is not followed: it may drop records or send them to other topics"
             ));
         }
     }
     (routes, unknown)
+}
+
+/// The topic of a table's records.
+pub fn topic_of(prefix: &str, relation: &Relation, modes: &ConverterModes) -> String {
+    let name = topic_part(&relation.to_string());
+    routed(&modes.routes, format!("{prefix}.{name}"))
 }
 
 /// Where records of the topic `name` end up.

@@ -47,19 +47,14 @@ pub(crate) struct Reading<'a> {
 impl Reading<'_> {
     pub(crate) fn row(&self, fields: &Fields<'_>, room: &mut Room, notes: &mut Notes) -> Row {
         if self.shape.content_lost.is_some() {
-            return self.without_content(fields);
+            // What a column holds depends on when the record was made.
+            return Row {
+                image: None,
+                revision: None,
+            };
         }
         self.as_shown(fields, room)
             .unwrap_or_else(|| self.as_read(fields, notes))
-    }
-
-    /// Of a table that was altered: what a column holds depends on when the record was made.
-    fn without_content(&self, fields: &Fields<'_>) -> Row {
-        let revision = fields.present("revision");
-        Row {
-            image: None,
-            revision: revision.and_then(|json| json.parse().ok()),
-        }
     }
 
     /// A row that has every column and nothing else, all of it plain; there is nothing to note then.

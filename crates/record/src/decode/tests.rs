@@ -432,6 +432,7 @@ fn small(columns: &[(&str, u32, bool)]) -> Vec<TableShape> {
         columns: columns.iter().map(column).collect(),
         replica_identity: ReplicaIdentity::Full,
         content_lost: None,
+        unclear_key: false,
     }]
 }
 

@@ -20,6 +20,7 @@ fn shape() -> TableShape {
         columns: vec![column("id", 20, true), column("note", 25, false)],
         replica_identity: ReplicaIdentity::Full,
         content_lost: None,
+        unclear_key: false,
     }
 }
 

@@ -81,6 +81,7 @@ fn server() -> ServerSide {
                 }],
                 replica_identity: ReplicaIdentity::Full,
                 content_lost: None,
+                unclear_key: false,
             }),
         )],
         role: Some((

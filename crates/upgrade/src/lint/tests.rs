@@ -50,6 +50,7 @@ fn table(replica_identity: ReplicaIdentity, key: bool) -> TableShape {
         }],
         replica_identity,
         content_lost: None,
+        unclear_key: false,
     }
 }
 

@@ -8,7 +8,7 @@ use cutover_clients::pg::facts::{ServerFacts, server_facts};
 use cutover_clients::pg::publication::{publication_tables, table_shapes};
 use cutover_clients::pg::{Client, connect_looking};
 use cutover_model::{Relation, TableShape};
-use cutover_record::decode::{ConverterModes, Decoder, TopicKind, settle};
+use cutover_record::decode::{ConverterModes, Decoder, TopicKind, settle, topic_of};
 use serde_json::{Map, Value};
 
 use super::Subject;
@@ -74,6 +74,19 @@ impl Observed {
         }
         let mut shapes = table_shapes(&client, &tables).await?;
         settle(&mut shapes, &modes);
+        if let Some(unclear) = shapes.iter().find(|shape| shape.unclear_key) {
+            return Err(UpgradeError::Refused(format!(
+                "table {} has no primary key, and the unique index by which Debezium keys its records allows nulls or \
+                 covers a part of the rows: a key names no row, so nothing can be said of it; name other tables with \
+                 --table",
+                unclear.relation
+            )));
+        }
+        if !subject.tables.is_empty() {
+            let published = publication_tables(&client, facts.publication()).await?;
+            let of = |table: &Relation| topic_of(&prefix, table, &modes);
+            alone(&tables, &published.unwrap_or_default(), &of)?;
+        }
         Ok(Observed {
             connector: starting.connector,
             debezium,
@@ -126,6 +139,23 @@ impl Observed {
         }
         Ok(ends)
     }
+}
+
+/// Whoever names some of the tables must name all that share a topic: a tombstone does not say whose it is.
+fn alone(
+    named: &[Relation],
+    published: &[Relation],
+    topic_of: &dyn Fn(&Relation) -> String,
+) -> Result<(), UpgradeError> {
+    for table in published.iter().filter(|table| !named.contains(table)) {
+        let topic = topic_of(table);
+        if let Some(beside) = named.iter().find(|named| topic_of(named) == topic) {
+            return Err(UpgradeError::Refused(format!(
+                "records of {beside} and of {table} go to one topic, {topic}: name both with --table"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// The tables that are named, else those of the connector's list, else those of its publication.
