@@ -111,9 +111,9 @@ pub async fn has_subscribed_tables(client: &Client, publication: &str) -> Result
 }
 
 /// Debezium keys a table without primary key by its first unique index in the order of JDBC's `getIndexInfo` (clustered
-/// ones first, then by name), leaving out those over expressions. Where that index allows nulls or covers a part of the rows, its
-/// values name no row ([`TableShape::unclear_key`]). JDBC takes the columns of INCLUDE for a part of a unique index, and
-/// not of a primary key.
+/// ones first, then by name), leaving out those over expressions. Where that index allows nulls or covers a part of the
+/// rows, its values name no row ([`TableShape::unclear_key`]). JDBC takes the columns of INCLUDE for a part of a unique
+/// index, and not of a primary key.
 const SHAPES: &str = "
 SELECT n.nspname::text, c.relname::text, c.relreplident::text, a.attname::text, a.atttypid,
        a.atttypmod,

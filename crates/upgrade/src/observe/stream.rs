@@ -75,11 +75,10 @@ impl Observed {
         let mut shapes = table_shapes(&client, &tables).await?;
         settle(&mut shapes, &modes);
         if let Some(unclear) = shapes.iter().find(|shape| shape.unclear_key) {
+            let table = &unclear.relation;
             return Err(UpgradeError::Refused(format!(
-                "table {} has no primary key, and the unique index by which Debezium keys its records allows nulls or \
-                 covers a part of the rows: a key names no row, so nothing can be said of it; name other tables with \
-                 --table",
-                unclear.relation
+                "table {table} has no primary key, and the unique index by which Debezium keys its records allows nulls \
+                 or covers a part of the rows, so a key names no row: name other tables with --table"
             )));
         }
         if !subject.tables.is_empty() {
