@@ -77,8 +77,8 @@ impl Observed {
         if let Some(unclear) = shapes.iter().find(|shape| shape.unclear_key) {
             let table = &unclear.relation;
             return Err(UpgradeError::Refused(format!(
-                "table {table} has no primary key, and the unique index by which Debezium keys its records allows nulls \
-                 or covers a part of the rows, so a key names no row: name other tables with --table"
+                "table {table} has no primary key, and the unique index by which Debezium keys its records allows \
+                 nulls or covers a part of the rows, so a key names no row: name other tables with --table"
             )));
         }
         if !subject.tables.is_empty() {
