@@ -324,7 +324,7 @@ fn register_sequences(session: &SessionContext, evidence: &Evidence) -> Result<(
 }
 
 /// The columns of a ledger of which a bucket has no file.
-fn schema(kind: LedgerKind) -> Schema {
+pub(crate) fn schema(kind: LedgerKind) -> Schema {
     let (text, int, long) = (DataType::Utf8, DataType::Int32, DataType::Int64);
     let columns: Vec<(&str, DataType)> = if kind == LedgerKind::Stored {
         vec![

@@ -214,6 +214,8 @@ fn rows_from_before_a_connector_without_snapshot_are_not_divergent_and_others_ar
     cleared.lsn = last.lsn.map(|lsn| lsn + 10);
     truncated.published.push(cleared);
     assert_eq!(truncated.judge().0.verdict, Verdict::Fail);
+    truncated.stored.clear();
+    assert_eq!(truncated.judge().0.verdict, Verdict::Pass);
     // A row that the topic ends otherwise than it is stored was captured.
     run.stored[0].image = Some(-1);
     assert_eq!(run.judge().0.verdict, Verdict::Fail);
