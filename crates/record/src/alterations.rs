@@ -16,7 +16,7 @@ use crate::canonical::oid;
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Alteration {
     /// It was not there when recording began.
-    Added { type_oid: u32, type_modifier: i32 },
+    Added,
     /// It was, and is not published any more: dropped, renamed or taken off the publication's list.
     Gone,
     /// It has another type.
@@ -63,12 +63,9 @@ impl Alterations {
         streamed: &[RelationColumn<'_>],
     ) -> Result<bool, RecordError> {
         let found = between(shape, streamed);
-        let loses = |(_, alteration): (&String, &Alteration)| {
-            !matches!(alteration, Alteration::Added { .. })
-        };
-        let content = !found.iter().any(loses);
-        let is_key = |column: &&Column| column.key && found.contains_key(&column.name);
-        let key_lost = shape.columns.iter().find(is_key).is_some();
+        let content = found.values().all(|one| *one == Alteration::Added);
+        let is_lost = |column: &Column| column.key && found.contains_key(&column.name);
+        let key_lost = shape.columns.iter().any(is_lost);
         if key_lost || !content && !shape.has_key() {
             return Err(RecordError::Shape(format!(
                 "table {} is not as it was when recording began, and its rows are not known again: {}",
@@ -86,7 +83,7 @@ impl Alterations {
 
 fn what(columns: &BTreeMap<String, Alteration>) -> String {
     let one = |(name, alteration): (&String, &Alteration)| match alteration {
-        Alteration::Added { .. } => format!("column '{name}' is new"),
+        Alteration::Added => format!("column '{name}' is new"),
         Alteration::Gone => format!("column '{name}' is not published any more"),
         Alteration::Retyped => format!("column '{name}' has another type"),
     };
@@ -97,13 +94,8 @@ fn apply(columns: &BTreeMap<String, Alteration>, mut shape: TableShape) -> Table
     let mut loses = false;
     for (name, alteration) in columns {
         match alteration {
-            Alteration::Added {
-                type_oid,
-                type_modifier,
-            } => shape.columns.push(Column {
+            Alteration::Added => shape.columns.push(Column {
                 name: name.clone(),
-                type_oid: *type_oid,
-                type_modifier: *type_modifier,
                 comparison: Comparison::LeftOut("added while the table was recorded".to_owned()),
                 ..Column::default()
             }),
@@ -123,11 +115,7 @@ fn between(shape: &TableShape, streamed: &[RelationColumn<'_>]) -> BTreeMap<Stri
         let known = |known: &&Column| known.name == column.name;
         match shape.columns.iter().find(known) {
             None => {
-                let added = Alteration::Added {
-                    type_oid: column.type_oid,
-                    type_modifier: column.type_modifier,
-                };
-                found.insert(column.name.to_owned(), added);
+                found.insert(column.name.to_owned(), Alteration::Added);
             }
             Some(known) if !reads_alike(known, column) => {
                 found.insert(column.name.to_owned(), Alteration::Retyped);

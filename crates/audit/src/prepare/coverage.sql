@@ -8,9 +8,9 @@
 --   deletes whose old row only one side has · keyless-state: records and rows of a
 --   table without key that lack the image its state is folded by · stored-content: rows of keyed
 --   tables without image · before-capture: rows without any record, rows of tables without key and
---   changes of such rows, where the connector took no snapshot · no-xid: acknowledged changes that cannot be looked up · no-place:
---   committed changes without commit LSN or ordinal · no-position: lost changes of a life in which
---   nobody noted how far the slot was confirmed.
+--   changes of such rows, where the connector took no snapshot · no-xid: acknowledged changes that
+--   cannot be looked up · no-place: committed changes without commit LSN or ordinal · no-position:
+--   lost changes of a life in which nobody noted how far the slot was confirmed.
 select 'attempted' as what, relation, count(*) as amount from attempted group by relation
 union all
 select 'committed' as what, relation, count(*) as amount

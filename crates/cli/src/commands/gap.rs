@@ -11,7 +11,6 @@ use cutover_upgrade::UpgradeError;
 use cutover_upgrade::gap::Closing;
 
 use super::Settings;
-use super::lab::sink;
 use crate::args::GapAction;
 use crate::output::Outcome;
 
@@ -51,7 +50,7 @@ pub async fn run(action: GapAction, settings: Settings) -> Outcome {
 
 async fn close(closing: Closing<'_>, settings: Settings) -> Result<GapReport, UpgradeError> {
     let progress = settings.progress();
-    let report = cutover_upgrade::gap::close(closing, &sink(&progress)).await;
+    let report = cutover_upgrade::gap::close(closing, &progress.sink()).await;
     progress.finish();
     report
 }

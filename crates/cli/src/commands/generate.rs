@@ -11,7 +11,6 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::Settings;
-use super::lab::sink;
 use crate::args::{GenerateArgs, Profile};
 use crate::config;
 use crate::output::Outcome;
@@ -55,7 +54,7 @@ pub async fn run(arguments: &GenerateArgs, settings: Settings) -> Outcome {
         (Err(error), _) | (_, Err(error)) => return internal("listen for signals", &error),
     };
     let progress = settings.progress();
-    let events = sink(&progress);
+    let events = progress.sink();
     let ended = generate(request, (&mut interrupt, &mut wishes), &events).await;
     progress.finish();
     match ended {

@@ -4,19 +4,17 @@
 //! when that one says that the connector streams. The owner ends on SIGTERM (`down`), and the kernel ends its
 //! children if it is killed.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cutover_lab::catalog::{self, Component, Part};
 use cutover_lab::spawn::{self, Launch};
 use cutover_lab::state::{self, LabStatus};
 use cutover_lab::{Home, LabError, fetch};
-use cutover_model::event::{EVENT_FORMAT, EventSink, RunEvent};
 use cutover_model::{ExitCode, Failure};
 use cutover_rehearse::standing::{Standing, Versions, logs};
 use nix::sys::signal::Signal;
 
-use super::{Settings, SharedProgress};
+use super::Settings;
 use crate::args::LabAction;
 use crate::output::Outcome;
 use crate::signals;
@@ -69,7 +67,7 @@ async fn up(home: &Home, versions: &Versions, settings: Settings) -> Outcome {
         .collect();
     let progress = settings.progress();
     let fetched = match found {
-        Ok(found) => fetch::ensure_all(home, &found, &sink(&progress))
+        Ok(found) => fetch::ensure_all(home, &found, &progress.sink())
             .await
             .map(|_| ()),
         Err(error) => Err(error),
@@ -198,7 +196,7 @@ async fn own(home: &Home, versions: &Versions, settings: Settings) -> Outcome {
         Err(error) => return broken(format!("listen for signals: {error}"), ExitCode::Internal),
     };
     let progress = settings.progress();
-    let events = sink(&progress);
+    let events = progress.sink();
     let started = tokio::select! {
         started = Standing::up(home, versions, &events) => {
             started.map_err(|error| Failure::of(&error))
@@ -282,7 +280,7 @@ async fn fetch_parts(home: &Home, names: &[String], settings: Settings) -> Outco
     }
     let progress = settings.progress();
     let started = Instant::now();
-    let fetched = fetch::ensure_all(home, &wanted, &sink(&progress)).await;
+    let fetched = fetch::ensure_all(home, &wanted, &progress.sink()).await;
     progress.finish();
     match fetched {
         Ok(parts) if settings.json => {
@@ -443,21 +441,6 @@ fn down_text(report: &state::DownReport, purge: bool, settings: Settings) -> Out
         "the lab is down after {:.1} s ({order}{data}){killed}",
         report.seconds
     ))
-}
-
-pub(super) fn sink(progress: &SharedProgress) -> EventSink {
-    let progress = progress.clone();
-    let index = Arc::new(std::sync::atomic::AtomicU64::new(0));
-    EventSink::new(move |kind| {
-        let index = index.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1;
-        progress.consume(&RunEvent {
-            format: EVENT_FORMAT.into(),
-            index,
-            time: String::new(),
-            scenario: None,
-            kind,
-        });
-    })
 }
 
 fn broken(message: String, exit: ExitCode) -> Outcome {

@@ -24,9 +24,10 @@ mod verify;
 mod watch;
 
 use std::io::IsTerminal;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use cutover_model::RunEvent;
+use cutover_model::event::{EVENT_FORMAT, EventSink, RunEvent};
 use cutover_report::{Look, Progress};
 
 use crate::args::{Arguments, Command};
@@ -125,6 +126,21 @@ fn variable(name: &str) -> Option<String> {
 struct SharedProgress(Arc<Mutex<Progress>>);
 
 impl SharedProgress {
+    /// As a consumer of what is not written down: its events have numbers and no time.
+    fn sink(&self) -> EventSink {
+        let progress = self.clone();
+        let index = AtomicU64::new(0);
+        EventSink::new(move |kind| {
+            progress.consume(&RunEvent {
+                format: EVENT_FORMAT.into(),
+                index: index.fetch_add(1, Ordering::Relaxed) + 1,
+                time: String::new(),
+                scenario: None,
+                kind,
+            });
+        })
+    }
+
     fn consume(&self, event: &RunEvent) {
         self.0
             .lock()

@@ -73,8 +73,7 @@ impl Layout {
                 .filter(|place| shape.columns[*place].key)
                 .collect(),
             revision: columns().rposition(|column| column.name == "revision"),
-            whole: shape.content_lost.is_none()
-                && names.len() == shape.columns.len()
+            whole: names.len() == shape.columns.len()
                 && encodings.len() == shape.columns.len()
                 && !encodings.is_empty()
                 && columns().all(|column| left_out(column).is_none())

@@ -57,8 +57,7 @@ pub use names::FieldNames;
 use placing::{place, rows_are_there};
 pub use registry::SchemaSource;
 use registry::Schemas;
-use routes::routed;
-pub use routes::{Route, topic_of};
+pub use routes::{Route, Router};
 use row::{Reading, Room};
 
 /// Why there is no answer about a record.
@@ -122,13 +121,13 @@ impl<'a> Decoder<'a> {
         for setting in &modes.unknown {
             notes.problem(format!("connector setting {setting} is not understood"));
         }
-        let topic = |name: &str| routed(&modes.routes, format!("{prefix}.{name}"));
-        let of_table = |shape: &TableShape| topic_of(prefix, &shape.relation, modes);
+        let router = Router::new(prefix, modes);
+        let of_table = |shape: &TableShape| router.of_table(&shape.relation);
         Decoder {
             shapes,
             modes,
             names: shapes.iter().map(of_table).collect(),
-            beside: ["message", "transaction"].map(topic),
+            beside: ["message", "transaction"].map(|name| router.of(name)),
             relations: shapes
                 .iter()
                 .map(|shape| shape.relation.to_string().into())

@@ -51,9 +51,53 @@ pub struct Route {
 }
 
 impl Route {
-    fn matcher(&self) -> Option<(Regex, Regex)> {
-        let whole = Regex::new(&format!("^(?:{})$", self.regex)).ok()?;
-        Some((whole, Regex::new(&self.regex).ok()?))
+    fn compiled(&self) -> Option<Compiled> {
+        let found = Regex::new(&self.regex).ok()?;
+        Some(Compiled {
+            whole: Regex::new(&format!("^(?:{})$", self.regex)).ok()?,
+            replacement: rust_replacement(&self.replacement, found.captures_len() - 1),
+            found,
+        })
+    }
+}
+
+struct Compiled {
+    /// Java asks first whether the whole name matches, and then replaces the first match.
+    whole: Regex,
+    found: Regex,
+    replacement: String,
+}
+
+/// Names the topics of one connector.
+pub struct Router<'a> {
+    prefix: &'a str,
+    routes: Vec<Compiled>,
+}
+
+impl<'a> Router<'a> {
+    /// For the connector's `topic.prefix`.
+    pub fn new(prefix: &'a str, modes: &ConverterModes) -> Router<'a> {
+        Router {
+            prefix,
+            routes: modes.routes.iter().filter_map(Route::compiled).collect(),
+        }
+    }
+
+    /// The topic of a table's records.
+    pub fn of_table(&self, relation: &Relation) -> String {
+        self.of(&topic_part(&relation.to_string()))
+    }
+
+    /// Where records of Debezium's topic `prefix.name` end up.
+    pub(super) fn of(&self, name: &str) -> String {
+        let name = format!("{}.{name}", self.prefix);
+        self.routes.iter().fold(name, |name, route| {
+            if !route.whole.is_match(&name) {
+                return name;
+            }
+            let routed = route.found.replace(&name, route.replacement.as_str());
+            routed.into_owned()
+        })
     }
 }
 
@@ -70,7 +114,7 @@ pub(super) fn routes(config: &Map<String, Value>) -> (Vec<Route>, Vec<String>) {
             regex: of("regex").unwrap_or_default().to_owned(),
             replacement: of("replacement").unwrap_or_default().to_owned(),
         };
-        let followed = of("predicate").is_none() && route.matcher().is_some();
+        let followed = of("predicate").is_none() && route.compiled().is_some();
         if last == ROUTER && followed {
             routes.push(route);
         } else if !STAY.contains(&last) || of("route.by.field").is_some() {
@@ -80,26 +124,6 @@ pub(super) fn routes(config: &Map<String, Value>) -> (Vec<Route>, Vec<String>) {
         }
     }
     (routes, unknown)
-}
-
-/// The topic of a table's records.
-pub fn topic_of(prefix: &str, relation: &Relation, modes: &ConverterModes) -> String {
-    let name = topic_part(&relation.to_string());
-    routed(&modes.routes, format!("{prefix}.{name}"))
-}
-
-/// Where records of the topic `name` end up.
-pub(super) fn routed(routes: &[Route], name: String) -> String {
-    routes.iter().fold(name, |name, route| {
-        let Some((whole, found)) = route.matcher() else {
-            return name;
-        };
-        if !whole.is_match(&name) {
-            return name;
-        }
-        let replacement = rust_replacement(&route.replacement, found.captures_len() - 1);
-        found.replace(&name, replacement.as_str()).into_owned()
-    })
 }
 
 /// Java's `$1x` is group 1 and an x; here it has to be `${1}x`. `\` takes the next character as it is.
@@ -158,11 +182,15 @@ mod tests {
             "transforms.all.replacement": "orders$10\\$",
         }));
         assert!(unknown.is_empty(), "{unknown:?}");
-        let to = |name: &str| routed(&routes, name.to_owned());
-        assert_eq!(to("p.public.customers"), "customers");
-        assert_eq!(to("p.public.orders_7"), "orders70$");
-        assert_eq!(to("p.message"), "p.message");
-        assert_eq!(to("x.p.public.orders"), "x.p.public.orders");
+        let modes = ConverterModes {
+            routes,
+            ..ConverterModes::default()
+        };
+        let to = |prefix, name| Router::new(prefix, &modes).of(name);
+        assert_eq!(to("p", "public.customers"), "customers");
+        assert_eq!(to("p", "public.orders_7"), "orders70$");
+        assert_eq!(to("p", "message"), "p.message");
+        assert_eq!(to("x.p", "public.orders"), "x.p.public.orders");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Which stream it is: its connector, the server, the captured tables and their topics.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 pub(super) use cutover_clients::kafka::Ends;
@@ -8,7 +9,7 @@ use cutover_clients::pg::facts::{ServerFacts, server_facts};
 use cutover_clients::pg::publication::{publication_tables, table_shapes};
 use cutover_clients::pg::{Client, connect_looking};
 use cutover_model::{Relation, TableShape};
-use cutover_record::decode::{ConverterModes, Decoder, TopicKind, settle, topic_of};
+use cutover_record::decode::{ConverterModes, Decoder, Router, TopicKind, settle};
 use serde_json::{Map, Value};
 
 use super::Subject;
@@ -83,8 +84,8 @@ impl Observed {
         }
         if !subject.tables.is_empty() {
             let published = publication_tables(&client, facts.publication()).await?;
-            let of = |table: &Relation| topic_of(&prefix, table, &modes);
-            alone(&tables, &published.unwrap_or_default(), &of)?;
+            let router = Router::new(&prefix, &modes);
+            alone(&tables, &published.unwrap_or_default(), &router)?;
         }
         Ok(Observed {
             connector: starting.connector,
@@ -144,11 +145,13 @@ impl Observed {
 fn alone(
     named: &[Relation],
     published: &[Relation],
-    topic_of: &dyn Fn(&Relation) -> String,
+    router: &Router<'_>,
 ) -> Result<(), UpgradeError> {
+    let topics = named.iter().map(|table| (router.of_table(table), table));
+    let topics: HashMap<String, &Relation> = topics.collect();
     for table in published.iter().filter(|table| !named.contains(table)) {
-        let topic = topic_of(table);
-        if let Some(beside) = named.iter().find(|named| topic_of(named) == topic) {
+        let topic = router.of_table(table);
+        if let Some(beside) = topics.get(&topic) {
             return Err(UpgradeError::Refused(format!(
                 "records of {beside} and of {table} go to one topic, {topic}: name both with --table"
             )));
