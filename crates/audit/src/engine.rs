@@ -9,6 +9,7 @@ use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::config::ConfigOptions;
 use datafusion::datasource::MemTable;
 use datafusion::error::Result;
+use datafusion::execution::cache::cache_manager::CacheManagerConfig;
 use datafusion::execution::context::SessionContext;
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
@@ -54,6 +55,7 @@ impl Engine {
         let runtime = RuntimeEnvBuilder::new()
             .with_memory_pool(Arc::new(FairSpillPool::new(limits.memory)))
             .with_temp_file_path(folder)
+            .with_cache_manager(no_caches())
             .build_arc()?;
         Ok(Engine {
             runtime,
@@ -86,6 +88,8 @@ impl Engine {
         let options = config.options_mut();
         options.optimizer.prefer_hash_join = small;
         options.execution.sort_spill_reservation_bytes = 1 << 20;
+        // Every file is read by few queries and then no more: what could be kept of each would only grow.
+        options.execution.collect_statistics = false;
         // Plain strings everywhere: the findings are read back as such.
         options.execution.parquet.schema_force_view_types = false;
         options.sql_parser.map_string_types_to_utf8view = false;
@@ -98,6 +102,13 @@ impl Engine {
             .with_physical_optimizer_rules(rules.collect());
         SessionContext::new_with_state(state.build())
     }
+}
+
+fn no_caches() -> CacheManagerConfig {
+    CacheManagerConfig::default()
+        .with_metadata_cache_limit(0)
+        .with_file_statistics_cache_limit(0)
+        .with_list_files_cache_limit(0)
 }
 
 type Rule = Arc<dyn PhysicalOptimizerRule + Send + Sync>;

@@ -8,10 +8,10 @@ use cutover_model::evidence::Scope;
 use cutover_model::result::{CheckResult, Counts};
 use cutover_model::{Finding, FindingKind, ProofLevel, RunFolder, Verdict};
 use datafusion::execution::context::SessionContext;
-use futures_util::{Stream, StreamExt};
+use futures_util::StreamExt;
 use std::sync::Arc;
 
-use crate::acquit::{Acquittal, Frame, Suspects, acquit};
+use crate::acquit::{Frame, Looks, Suspects};
 use crate::bucket;
 use crate::checks::{ALL, Check};
 use crate::engine::{Engine, Limits};
@@ -123,31 +123,15 @@ pub(crate) async fn judge_within(run: &RunFolder, limits: Limits) -> Result<Judg
     Ok(conclude(&grounds, &outcomes, findings))
 }
 
-/// Looks at each bucket in turn, some of them ahead of the checks, on threads of their own.
-fn acquittals(
-    ledgers: &Arc<Ledgers>,
-    grounds: &Grounds<'_>,
-    limits: Limits,
-) -> impl Stream<Item = Result<Acquittal, AuditError>> + Unpin + use<> {
-    let frame = Arc::new(Frame::new(grounds.evidence, &grounds.coverage));
-    let ledgers = Arc::clone(ledgers);
-    let look = move |number: usize| {
-        let (ledgers, frame) = (Arc::clone(&ledgers), Arc::clone(&frame));
-        let look = tokio::task::spawn_blocking(move || acquit(&ledgers, &frame, number));
-        async move {
-            let ended = look.await;
-            ended.map_err(|panic| AuditError::Row(panic.to_string()))?
-        }
+/// Looks at each bucket in turn, some of them ahead of the checks. What acquits is the committed change beside its
+/// record, and its row where rows are judged.
+fn acquittals(ledgers: &Arc<Ledgers>, grounds: &Grounds<'_>, limits: Limits) -> Looks {
+    let frame = Frame::new(grounds.evidence, &grounds.coverage);
+    let buckets = match grounds.evidence.scope {
+        Scope::Run | Scope::Window if limits.acquit => grounds.evidence.buckets,
+        _ => 0,
     };
-    let ahead = std::thread::available_parallelism().map_or(1, usize::from);
-    // What acquits is the committed change beside its record and its row.
-    let buckets = if limits.acquit && grounds.evidence.scope == Scope::Run {
-        grounds.evidence.buckets
-    } else {
-        0
-    };
-    let looks = futures_util::stream::iter(0..usize::from(buckets)).map(look);
-    Box::pin(looks.buffered(ahead))
+    Looks::begin(ledgers, frame, usize::from(buckets))
 }
 
 /// Runs the checks of what lies in several buckets.
@@ -295,6 +279,7 @@ mod tests {
     use cutover_model::{ChangeRow, Op, StoredRow};
 
     use super::*;
+    use crate::acquit::acquit;
 
     /// 30,000 inserts, every so manieth of them lost; keyless ones lie in one bucket.
     fn lossy_run(folder: &RunFolder, keyed: bool, every: i64) {

@@ -7,7 +7,7 @@
 use cutover_model::evidence::Scope;
 use cutover_model::run_folder::LedgerKind;
 
-use crate::checks::{Check, Of};
+use crate::checks::{Check, KEYED_STATE, Of};
 
 /// Whether a ledger belongs to such a recording.
 pub(crate) fn has(scope: Scope, kind: LedgerKind) -> bool {
@@ -28,15 +28,23 @@ pub(crate) fn asks(scope: Scope, check: &Check) -> bool {
     of && check.reads.iter().all(|kind| has(scope, *kind))
 }
 
+/// Whether something that was left out keeps a check from passing. Where each change was compared with its record,
+/// a state that could not be is no doubt of its own.
+pub(crate) fn doubts(scope: Scope, what: &str) -> bool {
+    scope == Scope::States || what != KEYED_STATE
+}
+
 /// What such a recording says nothing of, for people.
 pub(crate) fn silent_on(scope: Scope) -> Option<&'static str> {
     match scope {
         Scope::Run => None,
         Scope::States => Some(
-            "no witness: it was judged what the records come to, not whether every change in between is among them",
+            "no witness: it was judged what the records come to, not whether every change in between is among them; \
+             of transactions, only the two halves of a changed key were looked at",
         ),
         Scope::Window => Some(
-            "a window: the changes between two moments were judged, not what the tables and topics held before",
+            "a window: the changes between two moments were judged, not what the tables and topics held before; of \
+             transactions, only the two halves of a changed key were looked at",
         ),
     }
 }

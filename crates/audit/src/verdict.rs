@@ -335,9 +335,11 @@ impl Grounds<'_> {
         if check.witness != WitnessNeed::None {
             doubts.extend(self.witness_gaps());
         }
+        let counts = |(what, _): &&(&str, &str)| scope::doubts(self.evidence.scope, what);
         let asked = check
             .asks
             .iter()
+            .filter(counts)
             .map(|(what, text)| (self.amount(what), text));
         let left_out = asked.filter(|(amount, _)| *amount > 0);
         doubts.extend(left_out.map(|(amount, text)| format!("{amount} {text}")));

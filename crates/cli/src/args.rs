@@ -228,25 +228,27 @@ pub enum Command {
 /// Two databases, and what of them to compare.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "A password is never an argument: --left-password-file and --right-password-file, PGPASSWORD (for \
-both), PGPASSFILE or ~/.pgpass, in this order."
+    after_help = "A password is never an argument: --left-password-file and --right-password-file, a service file, \
+PGPASSWORD (for both), PGPASSFILE or ~/.pgpass, in this order."
 )]
 pub struct CompareWhat {
-    /// The one database, postgresql://user@host:port/database.
-    #[arg(value_name = "LEFT")]
-    pub left: String,
-    /// The other database.
-    #[arg(value_name = "RIGHT")]
-    pub right: String,
+    /// The left database and the right one; or one, which is compared with that of cutover.toml (the left one then).
+    ///
+    /// Each is postgresql://user@host:port/database, libpq's key=value pairs, or service=NAME.
+    #[arg(value_name = "DATABASE", num_args = 1..=2, required = true)]
+    pub databases: Vec<String>,
     /// Tables as schema.name; without it, all tables of both sides but those of the system.
     #[arg(long, value_name = "TABLES", value_delimiter = ',')]
     pub tables: Vec<String>,
-    /// File with the password for LEFT and nothing else.
+    /// File with the password for the left database and nothing else, mode 600.
     #[arg(long, value_name = "FILE")]
-    pub left_password_file: Option<PathBuf>,
-    /// File with the password for RIGHT and nothing else.
+    pub left_password_file: Option<String>,
+    /// File with the password for the right database and nothing else, mode 600.
     #[arg(long, value_name = "FILE")]
-    pub right_password_file: Option<PathBuf>,
+    pub right_password_file: Option<String>,
+    /// The file that names the left database; cutover.toml in the working folder without it, if there is one.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
     /// Show rows without key as they are, instead of a hash of their content.
     #[arg(long)]
     pub show_rows: bool,
@@ -304,23 +306,15 @@ pub enum GapAction {
         /// Folder of one scenario of a run.
         #[arg(value_name = "RUN")]
         run: PathBuf,
-        /// Bootstrap servers of the cluster that holds the topics.
-        #[arg(long, value_name = "HOST:PORT")]
-        kafka: String,
-        /// The schema registry, if its address has changed since the run or it wants credentials.
-        #[arg(
-            long,
-            value_name = "URL",
-            env = "CUTOVER_REGISTRY",
-            hide_env_values = true
-        )]
-        registry: Option<String>,
         /// Write the records.
         #[arg(long)]
         apply: bool,
         /// Leave out keys that the stream has written to since the run was recorded, instead of refusing.
         #[arg(long)]
         leave_newer: bool,
+        /// Kafka, and the schema registry if its address has changed since the run or it wants a login.
+        #[command(flatten)]
+        systems: SystemFlags,
     },
 }
 

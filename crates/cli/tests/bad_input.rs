@@ -53,12 +53,14 @@ fn addresses_that_are_none_are_refused_and_a_password_in_one_is_not_repeated() {
     let site = Site::new();
     let good = "postgresql://u@127.0.0.1:1/d";
     let with = "postgresql://u:hunter2@127.0.0.1:1/d";
-    refused(&site, &["compare", good], 2, &["RIGHT"]);
+    refused(&site, &["compare"], 2, &["DATABASE"]);
+    let one = ["CONFIG-MISSING-001", "postgres.address"];
+    refused(&site, &["compare", good], 2, &one);
     refused(
         &site,
         &["compare", "rubbish", good],
         2,
-        &["CLI-COMPARE-001"],
+        &["CONFIG-POSTGRES-001", "the left database"],
     );
     let output = site.run(&["compare", good, with]);
     assert_eq!(output.status.code(), Some(2), "{}", text(&output));

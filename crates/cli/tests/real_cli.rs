@@ -48,5 +48,7 @@ mod server;
 mod site;
 #[path = "real_cli/standing_lab.rs"]
 mod standing_lab;
+#[path = "real_cli/transcript.rs"]
+mod transcript;
 #[path = "real_cli/watch.rs"]
 mod watch;

@@ -6,7 +6,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread::{self, JoinHandle};
 
 use arrow::array::RecordBatch;
@@ -15,7 +15,7 @@ use crate::columns::{self, Record};
 use crate::error::LedgerError;
 use crate::part::{self, PartFile};
 
-/// Parts that wait while one is written.
+/// Tasks that wait while one is carried out.
 const WAITING: usize = 1;
 
 /// A part as it is to stand on disk. A longer version of one that is there replaces it.
@@ -26,10 +26,15 @@ pub(crate) struct Part {
 }
 
 enum Task {
-    Write(Part),
+    Write(Vec<Part>),
     /// Answer once everything before is durable.
     Tell(SyncSender<()>),
 }
+
+/// Rows on their way to the disk; see [`crate::ChangeWriter::begin_sync`]. It is asked until it says yes, and then no
+/// more.
+#[derive(Debug)]
+pub struct Syncing(Option<Receiver<()>>);
 
 /// Where its tasks go, and what it says in the end.
 type Running = (SyncSender<Task>, JoinHandle<Result<(), LedgerError>>);
@@ -50,8 +55,11 @@ impl PartThread {
         }
     }
 
-    /// Hands a part over. An error is that of a part handed over before it.
-    pub(crate) fn write<R: Record>(&mut self, part: Part) -> Result<(), LedgerError> {
+    /// Hands parts over. An error is that of a part handed over before them.
+    pub(crate) fn write<R: Record>(&mut self, parts: Vec<Part>) -> Result<(), LedgerError> {
+        if parts.is_empty() {
+            return Ok(());
+        }
         if self.running.is_none() && !self.failed {
             let (sender, receiver) = sync_channel(WAITING);
             let thread = thread::Builder::new()
@@ -62,17 +70,34 @@ impl PartThread {
             let thread = thread.map_err(LedgerError::io("start a thread for", &self.ledger))?;
             self.running = Some((sender, thread));
         }
-        self.send(Task::Write(part))
+        self.send(Task::Write(parts))
     }
 
     /// Waits until everything that was handed over is durable.
     pub(crate) fn settle(&mut self) -> Result<(), LedgerError> {
+        match self.promise()?.0 {
+            Some(receiver) => receiver.recv().map_err(|_| self.failure()),
+            None => Ok(()),
+        }
+    }
+
+    /// To be told when everything that was handed over until now is durable.
+    pub(crate) fn promise(&mut self) -> Result<Syncing, LedgerError> {
         if self.running.is_none() && !self.failed {
-            return Ok(());
+            return Ok(Syncing(None));
         }
         let (sender, receiver) = sync_channel(1);
         self.send(Task::Tell(sender))?;
-        receiver.recv().map_err(|_| self.failure())
+        Ok(Syncing(Some(receiver)))
+    }
+
+    /// Whether a promise is kept by now.
+    pub(crate) fn kept(&mut self, syncing: &Syncing) -> Result<bool, LedgerError> {
+        match syncing.0.as_ref().map(Receiver::try_recv) {
+            None | Some(Ok(())) => Ok(true),
+            Some(Err(TryRecvError::Empty)) => Ok(false),
+            Some(Err(TryRecvError::Disconnected)) => Err(self.failure()),
+        }
     }
 
     fn send(&mut self, task: Task) -> Result<(), LedgerError> {
@@ -116,7 +141,7 @@ impl Drop for PartThread {
 fn work<R: Record>(tasks: &Receiver<Task>) -> Result<(), LedgerError> {
     while let Ok(task) = tasks.recv() {
         match task {
-            Task::Write(part) => write::<R>(&part)?,
+            Task::Write(parts) => parts.iter().try_for_each(write::<R>)?,
             // Whoever asked may have gone.
             Task::Tell(sender) => drop(sender.send(())),
         }
@@ -162,7 +187,7 @@ mod tests {
         let mut thread = PartThread::new(scratch.path());
         assert!(thread.settle().is_ok(), "nothing was handed over");
         let folder = scratch.path().join("bucket=00");
-        thread.write::<ChangeRow>(part(&folder)).unwrap();
+        thread.write::<ChangeRow>(vec![part(&folder)]).unwrap();
         thread.settle().unwrap();
         assert!(folder.join("part-00000.parquet").is_file());
     }
@@ -173,10 +198,13 @@ mod tests {
         let blocked = scratch.path().join("bucket=00");
         fs::write(&blocked, "a file where the folder should be").unwrap();
         let mut thread = PartThread::new(scratch.path());
-        thread.write::<ChangeRow>(part(&blocked)).unwrap();
+        thread.write::<ChangeRow>(vec![part(&blocked)]).unwrap();
         let first = thread.settle().unwrap_err();
         assert!(matches!(first, LedgerError::Io { .. }), "{first:?}");
-        for again in [thread.settle(), thread.write::<ChangeRow>(part(&blocked))] {
+        for again in [
+            thread.settle(),
+            thread.write::<ChangeRow>(vec![part(&blocked)]),
+        ] {
             assert!(matches!(again, Err(LedgerError::Incomplete { .. })));
         }
     }

@@ -26,6 +26,7 @@ mod story;
 mod survey;
 mod writer;
 
+pub use background::Syncing;
 pub use document::{read_evidence, read_manifest, write_evidence, write_manifest};
 pub use error::LedgerError;
 pub use findings::{FindingsWriter, read_findings, write_findings};
@@ -39,7 +40,7 @@ pub use writer::{ChangeWriter, StoredWriter, TransactionWriter};
 pub const DEFAULT_BUCKETS: u16 = 4;
 
 /// Rows of a ledger's bucket that are judged at a time without much memory (about 100 bytes each).
-const BUCKET_ROWS: u64 = 800_000;
+const BUCKET_ROWS: u64 = 720_000;
 
 /// Buckets for ledgers of so many rows.
 pub fn buckets_for(rows: u64) -> u16 {

@@ -62,6 +62,8 @@ pub struct Survey {
     pub rows: u64,
     /// Files of each bucket in writing order; empty for a bucket without rows.
     pub parts: Vec<Vec<PathBuf>>,
+    /// Rows of each bucket.
+    pub rows_of: Vec<u64>,
 }
 
 /// Looks a ledger over by its footers. An unfinished ledger, or one that lost files, is an error.
@@ -82,15 +84,17 @@ pub fn survey(folder: &Path, content: Content) -> Result<Survey, LedgerError> {
     let summary: Summary = serde_json::from_value(value)
         .map_err(|error| LedgerError::damaged(&summary_path, error))?;
     format::check(&summary_path, Some(&summary.content), content.format())?;
-    let mut parts = Vec::new();
-    let mut rows = 0;
+    let (mut parts, mut rows_of) = (Vec::new(), Vec::new());
     for bucket in 0..summary.buckets {
         let files = list_parts(&bucket_folder(folder, bucket))?;
+        let mut rows = 0;
         for file in &files {
             rows += part::count(file, content.format())?;
         }
         parts.push(files);
+        rows_of.push(rows);
     }
+    let rows = rows_of.iter().sum();
     if rows != summary.rows {
         let reason = format!(
             "it was finished with {} rows and holds {rows}",
@@ -102,6 +106,7 @@ pub fn survey(folder: &Path, content: Content) -> Result<Survey, LedgerError> {
         buckets: summary.buckets,
         rows,
         parts,
+        rows_of,
     })
 }
 

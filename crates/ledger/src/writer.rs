@@ -15,7 +15,7 @@ use arrow::array::RecordBatch;
 use cutover_model::change::bucket;
 use cutover_model::{ChangeRow, StoredRow, TransactionRow};
 
-use crate::background::{Part, PartThread};
+use crate::background::{Part, PartThread, Syncing};
 use crate::columns::{Columns, Record};
 use crate::document;
 use crate::error::LedgerError;
@@ -145,19 +145,24 @@ impl<R: Record> LedgerWriter<R> {
         self.held -= part.held();
         let unwritten = part.unwritten()?;
         part.close();
-        unwritten.map_or(Ok(()), |part| self.parts.write::<R>(part))
+        self.parts.write::<R>(unwritten.into_iter().collect())
     }
 
-    fn sync(&mut self) -> Result<(), LedgerError> {
+    /// Hands every row over that is not on its way yet.
+    fn hand_over(&mut self) -> Result<(), LedgerError> {
+        let mut parts = Vec::new();
         for part in &mut self.buckets {
-            if let Some(unwritten) = part.unwritten()? {
-                self.parts.write::<R>(unwritten)?;
-            }
+            parts.extend(part.unwritten()?);
             if part.held() >= SYNCED_PART_ROWS {
                 self.held -= part.held();
                 part.close();
             }
         }
+        self.parts.write::<R>(parts)
+    }
+
+    fn sync(&mut self) -> Result<(), LedgerError> {
+        self.hand_over()?;
         self.parts.settle()
     }
 
@@ -194,6 +199,21 @@ impl ChangeWriter {
     /// row.
     pub fn sync(&mut self) -> Result<(), LedgerError> {
         self.0.sync()
+    }
+
+    /// Begins to make everything durable that was appended so far, and does not wait for it: whoever reads a stream
+    /// goes on reading. [`ChangeWriter::is_synced`] tells when it is done.
+    pub fn begin_sync(&mut self) -> Result<Syncing, LedgerError> {
+        self.0.hand_over()?;
+        self.0.parts.promise()
+    }
+
+    /// Whether what was begun is done.
+    ///
+    /// # Errors
+    /// It failed: nothing of it counts as durable.
+    pub fn is_synced(&mut self, syncing: &Syncing) -> Result<bool, LedgerError> {
+        self.0.parts.kept(syncing)
     }
 
     /// Rows appended so far.

@@ -47,11 +47,13 @@ impl RowHasher {
     }
 
     /// Begins another row.
+    #[inline]
     pub fn clear(&mut self) {
         self.bytes.clear();
     }
 
     /// As [`RowHasher::text`], of a column whose mark was made before.
+    #[inline]
     pub fn marked(&mut self, mark: &ColumnMark, text: &str) {
         let bytes = &mut self.bytes;
         bytes.extend_from_slice(&mark.0);
@@ -68,6 +70,7 @@ impl RowHasher {
     }
 
     /// The hash of the row.
+    #[inline]
     pub fn finish(&self) -> i64 {
         xxh3_64_with_seed(&self.bytes, IMAGE_SEED).cast_signed()
     }
@@ -121,6 +124,7 @@ pub fn push_key(text: &mut String, name: &str, value: Option<&str>) {
 }
 
 /// Appends a JSON string.
+#[inline]
 fn push_json(text: &mut String, value: &str) {
     let plain = |byte: u8| byte >= 0x20 && byte != b'"' && byte != b'\\';
     if value.bytes().all(plain) {
@@ -133,6 +137,7 @@ fn push_json(text: &mut String, value: &str) {
 }
 
 /// Hash of relation and key text.
+#[inline]
 pub fn key_hash(relation: &str, key: &str) -> i64 {
     let (relation, key) = (relation.as_bytes(), key.as_bytes());
     let hash = |bytes: &[u8]| xxh3_64_with_seed(bytes, KEY_SEED).cast_signed();

@@ -9,7 +9,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::time::Duration;
 
-use cutover_clients::kafka::{RepairRecord, RepairWriter};
+use cutover_clients::kafka::{KafkaAddress, RepairRecord, RepairWriter};
 use cutover_clients::pg::connect_admin;
 use cutover_clients::pg::marker::emit_transaction;
 use cutover_clients::wait::{Poll, WaitError, until};
@@ -59,9 +59,10 @@ pub async fn close_twice(
         shown.phantom.unwrap_or(0),
         states(&shown)
     ));
+    let kafka = KafkaAddress::plain(&recording.bootstrap);
     let closing = |apply| Closing {
         run: &before,
-        bootstrap: &recording.bootstrap,
+        kafka: &kafka,
         registry: None,
         apply,
         leave_newer: false,
@@ -184,9 +185,9 @@ async fn send(recording: &Recording<'_>, report: &GapReport) -> Result<(), Rehea
             }
         })
         .collect();
-    let bootstrap = recording.bootstrap.clone();
+    let address = KafkaAddress::plain(&recording.bootstrap);
     let sent = tokio::task::spawn_blocking(move || {
-        let writer = RepairWriter::new(&bootstrap)?;
+        let writer = RepairWriter::new(&address)?;
         for record in &records {
             writer.write(record)?;
         }

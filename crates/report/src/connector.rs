@@ -60,10 +60,12 @@ fn changed(change: &OptionChange) -> String {
     )
 }
 
-fn word(health: Health, look: Look) -> String {
-    let word = health.to_string().to_uppercase();
-    match health {
+fn word(state: &ConnectorState, look: Look) -> String {
+    let word = state.health.to_string().to_uppercase();
+    match state.health {
         Health::Running => look.good(&word),
+        // Just deleted.
+        Health::Absent if state.code.is_none() => look.good(&word),
         Health::Failed | Health::TaskFailed | Health::Absent => look.bad(&word),
         Health::Paused | Health::Stopped | Health::Unsettled => look.doubtful(&word),
     }
@@ -84,7 +86,7 @@ fn block(state: &ConnectorState, look: Look) -> String {
     } else {
         tasks.join(", ")
     };
-    let mut text = format!("{} {name}{own}, {tasks}\n", word(state.health, look));
+    let mut text = format!("{} {name}{own}, {tasks}\n", word(state, look));
     let traces = state
         .tasks
         .iter()

@@ -5,6 +5,7 @@
 
 mod bench;
 mod programs;
+mod readme;
 mod run;
 mod suites;
 mod tally;
@@ -27,7 +28,7 @@ struct Task {
 }
 
 /// Every task, in the order of the help text.
-const TASKS: [Task; 10] = [
+const TASKS: [Task; 11] = [
     Task {
         name: "fmt",
         about: "format the code (--check: only look)",
@@ -72,6 +73,11 @@ const TASKS: [Task; 10] = [
         name: "bench",
         about: "the figures of docs/benchmarks.md on this machine (--fetch: downloads too)",
         run: bench::bench,
+    },
+    Task {
+        name: "readme",
+        about: "the README word for word in a fresh clone (--cold: without caches; --only N: its Nth command)",
+        run: readme::readme,
     },
     Task {
         name: "ci",

@@ -173,8 +173,15 @@ fn letter(column: &StringArray, row: usize) -> u8 {
     column.value(row).as_bytes().first().copied().unwrap_or(0)
 }
 
+/// The files of a bucket. Room is made for all of its rows at once: making more of it on the way would hold up to
+/// three times as much at one moment.
+pub(super) struct Files<'a> {
+    pub(super) paths: &'a [PathBuf],
+    pub(super) rows: usize,
+}
+
 pub(super) fn committed(
-    files: &[PathBuf],
+    files: Files<'_>,
     names: &mut Names,
 ) -> Result<Vec<Committed>, LedgerError> {
     const COLUMNS: &[&str] = &[
@@ -190,8 +197,8 @@ pub(super) fn committed(
         "op",
         "origin",
     ];
-    let mut rows = Vec::new();
-    for file in files {
+    let mut rows = Vec::with_capacity(files.rows);
+    for file in files.paths {
         for batch in read_columns(file, Content::Changes, COLUMNS)? {
             let batch = &batch?;
             let table = Table { batch, file };
@@ -201,7 +208,6 @@ pub(super) fn committed(
             let (befores, afters) = (table.long("before")?, table.long("after")?);
             let (lsns, revisions) = (table.long("lsn")?, table.long("revision")?);
             let (ops, origins) = (table.text("op")?, table.text("origin")?);
-            rows.reserve(batch.num_rows());
             for row in 0..batch.num_rows() {
                 let place = [commits, ordinals, lsns];
                 let op = letter(ops, row);
@@ -229,7 +235,7 @@ pub(super) fn committed(
 }
 
 pub(super) fn published(
-    files: &[PathBuf],
+    files: Files<'_>,
     names: &mut Names,
 ) -> Result<Vec<Published>, LedgerError> {
     const COLUMNS: &[&str] = &[
@@ -247,8 +253,8 @@ pub(super) fn published(
         "compensation",
     ];
     let mut topics = Names::default();
-    let mut rows = Vec::new();
-    for file in files {
+    let mut rows = Vec::with_capacity(files.rows);
+    for file in files.paths {
         for batch in read_columns(file, Content::Changes, COLUMNS)? {
             let batch = &batch?;
             let table = Table { batch, file };
@@ -261,7 +267,6 @@ pub(super) fn published(
             let ops = table.text("op")?;
             // A ledger from before repairs were marked has no such column.
             let repairs = table.text("compensation").ok();
-            rows.reserve(batch.num_rows());
             for row in 0..batch.num_rows() {
                 rows.push(Published {
                     thread: Thread {
@@ -284,17 +289,16 @@ pub(super) fn published(
     Ok(rows)
 }
 
-pub(super) fn stored(files: &[PathBuf], names: &mut Names) -> Result<Vec<Stored>, LedgerError> {
+pub(super) fn stored(files: Files<'_>, names: &mut Names) -> Result<Vec<Stored>, LedgerError> {
     const COLUMNS: &[&str] = &["relation", "key_hash", "image", "revision"];
-    let mut rows = Vec::new();
-    for file in files {
+    let mut rows = Vec::with_capacity(files.rows);
+    for file in files.paths {
         for batch in read_columns(file, Content::Stored, COLUMNS)? {
             let batch = &batch?;
             let table = Table { batch, file };
             let mut relations = Last::of(table.text("relation")?);
             let (keys, images) = (table.long("key_hash")?, table.long("image")?);
             let revisions = table.long("revision")?;
-            rows.reserve(batch.num_rows());
             for row in 0..batch.num_rows() {
                 rows.push(Stored {
                     thread: Thread {

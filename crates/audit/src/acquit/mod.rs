@@ -6,17 +6,20 @@
 //! that the checks ask of it was seen to hold; whatever is missing, odd or unknown makes it a suspect. So a mistake
 //! here can cost time, and `tests/acquittal.rs` compares the judgements with and without it.
 
+mod ahead;
 mod columns;
 mod key;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use cutover_model::Evidence;
+use cutover_model::evidence::Scope;
 use cutover_model::run_folder::LedgerKind;
 
 use crate::error::AuditError;
 use crate::survey::Ledgers;
-use columns::{Committed, Published, Stored, Thread};
+pub(crate) use ahead::Looks;
+use columns::{Committed, Files, Published, Stored, Thread};
 use key::{Rules, is_clean};
 
 /// What became of a bucket.
@@ -59,7 +62,9 @@ impl Frame {
         let table = self.evidence.tables.iter();
         let mut table = table.filter(|table| table.relation == relation);
         let table = table.next()?;
-        (table.keyed && !self.set_aside.contains(relation)).then_some(table.stored)
+        // A window has no stored rows, whether the tables were read for something else or not.
+        let stored = table.stored && self.evidence.scope != Scope::Window;
+        (table.keyed && !self.set_aside.contains(relation)).then_some(stored)
     }
 }
 
@@ -76,10 +81,14 @@ pub(crate) fn acquit(
     let files = |kind: LedgerKind| {
         let survey = ledgers.get(&kind).and_then(Option::as_ref);
         let parts = survey.and_then(|survey| survey.parts.get(bucket));
-        parts.map_or(&[][..], Vec::as_slice)
+        let rows = survey.and_then(|survey| survey.rows_of.get(bucket));
+        Files {
+            paths: parts.map_or(&[][..], Vec::as_slice),
+            rows: rows.map_or(0, |rows| usize::try_from(*rows).unwrap_or(0)),
+        }
     };
     // What was attempted is compared with all that was committed.
-    if !files(LedgerKind::Attempted).is_empty() {
+    if !files(LedgerKind::Attempted).paths.is_empty() {
         return Ok(whole(BTreeMap::new()));
     }
     let mut names = columns::Names::default();

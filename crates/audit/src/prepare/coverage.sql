@@ -7,7 +7,8 @@
 --   content: matched changes whose row image one side lacks · old-content: matched updates and
 --   deletes whose old row only one side has · keyless-state: records and rows of a
 --   table without key that lack the image its state is folded by · stored-content: rows of keyed
---   tables without image · before-capture: rows without any record, rows of tables without key and
+--   tables without image · keyed-state: keys with a stored row whose last record (in some partition) is a
+--   row that is not known as a whole · before-capture: rows without any record, rows of tables without key and
 --   changes of such rows, where the connector took no snapshot · no-xid: acknowledged changes that
 --   cannot be looked up · no-place: committed changes without commit LSN or ordinal · no-position:
 --   lost changes of a life in which nobody noted how far the slot was confirmed.
@@ -52,6 +53,26 @@ from stored where key is null and image is null group by relation
 union all
 select 'stored-content' as what, relation, count(*) as amount
 from stored where key is not null and image is null group by relation
+union all
+select 'keyed-state' as what, s.relation, count(*) as amount
+from stored s
+join (
+  select relation, key_hash
+  from (
+    select
+      relation, key_hash, op, after, incarnation,
+      row_number() over (
+        partition by relation, key_hash, topic, "partition" order by record_offset desc
+      ) as nth,
+      max(incarnation) over (partition by relation, key_hash) as last_life
+    from published
+    where key is not null and op in ('c', 'u', 'd', 'r', 'x')
+  ) as numbered
+  where nth = 1 and incarnation = last_life and op in ('c', 'u', 'r') and after is null
+  group by relation, key_hash
+) l on l.relation = s.relation and l.key_hash = s.key_hash
+where s.key is not null and s.image is not null
+group by s.relation
 union all
 select 'before-capture' as what, s.relation, count(*) as amount
 from stored s

@@ -14,6 +14,7 @@ use cutover_model::{EventSink, ExitCode, Failure};
 
 use super::Settings;
 use crate::args::Measure;
+use crate::config;
 use crate::output::Outcome;
 
 /// The server of measurements that start one.
@@ -143,7 +144,7 @@ where
     M: Future<Output = Result<Vec<Figure>, BenchError>>,
 {
     if let Some(text) = named {
-        let address = super::compare::address(text, None)?;
+        let address = config::database("--postgres", text)?;
         let place = Place {
             tcp: address.clone(),
             socket: address,

@@ -3,8 +3,6 @@
 //! Reads only, each side in one snapshot. What differs is kept on disk while tables are read and printed at the end,
 //! so neither the tables nor their differences need to fit into memory, and stdout never holds half a result.
 
-use std::path::Path;
-
 use cutover_clients::pg::PgAddress;
 use cutover_model::comparison::{Comparison, RowDifference};
 use cutover_model::{ExitCode, Failure};
@@ -13,17 +11,15 @@ use cutover_report::comparison::{
     TAIL_JSON, closing, difference, difference_json, head_json, table,
 };
 
-use super::{Settings, predict};
+use super::Settings;
 use crate::args::CompareWhat;
+use crate::config::{self, Said};
 use crate::output::{self, Outcome};
 use crate::spool::Spool;
 
 /// Compares, and ends with 0 only if every row is equal.
 pub async fn run(what: CompareWhat, settings: Settings) -> Outcome {
-    let left = address(&what.left, what.left_password_file.as_deref());
-    let right = address(&what.right, what.right_password_file.as_deref());
-    let sides = left.and_then(|left| Ok((left, right?)));
-    let (left, right) = match sides {
+    let (left, right) = match sides(&what) {
         Ok(sides) => sides,
         Err(failure) => return Outcome::Failed(failure),
     };
@@ -48,18 +44,33 @@ pub async fn run(what: CompareWhat, settings: Settings) -> Outcome {
     }
 }
 
-/// An address with its password from the places where passwords may be.
-pub(super) fn address(text: &str, file: Option<&Path>) -> Result<PgAddress, Failure> {
-    let mut address = PgAddress::parse(text).map_err(|error| Failure {
-        code: "CLI-COMPARE-001".into(),
-        message: error.to_string(),
-        remedy: Some("give postgresql://user@host:port/database".into()),
-        exit: ExitCode::Usage,
-    })?;
-    if let Some(password) = predict::password(file, &address)? {
-        address.password = password;
-    }
-    Ok(address)
+/// Left and right.
+fn sides(what: &CompareWhat) -> Result<(PgAddress, PgAddress), Failure> {
+    let (left, right) = match what.databases.as_slice() {
+        [left, right] => (Some(left), Some(right)),
+        [right] => (None, Some(right)),
+        _ => (None, None),
+    };
+    let left_file = ("--left-password-file", what.left_password_file.as_ref());
+    let right_file = ("--right-password-file", what.right_password_file.as_ref());
+    let left = side(what, ("the left database", left), left_file)?;
+    Ok((left, side(what, ("the right database", right), right_file)?))
+}
+
+/// One side: of the argument, or of the configuration without one.
+fn side(
+    what: &CompareWhat,
+    (side, address): (&'static str, Option<&String>),
+    (flag, file): (&'static str, Option<&String>),
+) -> Result<PgAddress, Failure> {
+    let address = address.map(|address| ("postgres.address", side, address.clone()));
+    let file = file.map(|file| ("postgres.password_file", flag, file.clone()));
+    let said = Said {
+        file: what.config.clone(),
+        values: address.into_iter().chain(file).collect(),
+    };
+    let systems = config::load(&said)?;
+    systems.need_postgres().cloned()
 }
 
 fn exit_of(comparison: &Comparison) -> ExitCode {

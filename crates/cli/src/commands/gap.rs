@@ -12,6 +12,7 @@ use cutover_upgrade::gap::Closing;
 
 use super::Settings;
 use crate::args::GapAction;
+use crate::config;
 use crate::output::Outcome;
 
 /// Shows or closes.
@@ -26,16 +27,23 @@ pub async fn run(action: GapAction, settings: Settings) -> Outcome {
     let report = match action {
         GapAction::Show { .. } => cutover_upgrade::gap::show(&run).await,
         GapAction::Close {
-            kafka,
-            registry,
             apply,
             leave_newer,
+            systems,
             ..
         } => {
+            let systems = match config::load(&systems.said(None)) {
+                Ok(systems) => systems,
+                Err(failure) => return Outcome::Failed(failure),
+            };
+            let kafka = match systems.need_kafka() {
+                Ok(kafka) => kafka,
+                Err(failure) => return Outcome::Failed(failure),
+            };
             let closing = Closing {
                 run: &run,
-                bootstrap: &kafka,
-                registry: registry.as_deref(),
+                kafka,
+                registry: systems.registry.as_ref(),
                 apply,
                 leave_newer,
             };

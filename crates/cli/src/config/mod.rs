@@ -13,6 +13,7 @@ mod systems;
 
 use std::path::PathBuf;
 
+use cutover_clients::pg::PgAddress;
 use cutover_model::{ExitCode, Failure};
 
 pub use systems::Systems;
@@ -37,6 +38,16 @@ pub fn load(said: &Said) -> Result<Systems, Failure> {
     let variable = |name: &str| std::env::var(name).ok();
     let layers = layers::gather(said, &variable)?;
     systems::build(&layers, &variable)
+}
+
+/// A database that an argument names, as `--postgres` would.
+///
+/// # Errors
+/// As [`load`].
+pub fn database(argument: &'static str, address: &str) -> Result<PgAddress, Failure> {
+    let values = vec![("postgres.address", argument, address.to_owned())];
+    let systems = load(&Said { file: None, values })?;
+    systems.need_postgres().cloned()
 }
 
 /// A configuration that cannot be used.

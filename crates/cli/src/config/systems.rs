@@ -176,7 +176,9 @@ fn gathered(layers: &Layers) -> Result<(Keywords, Origins), Failure> {
             let parts =
                 libpq::parse(given.value.reveal()).map_err(|error| wrong_address(given, &error))?;
             if parts.contains_key("password") && given.origin.kind == OriginKind::Flag {
-                let message = "--postgres holds a password, and arguments can be read by others";
+                let argument = &given.origin.name;
+                let message =
+                    format!("{argument} holds a password, and arguments can be read by others");
                 return Err(refused(
                     "CONFIG-SECRET-001",
                     message,

@@ -5,6 +5,7 @@ use std::os::unix::fs::{MetadataExt, chown};
 use std::path::Path;
 
 use crate::certificates::Certificates;
+use crate::existing::a_window_is_whole;
 use crate::running_lab::RunningLab;
 
 const TABLE: [&str; 7] = [
@@ -134,13 +135,13 @@ fn postgresql_is_spoken_to_as_sslmode_says() {
     );
     let said = lab.says(&[&TABLE[..], &["--config", &file]].concat(), 7);
     assert!(!said.contains("not-it"), "{said}");
-    the_recorder_of_tables_is_encrypted_too(&lab, &ca, &password);
+    the_recorders_are_encrypted_too(&lab, &ca, &password);
     a_certificate_is_a_login(&lab, &certificates);
     the_name_of_the_host_counts(&lab, &setup, &ca);
     lab.down();
 }
 
-fn the_recorder_of_tables_is_encrypted_too(lab: &RunningLab, ca: &str, password: &str) {
+fn the_recorders_are_encrypted_too(lab: &RunningLab, ca: &str, password: &str) {
     lab.execute(
         "INSERT INTO public.orders SELECT i, i, 'new', 1, 1, NULL, now(), NULL, NULL, i FROM generate_series(1, 50) i",
     );
@@ -162,6 +163,9 @@ fn the_recorder_of_tables_is_encrypted_too(lab: &RunningLab, ca: &str, password:
             .unwrap();
         (output.status.code() == Some(0)).then_some(())
     });
+    // The server lets this role in by nothing else, so what comes through its slot is encrypted, too.
+    lab.execute("ALTER ROLE walled REPLICATION");
+    a_window_is_whole(lab, &["verify", "--witness=4", "--config", &file]);
 }
 
 fn a_certificate_is_a_login(lab: &RunningLab, certificates: &Certificates) {

@@ -201,8 +201,14 @@ fn one_that_is_written_to_meanwhile_passes_too(lab: &RunningLab) {
         }
     });
     // With consent: each event of a while, beside a witness.
+    a_window_is_whole(lab, &["verify", "--witness=5"]);
+    assert_eq!(state(lab), before, "the slot of the witness must be gone");
+}
+
+/// Each event of a while is there, judged by a command that asks for a witness.
+pub fn a_window_is_whole(lab: &RunningLab, command: &[&str]) {
     while_writing(lab, mixed(50_000), || {
-        let passed = lab.json(&["verify", "--witness=5"], 0);
+        let passed = lab.json(command, 0);
         let scenarios = passed["scenarios"].as_array().unwrap();
         let window = scenarios
             .iter()
@@ -221,7 +227,6 @@ fn one_that_is_written_to_meanwhile_passes_too(lab: &RunningLab) {
             "{window}"
         );
     });
-    assert_eq!(state(lab), before, "the slot of the witness must be gone");
 }
 
 fn what_cannot_be_looked_at_is_said(lab: &RunningLab) {

@@ -1,4 +1,5 @@
-//! HTTPS to a real worker of Kafka Connect and to a real schema registry, with certificates made for the test.
+//! HTTPS to a real worker of Kafka Connect, which wants a login besides, and to a real schema registry, with
+//! certificates made for the test.
 
 use std::io::Write as _;
 use std::process::{Child, Command, Stdio};
@@ -40,7 +41,19 @@ fn worker(stack: &Stack, site: &Site, added: &str) -> (Vec<String>, String) {
     let file = site.path("https.properties").display().to_string();
     std::fs::write(&file, format!("{settings}\n{added}\n")).unwrap();
     words.push(file);
+    words.insert(1, logins(site));
     (words, info.folder.display().to_string())
+}
+
+/// Who may talk to the worker, and the argument of its Java that says so.
+fn logins(site: &Site) -> String {
+    let users = site.path("worker.users").display().to_string();
+    std::fs::write(&users, "operator=canary-login\n").unwrap();
+    let module = "org.apache.kafka.connect.rest.basic.auth.extension.PropertyFileLoginModule";
+    let file = site.path("worker.jaas").display().to_string();
+    let text = format!("KafkaConnect {{ {module} required file=\"{users}\"; }};\n");
+    std::fs::write(&file, text).unwrap();
+    format!("-Djava.security.auth.login.config={file}")
 }
 
 fn says(site: &Site, args: &[&str], code: i32) -> String {
@@ -79,11 +92,11 @@ fn connect_and_the_registry_are_spoken_to_over_https() {
     let registry = encrypted_registry(&runtime, &mut stack, &certificates);
     let port = free_port();
     let store = certificates.path("server.p12");
-    let ca_store = certificates.path("ca.pem");
     let added = format!(
         "listeners=https://127.0.0.1:{port}\nrest.advertised.listener=https\nrest.advertised.port={port}\n\
          listeners.https.ssl.keystore.location={store}\nlisteners.https.ssl.keystore.type=PKCS12\n\
-         listeners.https.ssl.keystore.password=canary-store\nlisteners.https.ssl.key.password=canary-store\n"
+         listeners.https.ssl.keystore.password=canary-store\nlisteners.https.ssl.key.password=canary-store\n\
+         rest.extension.classes=org.apache.kafka.connect.rest.basic.auth.extension.BasicAuthSecurityRestExtension\n"
     );
     let (command, folder) = worker(&stack, &site, &added);
     runtime
@@ -100,32 +113,50 @@ fn connect_and_the_registry_are_spoken_to_over_https() {
         .spawn();
     let worker = Worker(worker.unwrap());
     let address = format!("https://127.0.0.1:{port}");
-    let with = |ca: &str| format!("[connect]\naddress = \"{address}\"\nca = \"{ca}\"\n");
-    let good = configured(&site, "good.toml", &with(&ca_store));
+    the_worker(&site, &certificates, &address);
+    the_registry(&site, &certificates, &registry);
+    drop(worker);
+    runtime.block_on(stack.down()).unwrap();
+    site.assert_nothing_left();
+}
+
+/// Its certificate, its login, and what is said where one of them is wrong.
+fn the_worker(site: &Site, certificates: &Certificates, address: &str) {
+    let ca_store = certificates.path("ca.pem");
+    let anonymous = |ca: &str| format!("[connect]\naddress = \"{address}\"\nca = \"{ca}\"\n");
+    let as_user = |password: &str, ca: &str| {
+        anonymous(ca) + &format!("user = \"operator\"\npassword = \"{password}\"\n")
+    };
+    let with = |ca: &str| as_user("canary-login", ca);
+    let good = configured(site, "good.toml", &with(&ca_store));
     site.wait("worker over HTTPS", || {
         let mut command = site.command(&["connector", "list", "--config", &good]);
         (command.output().unwrap().status.code() == Some(0)).then_some(())
     });
     let other = configured(
-        &site,
+        site,
         "other.toml",
         &with(&certificates.path("other-ca.pem")),
     );
-    let said = says(&site, &["connector", "list", "--config", &other], 6);
+    let said = says(site, &["connector", "list", "--config", &other], 6);
     assert!(
         said.contains("CONNECT-UNREACHABLE-001") && said.contains("UnknownIssuer"),
         "{said}"
     );
-    let none = configured(&site, "none.toml", &with("/absent.pem"));
-    let said = says(&site, &["connector", "list", "--config", &none], 2);
+    let none = configured(site, "none.toml", &with("/absent.pem"));
+    let said = says(site, &["connector", "list", "--config", &none], 2);
     assert!(said.contains("CONNECT-TLS-001"), "{said}");
+    for (name, lines) in [
+        ("wrong.toml", as_user("canary-wrong", &ca_store)),
+        ("nobody.toml", anonymous(&ca_store)),
+    ] {
+        let file = configured(site, name, &lines);
+        let said = says(site, &["connector", "list", "--config", &file], 7);
+        assert!(said.contains("CONNECT-DENIED-001"), "{said}");
+    }
     // In the clear to a port that is encrypted.
     let clear = address.replace("https", "http");
-    says(&site, &["connector", "list", "--connect", &clear], 6);
-    the_registry(&site, &certificates, &registry);
-    drop(worker);
-    runtime.block_on(stack.down()).unwrap();
-    site.assert_nothing_left();
+    says(site, &["connector", "list", "--connect", &clear], 6);
 }
 
 /// The lab's registry, with a port of HTTPS beside its own; gives its address.

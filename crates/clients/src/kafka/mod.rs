@@ -22,7 +22,9 @@ use std::time::{Duration, Instant};
 
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::Consumer as _;
+use rdkafka::error::KafkaError as Cause;
 use rdkafka::metadata::Metadata;
+use rdkafka::types::RDKafkaErrorCode;
 
 pub use address::KafkaAddress;
 pub use error::KafkaError;
@@ -46,7 +48,7 @@ pub struct Kafka {
     address: KafkaAddress,
     asking: Consumer,
     /// What read before and has nothing assigned. Connecting anew for each partition takes longer than a small one.
-    idle: Mutex<Option<Consumer>>,
+    idle: Mutex<Vec<Consumer>>,
 }
 
 impl std::fmt::Debug for Kafka {
@@ -78,7 +80,7 @@ impl Kafka {
         Ok(Kafka {
             address: address.clone(),
             asking: consumer(address)?,
-            idle: Mutex::new(None),
+            idle: Mutex::default(),
         })
     }
 
@@ -101,6 +103,23 @@ impl Kafka {
             .collect();
         topics.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         Ok(topics)
+    }
+
+    /// Whether its user may know of a topic: the list of all topics leaves out the others.
+    ///
+    /// # Errors
+    /// No, or the broker cannot be asked. A topic that is not there is no error.
+    pub fn may_describe(&self, topic: &str) -> Result<(), KafkaError> {
+        let failed = |source| KafkaError::of_partition(topic, 0, source);
+        let metadata = self.asking.fetch_metadata(Some(topic), ASK_TIMEOUT);
+        let metadata = metadata.map_err(failed)?;
+        let told = metadata.topics().first().and_then(|topic| topic.error());
+        match told.map(RDKafkaErrorCode::from) {
+            Some(code @ RDKafkaErrorCode::TopicAuthorizationFailed) => {
+                Err(failed(Cause::MetadataFetch(code)))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Asks until there is an answer, or a reason why there is none.
@@ -156,13 +175,13 @@ impl Kafka {
         consume: &mut dyn FnMut(&Record<'_>) -> std::ops::ControlFlow<()>,
     ) -> Result<ReadEnd, KafkaError> {
         let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let waiting = idle().take();
+        let waiting = idle().pop();
         let reading = match waiting {
             Some(waiting) => waiting,
             None => consumer(&self.address)?,
         };
         let end = reader::read(&reading, range, consume)?;
-        *idle() = Some(reading);
+        idle().push(reading);
         Ok(end)
     }
 }

@@ -182,7 +182,7 @@ impl Reader<'_> {
                         continue;
                     }
                     self.next = offset + 1;
-                    let flow = consume(&Record::of(&message));
+                    let flow = consume(&Record::of(self.range.topic, &message));
                     if self.next >= self.range.to {
                         return Ok(true);
                     }

@@ -22,13 +22,14 @@ pub struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
-    pub(super) fn of(message: &'a BorrowedMessage<'_>) -> Record<'a> {
+    /// Of a message of this topic, whose name need not be looked for again.
+    pub(super) fn of(topic: &'a str, message: &'a BorrowedMessage<'_>) -> Record<'a> {
         let headers = message.headers().map(|headers| {
             let one = |header: rdkafka::message::Header<'a, &'a [u8]>| (header.key, header.value);
             headers.iter().map(one).collect()
         });
         Record {
-            topic: message.topic(),
+            topic,
             partition: message.partition(),
             offset: message.offset(),
             timestamp_ms: message.timestamp().to_millis(),

@@ -40,8 +40,8 @@ pub struct RepairWriter {
 
 impl RepairWriter {
     /// A producer for the cluster; connects when it first writes.
-    pub fn new(bootstrap: &str) -> Result<RepairWriter, KafkaError> {
-        let producer = super::client(&KafkaAddress::plain(bootstrap))
+    pub fn new(address: &KafkaAddress) -> Result<RepairWriter, KafkaError> {
+        let producer = super::client(address)
             .set("enable.idempotence", "true")
             .set("acks", "all")
             .set("message.timeout.ms", PATIENCE.as_millis().to_string())

@@ -14,6 +14,11 @@ use super::{PgAddress, PgError, PgHost};
 
 /// The server cannot allocate, hence not send, more than 1 GiB in one message.
 const LONGEST_MESSAGE: usize = 1 << 30;
+/// A server that sends message after message wakes its reader for each one, which costs both more than the messages
+/// themselves. A reader that is faster lets so much time pass that several come together.
+const TRICKLE: Duration = Duration::from_micros(100);
+/// A read that brings less was of few messages.
+const TRICKLE_BYTES: usize = 8 * 1024;
 const READ_SIZE: usize = 256 * 1024;
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -77,6 +82,8 @@ impl Packet {
 pub(super) struct Wire {
     socket: Socket,
     scratch: Box<[u8]>,
+    /// The last read brought little: we are faster than the server.
+    trickles: bool,
     input: BytesMut,
     timeout: Duration,
 }
@@ -116,6 +123,7 @@ impl Wire {
         Ok(Wire {
             socket,
             scratch: vec![0; READ_SIZE].into_boxed_slice(),
+            trickles: false,
             input: BytesMut::with_capacity(2 * READ_SIZE),
             timeout: Duration::ZERO,
         })
@@ -129,20 +137,24 @@ impl Wire {
     }
 
     /// The next message; `None` when none was complete within `timeout`.
+    /// A message that arrives in pieces may take twice as long: setting the socket's timeout anew for each message
+    /// costs as much as reading it.
     pub(super) fn receive(&mut self, timeout: Duration) -> Result<Option<Packet>, PgError> {
+        if let Some(packet) = self.take_packet()? {
+            return Ok(Some(packet));
+        }
+        // A socket takes no timeout of zero; a look without waiting is one of a millisecond.
+        let wait = timeout.max(Duration::from_millis(1));
         let begun = Instant::now();
         loop {
+            if self.trickles {
+                std::thread::park_timeout(TRICKLE);
+            }
+            let came = self.fill(wait)?;
             if let Some(packet) = self.take_packet()? {
                 return Ok(Some(packet));
             }
-            let left = timeout.saturating_sub(begun.elapsed());
-            // A socket takes no timeout of zero; a look without waiting is one of a millisecond.
-            let wait = if left.is_zero() {
-                Duration::from_millis(1)
-            } else {
-                left
-            };
-            if !self.fill(wait)? && begun.elapsed() >= timeout {
+            if !came || begun.elapsed() >= timeout {
                 return Ok(None);
             }
         }
@@ -216,11 +228,15 @@ impl Wire {
                 "the server closed the connection",
             ))),
             Ok(count) => {
+                self.trickles = count < TRICKLE_BYTES;
                 self.input
                     .extend_from_slice(self.scratch.get(..count).unwrap_or_default());
                 Ok(true)
             }
-            Err(error) if waited(&error) => Ok(false),
+            Err(error) if waited(&error) => {
+                self.trickles = false;
+                Ok(false)
+            }
             Err(error) => Err(broken(error)),
         }
     }

@@ -6,6 +6,7 @@
 
 use cutover_model::{Column, Comparison, TableShape};
 
+use super::changed;
 use super::layout::Node;
 use super::modes::{Binary, ConverterModes, Decimal, Hstores, Intervals, TimePrecision};
 use super::placeholder;
@@ -59,8 +60,17 @@ pub(crate) enum Encoding {
 
 /// Settles of every column whether it is compared, by what the connector's settings show of it.
 pub fn settle(shapes: &mut [TableShape], modes: &ConverterModes) {
-    for column in shapes.iter_mut().flat_map(|shape| &mut shape.columns) {
+    let columns = shapes.iter_mut().flat_map(|shape| {
+        let table = shape.relation.clone();
+        let with_table = move |column| (table.clone(), column);
+        shape.columns.iter_mut().map(with_table)
+    });
+    for (table, column) in columns {
         if column.generated {
+            continue;
+        }
+        if let Some(why) = changed::why(&modes.changed, &table, column).filter(|_| !column.key) {
+            column.comparison = Comparison::LeftOut(why);
             continue;
         }
         column.comparison = match Encoding::of_type(&Typed::of(column), modes, None) {

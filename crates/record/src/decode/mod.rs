@@ -10,6 +10,7 @@
 
 mod avro_schema;
 mod avro_text;
+mod changed;
 mod cloud_event;
 mod composed;
 mod decoded;
@@ -40,6 +41,7 @@ use cutover_clients::registry::RegistryError;
 use cutover_model::{ChangeRow, Op, ReplicaIdentity, TableShape};
 
 use crate::notes::Notes;
+pub use changed::{Changed, changed_key};
 pub use decoded::{Change, Decoded, Message, TopicKind};
 pub use encoding::settle;
 pub use fields::Outline;
@@ -182,6 +184,11 @@ impl<'a> Decoder<'a> {
         }
     }
 
+    /// Whether records of several tables go to this topic.
+    pub fn is_shared(&self, topic: &str) -> bool {
+        self.names.iter().filter(|known| *known == topic).count() > 1
+    }
+
     /// Decodes one record. Never fails: what cannot be decoded says why.
     pub fn decode(&mut self, record: &Record<'_>, incarnation: i32) -> Decoded {
         let (name, mut topic) = self.topic(record.topic);
@@ -208,7 +215,7 @@ impl<'a> Decoder<'a> {
         let topic = self.topics.remove(name).unwrap_or_else(|| {
             Box::new(Topic {
                 kind: self.kind(name),
-                shared: self.names.iter().filter(|known| *known == name).count() > 1,
+                shared: self.is_shared(name),
                 lasts: BTreeMap::new(),
                 keys: Framing::default(),
                 values: Framing::default(),

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use cutover_clients::registry::RegistryAddress;
 use serde_json::{Map, Value};
 
+use super::changed::{Changed, changed};
 use super::framing::Part;
 use super::names::FieldNames;
 use super::routes::{Route, routes};
@@ -108,6 +109,10 @@ pub struct ConverterModes {
     pub routes: Vec<Route>,
     /// Transformations that may do more to a record than is followed, in words.
     pub unfollowed: Vec<String>,
+    /// Values that settings change, which are not compared.
+    pub changed: Vec<Changed>,
+    /// Settings by which records have other keys than their tables, in words.
+    pub other_keys: Vec<String>,
     /// Settings that were given but are not known; each one is a problem of the recording.
     pub unknown: Vec<String>,
 }
@@ -129,6 +134,8 @@ impl Default for ConverterModes {
             value_registry: None,
             routes: Vec::new(),
             unfollowed: Vec::new(),
+            changed: Vec::new(),
+            other_keys: Vec::new(),
             unknown: Vec::new(),
         }
     }
@@ -137,12 +144,16 @@ impl Default for ConverterModes {
 impl ConverterModes {
     /// Reads the settings out of a connector's configuration; what is not set has Debezium's default.
     pub fn from_connector_config(config: &Map<String, Value>) -> ConverterModes {
-        let (routes, unfollowed) = routes(config);
+        let (routes, mut unfollowed) = routes(config);
+        unfollowed.extend(left_out(config));
+        let (changed, other_keys) = changed(config);
         let mut modes = ConverterModes {
             key_registry: registry(config, Part::Key),
             value_registry: registry(config, Part::Value),
             routes,
             unfollowed,
+            changed,
+            other_keys,
             ..ConverterModes::default()
         };
         for (key, value) in config {
@@ -234,6 +245,36 @@ pub fn record_options(config: &Map<String, Value>) -> BTreeMap<String, String> {
         }
     }
     options
+}
+
+/// Settings by which records are not published at all, or in topics of other names, in words.
+fn left_out(config: &Map<String, Value>) -> Vec<String> {
+    let option = |name: &str| config.get(name).and_then(Value::as_str).map(str::trim);
+    let mut all = Vec::new();
+    let skipped = option("skipped.operations").unwrap_or_default();
+    if skipped
+        .split(',')
+        .any(|letter| matches!(letter.trim(), "c" | "u" | "d"))
+    {
+        all.push(format!(
+            "skipped.operations={skipped}: such changes are not published"
+        ));
+    }
+    let usual = [
+        ("topic.delimiter", "."),
+        (
+            "topic.naming.strategy",
+            "io.debezium.schema.SchemaTopicNamingStrategy",
+        ),
+    ];
+    for (name, usual) in usual {
+        if let Some(other) = option(name).filter(|value| *value != usual) {
+            all.push(format!(
+                "{name}={other} is not followed: records may be in topics of other names"
+            ));
+        }
+    }
+    all
 }
 
 /// The option that says where a converter's registry is.

@@ -25,10 +25,15 @@ pub(super) fn place(row: &mut ChangeRow, record: &Record<'_>, key: Option<String
 /// Topic names have letters, digits, dot, dash and underscore; Debezium writes `_` for anything else.
 pub(super) fn topic_part(relation: &str) -> String {
     let legal = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
-    let letters = relation.chars();
-    letters
-        .map(|letter| if legal(letter) { letter } else { '_' })
-        .collect()
+    let mut name = String::with_capacity(relation.len());
+    for letter in relation.chars() {
+        match legal(letter) {
+            true => name.push(letter),
+            // Java looks at units of 16 bits, of which letters beyond the first plane have two.
+            false => (0..letter.len_utf16()).for_each(|_| name.push('_')),
+        }
+    }
+    name
 }
 
 /// Whether a record brings the rows that its operation must have: one whose row is gone is not one "not compared".

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use cutover_clients::pg::PgError;
 use cutover_clients::pg::replication::{Frame, ReplicationStream, StreamOptions, SystemIdentity};
-use cutover_ledger::ChangeWriter;
+use cutover_ledger::{ChangeWriter, Syncing};
 use cutover_model::{Classified, Lsn, Op, Permanence};
 
 use super::assembly::{Assembly, Step};
@@ -37,6 +37,8 @@ pub(super) struct Reader {
     durable: Lsn,
     unsynced: bool,
     synced_at: Instant,
+    /// What is on its way to the disk, and the position at which that will be durable.
+    syncing: Option<(Lsn, Syncing)>,
     stop_seen: Option<Instant>,
 }
 
@@ -63,6 +65,7 @@ impl Reader {
             durable: Lsn::INVALID,
             unsynced: false,
             synced_at: Instant::now(),
+            syncing: None,
             stop_seen: None,
         };
         Ok((reader, stream))
@@ -170,8 +173,8 @@ impl Reader {
                 Some(Frame::End) => return Err(ended()),
                 None => {}
             }
-            if self.synced_at.elapsed() >= SYNC_EVERY && self.position > self.durable {
-                self.confirm(&mut stream)?;
+            if self.synced_meanwhile()? {
+                stream.feedback(self.received.max(self.durable), self.durable)?;
             }
         }
     }
@@ -227,11 +230,41 @@ impl Reader {
         });
     }
 
+    /// Makes the ledger durable now and then without waiting for it, since the server waits for whoever does not read.
+    /// True when `durable` has moved.
+    fn synced_meanwhile(&mut self) -> Result<bool, RecordError> {
+        if let Some((position, syncing)) = &self.syncing {
+            let position = *position;
+            let mut writer = self.writer.lock().map_err(|_| broken_ledger())?;
+            if !writer.is_synced(syncing)? {
+                return Ok(false);
+            }
+            drop(writer);
+            self.syncing = None;
+            self.durable = self.durable.max(position);
+            self.publish();
+            return Ok(true);
+        }
+        if self.synced_at.elapsed() < SYNC_EVERY || self.position <= self.durable {
+            return Ok(false);
+        }
+        let begun = self
+            .writer
+            .lock()
+            .map_err(|_| broken_ledger())?
+            .begin_sync()?;
+        self.unsynced = false;
+        self.synced_at = Instant::now();
+        self.syncing = Some((self.position, begun));
+        Ok(false)
+    }
+
     /// Makes the ledger durable up to `position`; only then does `durable` move.
     fn sync(&mut self) -> Result<(), RecordError> {
-        if self.unsynced {
+        if self.unsynced || self.syncing.is_some() {
             self.writer.lock().map_err(|_| broken_ledger())?.sync()?;
             self.unsynced = false;
+            self.syncing = None;
         }
         self.durable = self.position;
         self.synced_at = Instant::now();

@@ -68,16 +68,6 @@ pub const ALL: &[Explanation] = &[
     ),
     entry(
         OF,
-        "CLI-COMPARE-001",
-        [
-            "The address of a database to compare is not understood.",
-            "The address in the message.",
-            "A typing error, or an address in another form.",
-            "Give postgresql://user@host:port/database; the password comes from a file or the environment.",
-        ],
-    ),
-    entry(
-        OF,
         "CLI-COMPARE-002",
         [
             "What differs could not be kept or printed.",

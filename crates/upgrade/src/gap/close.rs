@@ -7,15 +7,15 @@
 use std::path::Path;
 
 use cutover_audit::gap::{KeyState, Present};
-use cutover_clients::kafka::Kafka;
+use cutover_clients::kafka::{Kafka, KafkaAddress};
+use cutover_clients::registry::RegistryAddress;
 use cutover_ledger::{ChangeWriter, read_evidence};
 use cutover_model::evidence::{Evidence, StreamEvidence};
 use cutover_model::gap::{Closure, GapAction, GapReport, KeyCounts, Written};
 use cutover_model::{EventSink, ExitCode, RunFolder};
 use cutover_record::RecordError;
-use cutover_record::decode::Part;
 use cutover_record::topics::{
-    ConverterModes, PartitionSpan, TopicsConfig, TopicsEnd, record_topics, registry_option,
+    ConverterModes, PartitionSpan, TopicsConfig, TopicsEnd, record_topics_of,
 };
 use serde_json::{Map, Value};
 
@@ -30,10 +30,10 @@ use crate::error::UpgradeError;
 pub struct Closing<'a> {
     /// Run folder of one scenario.
     pub run: &'a RunFolder,
-    /// Bootstrap servers of the cluster that holds its topics.
-    pub bootstrap: &'a str,
+    /// The cluster that holds its topics.
+    pub kafka: &'a KafkaAddress,
     /// The schema registry, if it has another address than it had for the run, or wants credentials.
-    pub registry: Option<&'a str>,
+    pub registry: Option<&'a RegistryAddress>,
     /// Write; otherwise only plan.
     pub apply: bool,
     /// Leave out keys that the stream has written to since the run, instead of refusing.
@@ -108,22 +108,29 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    /// Reads the topics of the run from where it did to where they end now, into a ledger of its own.
-    async fn again(&self, folder: &Path) -> Result<Present, UpgradeError> {
+    /// How the run's records were written, and where their schemas are now.
+    fn modes(&self) -> ConverterModes {
         let options = self.stream.options.iter();
-        let mut options: Map<String, Value> = options
+        let options: Map<String, Value> = options
             .map(|(name, value)| (name.clone(), Value::from(value.as_str())))
             .collect();
+        let mut modes = ConverterModes::from_connector_config(&options);
         if let Some(registry) = self.closing.registry {
-            for part in [Part::Key, Part::Value] {
-                options.insert(registry_option(part), registry.into());
+            for part in [&mut modes.key_registry, &mut modes.value_registry] {
+                *part = part.as_ref().map(|_| registry.clone());
             }
         }
+        modes
+    }
+
+    /// Reads the topics of the run from where it did to where they end now, into a ledger of its own.
+    async fn again(&self, folder: &Path) -> Result<Present, UpgradeError> {
+        let address = self.closing.kafka.clone();
         let mut config = TopicsConfig {
-            bootstrap: self.closing.bootstrap.to_owned(),
+            bootstrap: address.bootstrap().to_owned(),
             prefix: self.stream.topic_prefix.clone(),
             shapes: self.stream.shapes.clone(),
-            modes: ConverterModes::from_connector_config(&options),
+            modes: self.modes(),
             schemas: self.stream.schemas.clone(),
             spans: Vec::new(),
         };
@@ -131,7 +138,7 @@ impl Reading<'_> {
         let forks = self.evidence.forks();
         let (events, published) = (self.events.clone(), folder.to_owned());
         let read = move || -> Result<(TopicsEnd, Option<String>), RecordError> {
-            let kafka = Kafka::new(&config.bootstrap)?;
+            let kafka = Kafka::at(&address)?;
             let topics = kafka.topics()?;
             let mut strange = None;
             for partition in &recorded {
@@ -161,7 +168,7 @@ impl Reading<'_> {
                 });
             }
             let mut writer = ChangeWriter::create(&published, buckets)?;
-            let end = record_topics(&config, &mut writer, None, &events)?;
+            let end = record_topics_of(&kafka, &config, &mut writer, (None, &events))?;
             writer.finish()?;
             Ok((end, strange))
         };
@@ -192,7 +199,7 @@ impl Reading<'_> {
             let keys: Vec<KeyState> = keys.into_iter().filter(of_records).collect();
             for batch in keys.chunks(BATCH) {
                 let rewriting = Rewriting {
-                    bootstrap: self.closing.bootstrap.to_owned(),
+                    kafka: self.closing.kafka.clone(),
                     partitions: present.partitions.clone(),
                     form: form.clone(),
                     token: token.clone(),

@@ -9,7 +9,9 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use cutover_audit::gap::KeyState;
-use cutover_clients::kafka::{Kafka, KafkaError, ReadRange, Record, RepairRecord, RepairWriter};
+use cutover_clients::kafka::{
+    Kafka, KafkaAddress, KafkaError, ReadRange, Record, RepairRecord, RepairWriter,
+};
 use cutover_model::change::{COMPENSATES_HEADER, COMPENSATION_HEADER};
 use cutover_model::evidence::PartitionEvidence;
 use cutover_model::gap::RecordPlace;
@@ -34,8 +36,8 @@ pub struct Done {
 
 /// Works on batches of keys.
 pub struct Rewriting {
-    /// Bootstrap servers.
-    pub bootstrap: String,
+    /// The cluster.
+    pub kafka: KafkaAddress,
     /// Up to where the topics were read.
     pub partitions: Vec<PartitionEvidence>,
     /// How deletes look.
@@ -62,9 +64,9 @@ impl Rewriting {
     /// Drafts, and writes if there is a token. Keys without a record of their own are no business of it.
     pub fn batch(&self, keys: &[KeyState]) -> Result<Done, KafkaError> {
         let mut done = Done::default();
-        let kafka = Kafka::new(&self.bootstrap)?;
+        let kafka = Kafka::at(&self.kafka)?;
         let writer = match self.token {
-            Some(_) => Some(RepairWriter::new(&self.bootstrap)?),
+            Some(_) => Some(RepairWriter::new(&self.kafka)?),
             None => None,
         };
         for ((topic, partition), members) in by_partition(keys) {

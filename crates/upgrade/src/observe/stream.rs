@@ -9,7 +9,7 @@ use cutover_clients::pg::facts::{ServerFacts, server_facts};
 use cutover_clients::pg::publication::{publication_tables, table_shapes};
 use cutover_clients::pg::{Client, connect_looking};
 use cutover_model::{Relation, TableShape};
-use cutover_record::decode::{ConverterModes, Decoder, Router, TopicKind, settle};
+use cutover_record::decode::{ConverterModes, Decoder, Router, TopicKind, changed_key, settle};
 use serde_json::{Map, Value};
 
 use super::Subject;
@@ -82,6 +82,13 @@ impl Observed {
                  nulls or covers a part of the rows, so a key names no row: name other tables with --table"
             )));
         }
+        let masked = changed_key(&shapes, &modes.changed)
+            .map(|(table, column, why)| format!("column {column} of the key of {table}: {why}"));
+        if let Some(setting) = modes.other_keys.first().cloned().or(masked) {
+            return Err(UpgradeError::Refused(format!(
+                "by {setting}, records have other keys than their tables, so no record can be told to be of a row"
+            )));
+        }
         if !subject.tables.is_empty() {
             let published = publication_tables(&client, facts.publication()).await?;
             let router = Router::new(&prefix, &modes);
@@ -127,6 +134,11 @@ impl Observed {
             let decoder = Decoder::new(&prefix, &shapes, &modes);
             let mut topics = kafka.topics()?;
             topics.retain(|topic| matches!(decoder.kind(&topic.name), TopicKind::Changes(_)));
+            let router = Router::new(&prefix, &modes);
+            let wanted = shapes.iter().map(|shape| router.of_table(&shape.relation));
+            for name in wanted.filter(|name| topics.iter().all(|topic| topic.name != *name)) {
+                kafka.may_describe(&name)?;
+            }
             kafka.ends(&topics)
         });
         let ends = ends.await?;

@@ -301,7 +301,11 @@ impl Operated<'_> {
                 .said
                 .push("its stored offset, its slot and its publication stay as they are".into());
         }
-        let state = self.state().await?;
+        let mut state = self.state().await?;
+        if action == Action::Delete && state.health == Health::Absent {
+            // That is what was wanted.
+            state.code = None;
+        }
         report.exit_code = exit_after(action, state.health, report.changed).number();
         report.connectors = vec![state];
         Ok(report)

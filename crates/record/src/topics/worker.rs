@@ -1,0 +1,321 @@
+//! One of the threads that read partitions and decode their records.
+//!
+//! It takes one sequence after another until there is none left, and hands rows over in batches. The rule it protects:
+//! a sequence begins with nothing but the settings, whatever this worker has read before.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::SyncSender;
+use std::time::Duration;
+
+use cutover_clients::kafka::{Kafka, ReadRange, Record};
+use cutover_model::evidence::PartitionEvidence;
+use cutover_model::{ChangeRow, Classified, EventKind, EventSink, Op, TransactionRow};
+
+use super::tally::Tally;
+use super::{PartitionSpan, Sequence, TopicsConfig};
+use crate::RecordError;
+use crate::cuts::Lives;
+use crate::decode::{Decoded, Decoder};
+use crate::notes::Notes;
+use crate::schemas::Registries;
+
+/// A partition that ends early is given this long to bring more.
+const IDLE: Duration = Duration::from_secs(20);
+const PROGRESS_EVERY: u64 = 10_000;
+/// Rows that are handed over at once.
+const BATCH_ROWS: usize = 512;
+
+/// What all workers read from.
+pub(super) struct Shared<'a> {
+    pub(super) kafka: &'a Kafka,
+    pub(super) config: &'a TopicsConfig,
+    pub(super) events: &'a EventSink,
+    pub(super) sequences: Vec<Sequence>,
+    /// The next sequence that nobody has taken.
+    pub(super) next: AtomicUsize,
+    /// Records read so far, for whoever watches.
+    pub(super) records: AtomicU64,
+    /// Somebody failed: what the others would read is of no use.
+    pub(super) stop: AtomicBool,
+}
+
+/// Rows on their way into a ledger.
+pub(super) enum Batch {
+    Changes(Vec<ChangeRow>),
+    Transactions(Vec<TransactionRow>),
+}
+
+/// What a sequence came to.
+#[derive(Debug, Default)]
+pub(super) struct Read {
+    /// By place of the span.
+    pub(super) partitions: Vec<(usize, PartitionEvidence)>,
+    pub(super) tally: Tally,
+    pub(super) notes: Notes,
+    /// Problems of the notes with the first record that shows them.
+    pub(super) noticed: BTreeMap<String, String>,
+    /// Hashes of schemas that were used.
+    pub(super) schemas: BTreeMap<String, String>,
+}
+
+/// Reads until no sequence is left, or somebody fails. Sequences that were not read to their end are not told.
+pub(super) fn work(
+    shared: &Shared<'_>,
+    rows: SyncSender<Batch>,
+) -> Vec<(usize, Result<Read, RecordError>)> {
+    let mut ends = Vec::new();
+    loop {
+        let number = shared.next.fetch_add(1, Ordering::Relaxed);
+        let Some(sequence) = shared.sequences.get(number) else {
+            return ends;
+        };
+        let read = Worker::new(shared, rows.clone()).and_then(|worker| worker.sequence(sequence));
+        match read {
+            Ok(Some(read)) => ends.push((number, Ok(read))),
+            Ok(None) => return ends,
+            Err(error) => {
+                shared.stop.store(true, Ordering::Relaxed);
+                ends.push((number, Err(error)));
+                return ends;
+            }
+        }
+    }
+}
+
+struct Worker<'a> {
+    shared: &'a Shared<'a>,
+    decoder: Decoder<'a>,
+    rows: SyncSender<Batch>,
+    batch: Vec<ChangeRow>,
+    /// Records since progress was told.
+    untold: u64,
+    read: Read,
+}
+
+/// Why reading ends before its time.
+enum Halt {
+    /// Somebody else has failed.
+    Stopped,
+    Failed(RecordError),
+}
+
+impl<'a> Worker<'a> {
+    fn new(shared: &'a Shared<'a>, rows: SyncSender<Batch>) -> Result<Worker<'a>, RecordError> {
+        let config = shared.config;
+        let mut decoder = Decoder::new(&config.prefix, &config.shapes, &config.modes)
+            .expecting(config.schemas.clone());
+        if let Some(registries) = Registries::of(&config.modes)? {
+            decoder = decoder.with_schemas(Box::new(registries));
+        }
+        Ok(Worker {
+            shared,
+            decoder,
+            rows,
+            batch: Vec::with_capacity(BATCH_ROWS),
+            untold: 0,
+            read: Read::default(),
+        })
+    }
+
+    /// `None` if it was stopped.
+    fn sequence(mut self, sequence: &Sequence) -> Result<Option<Read>, RecordError> {
+        for place in sequence {
+            match self.span(&self.shared.config.spans[*place]) {
+                Ok(partition) => self.read.partitions.push((*place, partition)),
+                Err(Halt::Stopped) => return Ok(None),
+                Err(Halt::Failed(error)) => return Err(error),
+            }
+        }
+        if self.hand_over().is_err() {
+            return Ok(None);
+        }
+        self.tell();
+        self.read.notes = self.decoder.notes().clone();
+        self.read.schemas = self.decoder.used_schemas().clone();
+        Ok(Some(self.read))
+    }
+
+    fn span(&mut self, span: &PartitionSpan) -> Result<PartitionEvidence, Halt> {
+        let kafka = self.shared.kafka;
+        let (low, _) = kafka.watermarks(&span.topic, span.partition)?;
+        // What stands before the first cut is older than this run.
+        let wanted = span.cuts.first().map_or(low, |(_, offset)| *offset);
+        let start = wanted.max(low);
+        let mut lives = Lives::new(&span.cuts, start, &span.forks);
+        let range = ReadRange {
+            topic: &span.topic,
+            partition: span.partition,
+            from: start,
+            to: span.end,
+            timeout_idle: IDLE,
+        };
+        let mut halted = None;
+        let mut seen = 0;
+        let end = kafka.read_range(&range, &mut |record| {
+            seen += 1;
+            match self.record(record, &mut lives) {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(halt) => {
+                    halted = Some(halt);
+                    ControlFlow::Break(())
+                }
+            }
+        })?;
+        if let Some(halt) = halted {
+            return Err(halt);
+        }
+        let place = format!("{}/{}", span.topic, span.partition);
+        if !end.reached_end {
+            self.read.tally.problems.push(format!(
+                "{place}: the log ends at offset {}, the fence noted {}",
+                end.next, span.end
+            ));
+        }
+        if end.start > wanted {
+            self.warn(format!(
+                "{place}: records {wanted}..{} are gone (retention)",
+                end.start
+            ));
+        }
+        let holes = (end.next - end.start).saturating_sub(seen);
+        let whole = holes <= 0 || self.holes_are_transactions(span, holes);
+        Ok(PartitionEvidence {
+            topic: span.topic.clone(),
+            partition: span.partition,
+            start,
+            end: span.end,
+            complete: end.reached_end && end.start <= wanted && whole,
+            cuts: lives.into_cuts(span.end),
+        })
+    }
+
+    fn record(&mut self, record: &Record<'_>, lives: &mut Lives) -> Result<(), Halt> {
+        self.count()?;
+        let known = self.decoder.notes().problems.len();
+        let mut decoded = self.decoder.decode(record, lives.current());
+        if self.decoder.notes().problems.len() > known {
+            self.notice(record);
+        }
+        lives.settle(record.offset, &mut decoded);
+        let tally = &mut self.read.tally;
+        match decoded {
+            Decoded::Change(change) => {
+                tally.published += 1;
+                let snapshot = change.row.op == Op::Read;
+                tally.snapshot += u64::from(snapshot);
+                // What an incremental snapshot reads has no position in the log, and is no change of it.
+                tally.without_lsn += u64::from(!change.has_lsn && !snapshot);
+                tally.without_op += u64::from(!change.has_op);
+                tally.form(change.format);
+                self.append(change.row)
+            }
+            Decoded::Tombstone(row) => {
+                tally.tombstones += 1;
+                self.append(*row)
+            }
+            Decoded::Message(_) => {
+                tally.messages += 1;
+                Ok(())
+            }
+            Decoded::Transaction(rows) => self.send(Batch::Transactions(rows)),
+            Decoded::Skipped => Ok(()),
+            Decoded::Undecoded(reason) => {
+                tally.undecoded(&|| place(record), &reason);
+                Ok(())
+            }
+            Decoded::Unknown(source) => Err(Halt::Failed(RecordError::Registry {
+                place: place(record),
+                source,
+            })),
+        }
+    }
+
+    fn count(&mut self) -> Result<(), Halt> {
+        self.untold += 1;
+        if self.untold < PROGRESS_EVERY {
+            return Ok(());
+        }
+        self.shared.events.emit(EventKind::Progress {
+            what: "records read".to_owned(),
+            done: self.tell(),
+            total: None,
+            rate: None,
+            lag_bytes: None,
+        });
+        match self.shared.stop.load(Ordering::Relaxed) {
+            true => Err(Halt::Stopped),
+            false => Ok(()),
+        }
+    }
+
+    /// Adds what was read here to what all have read, which is given.
+    fn tell(&mut self) -> u64 {
+        let untold = std::mem::take(&mut self.untold);
+        untold + self.shared.records.fetch_add(untold, Ordering::Relaxed)
+    }
+
+    fn append(&mut self, row: ChangeRow) -> Result<(), Halt> {
+        self.batch.push(row);
+        if self.batch.len() < BATCH_ROWS {
+            return Ok(());
+        }
+        self.hand_over()
+    }
+
+    fn hand_over(&mut self) -> Result<(), Halt> {
+        let rows = std::mem::replace(&mut self.batch, Vec::with_capacity(BATCH_ROWS));
+        self.send(Batch::Changes(rows))
+    }
+
+    /// Nobody takes rows any more once the ledger cannot be written.
+    fn send(&self, batch: Batch) -> Result<(), Halt> {
+        self.rows.send(batch).map_err(|_| Halt::Stopped)
+    }
+
+    /// Offsets without record are markers of transactions, or records that compaction has removed: then nobody can
+    /// say that a change was not published.
+    fn holes_are_transactions(&mut self, span: &PartitionSpan, holes: i64) -> bool {
+        let why = match self.shared.kafka.compacted(&span.topic) {
+            Ok(false) => return true,
+            Ok(true) => "the topic is compacted: records may have been removed".to_owned(),
+            Err(error) => {
+                let code = error.code();
+                format!("whether compaction has removed them could not be asked ({code}: {error})")
+            }
+        };
+        let place = format!("{}/{}", span.topic, span.partition);
+        self.warn(format!(
+            "{place}: {holes} offsets hold no record, and {why}"
+        ));
+        false
+    }
+
+    fn warn(&mut self, text: String) {
+        self.shared.events.warning(text.clone());
+        self.read.tally.problems.push(text);
+    }
+
+    /// A new problem was noticed at this record.
+    fn notice(&mut self, record: &Record<'_>) {
+        for problem in &self.decoder.notes().problems {
+            if !self.read.noticed.contains_key(problem) {
+                self.read.noticed.insert(problem.clone(), place(record));
+            }
+        }
+    }
+}
+
+fn place(record: &Record<'_>) -> String {
+    format!("{}/{}/{}", record.topic, record.partition, record.offset)
+}
+
+impl<E> From<E> for Halt
+where
+    RecordError: From<E>,
+{
+    fn from(error: E) -> Halt {
+        Halt::Failed(error.into())
+    }
+}
