@@ -12,6 +12,8 @@ use cutover_model::EventSink;
 use crate::certificates::Certificates;
 use crate::site::{Site, text};
 
+const BASIC_AUTH: &str = "org.apache.kafka.connect.rest.basic.auth.extension";
+
 /// A worker that was started with other settings; ends with the test.
 struct Worker(Child);
 
@@ -49,7 +51,7 @@ fn worker(stack: &Stack, site: &Site, added: &str) -> (Vec<String>, String) {
 fn logins(site: &Site) -> String {
     let users = site.path("worker.users").display().to_string();
     std::fs::write(&users, "operator=canary-login\n").unwrap();
-    let module = "org.apache.kafka.connect.rest.basic.auth.extension.PropertyFileLoginModule";
+    let module = format!("{BASIC_AUTH}.PropertyFileLoginModule");
     let file = site.path("worker.jaas").display().to_string();
     let text = format!("KafkaConnect {{ {module} required file=\"{users}\"; }};\n");
     std::fs::write(&file, text).unwrap();
@@ -95,8 +97,9 @@ fn connect_and_the_registry_are_spoken_to_over_https() {
     let added = format!(
         "listeners=https://127.0.0.1:{port}\nrest.advertised.listener=https\nrest.advertised.port={port}\n\
          listeners.https.ssl.keystore.location={store}\nlisteners.https.ssl.keystore.type=PKCS12\n\
-         listeners.https.ssl.keystore.password=canary-store\nlisteners.https.ssl.key.password=canary-store\n\
-         rest.extension.classes=org.apache.kafka.connect.rest.basic.auth.extension.BasicAuthSecurityRestExtension\n"
+         listeners.https.ssl.keystore.password=canary-store\n\
+         listeners.https.ssl.key.password=canary-store\n\
+         rest.extension.classes={BASIC_AUTH}.BasicAuthSecurityRestExtension\n"
     );
     let (command, folder) = worker(&stack, &site, &added);
     runtime

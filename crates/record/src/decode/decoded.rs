@@ -60,3 +60,26 @@ pub struct Message {
     /// Position of the message.
     pub lsn: Option<i64>,
 }
+
+/// Why there is no answer about a record.
+pub(super) enum Unread {
+    /// It is not decoded.
+    Undecoded(String),
+    /// The registry cannot be asked.
+    Registry(Box<RegistryError>),
+}
+
+impl From<String> for Unread {
+    fn from(why: String) -> Unread {
+        Unread::Undecoded(why)
+    }
+}
+
+impl Unread {
+    pub(super) fn of_key(self) -> Unread {
+        match self {
+            Unread::Undecoded(why) => Unread::Undecoded(format!("record key: {why}")),
+            other => other,
+        }
+    }
+}

@@ -37,11 +37,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
 use cutover_clients::kafka::Record;
-use cutover_clients::registry::RegistryError;
 use cutover_model::{ChangeRow, Op, ReplicaIdentity, TableShape};
 
 use crate::notes::Notes;
 pub use changed::{Changed, changed_key};
+use decoded::Unread;
 pub use decoded::{Change, Decoded, Message, TopicKind};
 pub use encoding::settle;
 pub use fields::Outline;
@@ -61,29 +61,6 @@ pub use registry::SchemaSource;
 use registry::Schemas;
 pub use routes::{Route, Router};
 use row::{Reading, Room};
-
-/// Why there is no answer about a record.
-enum Unread {
-    /// It is not decoded.
-    Undecoded(String),
-    /// The registry cannot be asked.
-    Registry(Box<RegistryError>),
-}
-
-impl From<String> for Unread {
-    fn from(why: String) -> Unread {
-        Unread::Undecoded(why)
-    }
-}
-
-impl Unread {
-    fn of_key(self) -> Unread {
-        match self {
-            Unread::Undecoded(why) => Unread::Undecoded(format!("record key: {why}")),
-            other => other,
-        }
-    }
-}
 
 struct Topic {
     kind: TopicKind,

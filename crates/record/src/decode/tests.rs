@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use cutover_clients::registry::Registered;
+use cutover_clients::registry::{Registered, RegistryError};
 use cutover_model::canonical::Canonical;
 use cutover_model::{Column, Half, Relation};
 use serde::Deserialize;
