@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use cutover_ledger::{read_evidence, write_manifest};
+use cutover_model::event::{EVENT_FORMAT, RunEvent};
 use cutover_model::result::Stack;
 use cutover_model::run_folder::{RUN_FORMAT, RunManifest, RunStatus};
 use cutover_model::{EventKind, EventSink, ExitCode, ProofLevel, RunFolder, Verdict};
@@ -109,6 +110,21 @@ async fn parts(
         };
         let recorded = part(request, (Part::Window, root), interrupt, window).await;
         let removed = remove_slot(request.subject, &slot).await;
+        if let Err(error) = &removed {
+            // Told whatever else failed: a slot that nobody knows of keeps the server's log for ever.
+            (request.display)(&RunEvent {
+                format: EVENT_FORMAT.to_owned(),
+                index: 0,
+                time: now(),
+                scenario: None,
+                kind: EventKind::Warning {
+                    text: format!(
+                        "slot {slot} could not be removed ({error}) and keeps the server's log: \
+                         SELECT pg_drop_replication_slot('{slot}')"
+                    ),
+                },
+            });
+        }
         let signal = recorded?;
         removed?;
         if signal.is_some() {

@@ -8,7 +8,7 @@ use cutover_clients::connect::{Connect, ConnectError};
 use cutover_clients::pg::facts::server_facts;
 use cutover_clients::pg::publication::has_subscribed_tables;
 use cutover_clients::pg::slots::slot;
-use cutover_clients::pg::{PgAddress, connect};
+use cutover_clients::pg::{PgAddress, connect_looking};
 use serde_json::{Map, Value};
 
 use crate::error::UpgradeError;
@@ -28,11 +28,11 @@ pub struct Starting {
 }
 
 impl Starting {
-    /// Finds the connector; without a name, the only one that the worker has.
+    /// Finds the connector; without a name, the only one of Debezium's for PostgreSQL that the worker has.
     pub async fn find(connect: Connect, name: Option<&str>) -> Result<Starting, UpgradeError> {
         let connector = match name {
             Some(name) => name.to_owned(),
-            None => only(&connect.connectors().await?)?,
+            None => only(&candidates(&connect).await?)?,
         };
         let config = connect.config(&connector).await?;
         let config = config.ok_or_else(|| ConnectError::NoConnector {
@@ -62,7 +62,7 @@ impl Starting {
         };
         let status = self.connect.status(&self.connector).await?;
         let running = status.is_some_and(|status| status.running());
-        let client = connect(server, "cutover-predict").await?;
+        let client = connect_looking(server).await?;
         let name = self.option("slot.name").unwrap_or("debezium");
         // In this order: a connector that runs moves all three on, each behind the next.
         let slot = slot(&client, name).await?;
@@ -113,6 +113,19 @@ impl Starting {
             ))),
         }
     }
+}
+
+/// Connectors of ours; all of them if none is, so that whoever asks hears what there is.
+async fn candidates(connect: &Connect) -> Result<Vec<String>, UpgradeError> {
+    let names = connect.connectors().await?;
+    let mut ours = Vec::new();
+    for name in &names {
+        let config = connect.config(name).await?.unwrap_or_default();
+        if config.get("connector.class").and_then(Value::as_str) == Some(CLASS) {
+            ours.push(name.clone());
+        }
+    }
+    Ok(if ours.is_empty() { names } else { ours })
 }
 
 fn only(names: &[String]) -> Result<String, UpgradeError> {

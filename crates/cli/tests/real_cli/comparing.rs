@@ -165,7 +165,13 @@ fn a_server_that_is_not_there_or_refuses_is_told_apart_and_no_password_is_shown(
     let file = site.path("password");
     std::fs::write(&file, "hunter2\n").unwrap();
     let file = file.to_str().unwrap();
-    let output = site.run(&["compare", &left, &reader, "--right-password-file", file]);
+    let compare = ["compare", &left, &reader, "--right-password-file", file];
+    let open = site.run(&compare);
+    assert_eq!(open.status.code(), Some(2), "{}", text(&open));
+    assert!(text(&open).contains("mode 600"), "{}", text(&open));
+    let own = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    std::fs::set_permissions(file, own).unwrap();
+    let output = site.run(&compare);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output));
     assert!(!text(&output).contains("hunter2"));
 }

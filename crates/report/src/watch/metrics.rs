@@ -85,9 +85,11 @@ fn parts(told: &Told) -> Vec<Series> {
     };
     PARTS
         .iter()
-        .map(|(part, label)| {
-            let silent = report.not_looked_at.iter().any(|one| one.part == *part);
-            labelled(&[("part", label)], flag(!silent))
+        .filter_map(|(part, label)| {
+            let silent = report.not_looked_at.iter().find(|one| one.part == *part);
+            // A part that nobody named is not one that does not answer.
+            let named = silent.is_none_or(|one| one.code.is_some());
+            named.then(|| labelled(&[("part", label)], flag(silent.is_none())))
         })
         .collect()
 }
