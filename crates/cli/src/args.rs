@@ -96,7 +96,7 @@ pub enum Command {
     /// Make a report of a saved run folder: a page, a document, JSON or JUnit XML.
     ///
     /// Judges nothing: what `cutover rehearse` or `cutover verify` found last is told, with what the folder holds
-    /// around it. Row values are hidden.
+    /// around it. Row values are hidden, but in JSON.
     Report {
         /// Folder of one scenario of a run, or of a whole run.
         #[arg(value_name = "RUN")]

@@ -2,7 +2,7 @@
 //!
 //! The rule it protects: a CI gate turns red exactly when cutover's exit code is not 0. So a check that fails
 //! in a scenario which expects just that is a passed case that says what it found, and a check that could not
-//! run is an error, never a skipped test.
+//! run is an error, never a skipped test. CI servers show it to many, so keys are hidden unless somebody asks.
 
 use std::time::Duration;
 
@@ -11,18 +11,20 @@ use cutover_model::result::{CheckResult, RunResult, ScenarioResult};
 use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
 
 use crate::error::ReportError;
+use crate::telling::{Values, Veil};
 use crate::text::{count, counted, foreign};
 
 /// The result as JUnit XML.
-pub fn to_junit(result: &RunResult) -> Result<String, ReportError> {
+pub fn to_junit(result: &RunResult, values: Values) -> Result<String, ReportError> {
     let mut report = Report::new("cutover");
+    let mut veil = Veil::new(values);
     for scenario in &result.scenarios {
-        report.add_test_suite(suite(scenario));
+        report.add_test_suite(suite(scenario, &mut veil));
     }
     report.to_string().map_err(ReportError::Junit)
 }
 
-fn suite(scenario: &ScenarioResult) -> TestSuite {
+fn suite(scenario: &ScenarioResult, veil: &mut Veil) -> TestSuite {
     let name = foreign(&scenario.name);
     let mut suite = TestSuite::new(format!("cutover.{name}"));
     let stack = &scenario.stack;
@@ -40,14 +42,18 @@ fn suite(scenario: &ScenarioResult) -> TestSuite {
     let total: f64 = scenario.phases.iter().map(|phase| phase.seconds).sum();
     let total = Duration::try_from_secs_f64(total).unwrap_or_default();
     suite.set_time(total);
-    suite.add_test_case(scenario_case(scenario, &name, total));
+    suite.add_test_case(scenario_case(scenario, (&name, total), veil));
     for check in &scenario.checks {
-        suite.add_test_case(check_case(scenario, check, &name));
+        suite.add_test_case(check_case(scenario, check, &name, veil));
     }
     suite
 }
 
-fn scenario_case(scenario: &ScenarioResult, class: &str, total: Duration) -> TestCase {
+fn scenario_case(
+    scenario: &ScenarioResult,
+    (class, total): (&str, Duration),
+    veil: &mut Veil,
+) -> TestCase {
     let told = format!(
         "verdict {} at {}, expected {}",
         scenario.verdict, scenario.proof_level, scenario.expected
@@ -65,7 +71,7 @@ fn scenario_case(scenario: &ScenarioResult, class: &str, total: Duration) -> Tes
                 .findings
                 .iter()
                 .take(FINDINGS_MAX)
-                .map(crate::terminal::finding),
+                .map(|finding| crate::terminal::finding(&veil.over(finding))),
         );
         not_success(scenario.verdict, &told, &lines)
     };
@@ -79,7 +85,12 @@ fn scenario_case(scenario: &ScenarioResult, class: &str, total: Duration) -> Tes
 /// Findings listed in a failed case; all of them are in the run folder.
 const FINDINGS_MAX: usize = 20;
 
-fn check_case(scenario: &ScenarioResult, check: &CheckResult, class: &str) -> TestCase {
+fn check_case(
+    scenario: &ScenarioResult,
+    check: &CheckResult,
+    class: &str,
+    veil: &mut Veil,
+) -> TestCase {
     let told = match (check.verdict, check.reason.as_deref()) {
         (Verdict::Pass, _) => "no findings".to_owned(),
         (Verdict::Unknown, reason) => {
@@ -101,7 +112,7 @@ fn check_case(scenario: &ScenarioResult, check: &CheckResult, class: &str) -> Te
                 .filter(|finding| finding.check == check.check);
             let lines: Vec<String> = own
                 .take(FINDINGS_MAX)
-                .map(crate::terminal::finding)
+                .map(|finding| crate::terminal::finding(&veil.over(finding)))
                 .collect();
             not_success(verdict, &told, &lines)
         }
@@ -145,12 +156,12 @@ mod tests {
     use crate::samples;
 
     fn report(result: &RunResult) -> Report {
-        Report::deserialize_from_str(&to_junit(result).unwrap()).unwrap()
+        Report::deserialize_from_str(&to_junit(result, Values::Hidden).unwrap()).unwrap()
     }
 
     #[test]
     fn an_expected_loss_is_green_and_says_what_it_found() {
-        let xml = to_junit(&samples::result()).unwrap();
+        let xml = to_junit(&samples::result(), Values::Hidden).unwrap();
         let report = Report::deserialize_from_str(&xml).unwrap();
         assert_eq!(
             (report.tests, report.failures, report.errors),
@@ -182,7 +193,7 @@ mod tests {
         let scenario = &mut result.scenarios[1];
         scenario.as_expected = false;
         scenario.name = "a\"<b>&\u{0}]]>".into();
-        let xml = to_junit(&result).unwrap();
+        let xml = to_junit(&result, Values::Hidden).unwrap();
         assert!(!xml.contains('\u{1b}') && !xml.contains('\u{0}'));
         assert_eq!(
             Report::deserialize_from_str(&xml)

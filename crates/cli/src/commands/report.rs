@@ -75,7 +75,9 @@ fn made(
             Ok(cutover_report::to_markdown(result, &stories, values))
         }
         ReportForm::Json => cutover_report::to_json(result).map_err(|error| Failure::of(&error)),
-        ReportForm::Junit => cutover_report::to_junit(result).map_err(|error| Failure::of(&error)),
+        ReportForm::Junit => {
+            cutover_report::to_junit(result, values).map_err(|error| Failure::of(&error))
+        }
     }
 }
 
@@ -95,7 +97,8 @@ pub fn write_folder(folder: &Path, result: &RunResult) -> Result<(), Failure> {
     let run = RunFolder::at(folder);
     let stories = stories(result, folder);
     let json = cutover_report::to_json(result).map_err(|error| Failure::of(&error))?;
-    let junit = cutover_report::to_junit(result).map_err(|error| Failure::of(&error))?;
+    let junit = cutover_report::to_junit(result, Values::Hidden);
+    let junit = junit.map_err(|error| Failure::of(&error))?;
     let values = Values::Hidden;
     for (path, text) in [
         (run.report_json(), json),

@@ -58,6 +58,17 @@ impl Veil {
             .map(|number| format!("revision {number}"))
     }
 
+    /// The finding as it may be shown: with its key, or with the number of it.
+    pub fn over(&mut self, finding: &Finding) -> Finding {
+        let mut shown = finding.clone();
+        if self.values == Values::Hidden {
+            let number = |key: &str| self.key(&finding.relation, Some(key)).replace("key ", "#");
+            shown.key = finding.key.as_deref().map(number);
+            shown.revision = None;
+        }
+        shown
+    }
+
     /// What is hidden on this page.
     pub fn sentence(&self) -> &'static str {
         match self.values {
