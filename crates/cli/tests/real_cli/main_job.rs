@@ -8,7 +8,10 @@ use cutover_model::result::{RunResult, ScenarioResult};
 use cutover_model::run_folder::LedgerKind;
 use cutover_model::{ChangeRow, FindingKind, Op, ProofLevel, RunFolder, Verdict};
 
+use cutover_report::{Look, closing_screen};
+
 use crate::site::{Site, text};
+use crate::transcript::{entered, lines, missing, unwrapped};
 
 fn parse(output: &std::process::Output) -> RunResult {
     let result = serde_json::from_slice(&output.stdout);
@@ -27,6 +30,7 @@ fn the_main_job_passes_the_proven_runbook_and_shows_what_the_baseline_loses() {
     let result = parse(&output);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output));
     site.assert_nothing_left();
+    as_the_readme_shows(&String::from_utf8_lossy(&output.stderr), &result);
     let [minor, baseline] = &result.scenarios[..] else {
         panic!("{:?}", result.scenarios)
     };
@@ -40,6 +44,21 @@ fn the_main_job_passes_the_proven_runbook_and_shows_what_the_baseline_loses() {
         assert_eq!(again.scenarios[0].findings, scenario.findings);
     }
     planted_errors_are_found(&site, &RunFolder::at(&minor.run_dir));
+}
+
+/// The README's transcript, but for the findings that happen to be the first.
+fn as_the_readme_shows(narrated: &str, result: &RunResult) {
+    let shown = entered(include_str!("../../../../README.md"));
+    let [job] = &shown[..] else {
+        panic!("{} commands", shown.len())
+    };
+    assert_eq!(job.line, "cargo run -- rehearse");
+    let said = format!("{narrated}\n{}", closing_screen(result, Look::PLAIN));
+    let mut expected = unwrapped(&job.shown);
+    let finding = |line: &String| line.starts_with("    lost public.");
+    expected.retain(|line| !line.starts_with('(') && !finding(line));
+    let absent = missing(&expected, &unwrapped(&lines(&said)));
+    assert_eq!(absent, None, "{said}");
 }
 
 #[test]

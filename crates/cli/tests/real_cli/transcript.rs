@@ -60,6 +60,19 @@ pub fn lines(text: &str) -> Vec<String> {
     text.lines().map(str::to_owned).collect()
 }
 
+/// Lines with those joined to them that only go on because the screen ended.
+pub fn unwrapped(lines: &[String]) -> Vec<String> {
+    let mut all: Vec<String> = Vec::new();
+    for line in lines {
+        let deep = line.starts_with("      ");
+        match all.last_mut().filter(|_| deep) {
+            Some(last) => *last = format!("{last} {}", line.trim()),
+            None => all.push(line.clone()),
+        }
+    }
+    all
+}
+
 #[test]
 fn numbers_may_differ_and_words_may_not() {
     assert!(agrees("ended in 0.5 s", "ended in 12.5 s"));
@@ -69,5 +82,7 @@ fn numbers_may_differ_and_words_may_not() {
     ));
     assert!(!agrees("ended in 0.5 s", "ended badly in 0.5 s"));
     assert!(!agrees("ended", "ended in 0.5 s"));
+    let screen = lines("  phases   load 1 s,\n           fence 2 s\n  folder   x");
+    assert_eq!(unwrapped(&screen)[0], "  phases   load 1 s, fence 2 s");
     assert_eq!(missing(&lines("b\na"), &lines("a\nb")), Some("a"));
 }
