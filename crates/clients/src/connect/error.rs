@@ -74,8 +74,8 @@ pub enum ConnectError {
         /// Status.
         code: u16,
     },
-    /// 405: the worker is too old for this call.
-    #[error("{doing}: this version of Kafka Connect does not know the call (405)")]
+    /// The worker is too old for this call.
+    #[error("{doing}: this version of Kafka Connect does not know the call")]
     NotSupported {
         /// Method and path.
         doing: String,
@@ -169,7 +169,8 @@ impl Classified for ConnectError {
             ConnectError::Refused { .. } => return None,
             ConnectError::Denied { .. } => "use credentials that may change connectors",
             ConnectError::NotSupported { .. } => {
-                "offsets are altered over REST from Kafka Connect 3.6 on; use a newer worker"
+                "connectors are stopped and offsets shown from Kafka Connect 3.5 on, offsets altered from 3.6 on; use a newer \
+                 worker"
             }
             ConnectError::NoConnector { .. } => "deploy the connector, or check its name",
             ConnectError::Masked { .. } => {

@@ -204,7 +204,27 @@ impl Connect {
             .into_iter()
             .chain(segments.iter().copied())
             .collect();
-        must_exist(name, &self.call(method, &path, None).await?)
+        let answer = self.call(method.clone(), &path, None).await?;
+        self.must_know(name, (&method, &path), &answer).await
+    }
+
+    /// A worker says 404 of a call that it is too old for, as it does of a connector that is not there. Another
+    /// question tells the two apart.
+    async fn must_know(
+        &self,
+        name: &str,
+        (method, path): (&Method, &[&str]),
+        answer: &Answer,
+    ) -> Result<(), ConnectError> {
+        if answer.found {
+            return Ok(());
+        }
+        if self.config(name).await?.is_some() {
+            let url = self.url(path)?;
+            let doing = format!("{method} {}", url.path());
+            return Err(ConnectError::NotSupported { doing });
+        }
+        must_exist(name, answer)
     }
 
     async fn call(
@@ -400,6 +420,53 @@ mod tests {
         assert_eq!(url.path(), "/connectors/a%3Fb");
         assert_eq!(format!("{connect:?}"), "Connect(http://127.0.0.1:8083)");
         assert!(Connect::new("nonsense").url(&[]).is_err());
+    }
+
+    /// What a worker before 3.5 says: it knows the connector, and neither its offsets nor how to stop it.
+    fn old_worker(knows: bool) -> Connect {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let mut asked = [0; 4_096];
+                let length = std::io::Read::read(&mut stream, &mut asked).unwrap();
+                let asked = String::from_utf8_lossy(&asked[..length]).into_owned();
+                let (status, body) = match asked.contains("/config ") && knows {
+                    true => ("200 OK", r#"{"name":"x"}"#),
+                    false => (
+                        "404 Not Found",
+                        r#"{"error_code":404,"message":"HTTP 404 Not Found"}"#,
+                    ),
+                };
+                let answer = format!(
+                    "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
+                     Connection: close\r\n\r\n{body}",
+                    body.len()
+                );
+                std::io::Write::write_all(&mut stream, answer.as_bytes()).unwrap();
+            }
+        });
+        Connect::new(&format!("http://{address}"))
+    }
+
+    #[tokio::test]
+    async fn a_worker_that_is_too_old_is_told_from_a_connector_that_is_not_there() {
+        let old = old_worker(true);
+        for error in [
+            old.stop("x").await.unwrap_err(),
+            old.offsets("x").await.unwrap_err(),
+        ] {
+            assert!(
+                matches!(error, ConnectError::NotSupported { .. }),
+                "{error}"
+            );
+            assert!(error.to_string().contains("/connectors/x/"), "{error}");
+        }
+        let empty = old_worker(false);
+        let error = empty.stop("x").await.unwrap_err();
+        assert!(matches!(error, ConnectError::NoConnector { .. }), "{error}");
+        assert!(matches!(empty.offsets("x").await, Ok(None)));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use reqwest::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::{Connect, ConnectError, must_exist};
+use super::{Connect, ConnectError};
 
 /// One stored offset.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -116,6 +116,10 @@ impl Connect {
     pub async fn all_offsets(&self, name: &str) -> Result<Vec<StoredOffset>, ConnectError> {
         let path = ["connectors", name, "offsets"];
         let answer = self.call(Method::GET, &path, None).await?;
+        match self.must_know(name, (&Method::GET, &path), &answer).await {
+            Err(ConnectError::NoConnector { .. }) => return Ok(Vec::new()),
+            other => other?,
+        }
         let entries = answer.body.get("offsets").and_then(Value::as_array);
         Ok(entries.into_iter().flatten().filter_map(stored).collect())
     }
@@ -129,14 +133,16 @@ impl Connect {
     ) -> Result<(), ConnectError> {
         let path = ["connectors", name, "offsets"];
         let body = json!({ "offsets": [{ "partition": partition, "offset": offset }] });
-        must_exist(name, &self.call(Method::PATCH, &path, Some(&body)).await?)
+        let answer = self.call(Method::PATCH, &path, Some(&body)).await?;
+        self.must_know(name, (&Method::PATCH, &path), &answer).await
     }
 
     /// Removes the offset of one partition; otherwise as [`Connect::patch_offset`].
     pub async fn remove_offset(&self, name: &str, partition: &Value) -> Result<(), ConnectError> {
         let path = ["connectors", name, "offsets"];
         let body = json!({ "offsets": [{ "partition": partition, "offset": null }] });
-        must_exist(name, &self.call(Method::PATCH, &path, Some(&body)).await?)
+        let answer = self.call(Method::PATCH, &path, Some(&body)).await?;
+        self.must_know(name, (&Method::PATCH, &path), &answer).await
     }
 }
 
