@@ -169,8 +169,7 @@ impl Classified for ConnectError {
             ConnectError::Refused { .. } => return None,
             ConnectError::Denied { .. } => "use credentials that may change connectors",
             ConnectError::NotSupported { .. } => {
-                "connectors are stopped and offsets shown from Kafka Connect 3.5 on, offsets altered from 3.6 on; use a newer \
-                 worker"
+                "Kafka Connect stops connectors and shows offsets from 3.5 on, and alters offsets from 3.6 on"
             }
             ConnectError::NoConnector { .. } => "deploy the connector, or check its name",
             ConnectError::Masked { .. } => {
