@@ -16,6 +16,17 @@ use crate::error::RehearseError;
 /// Consumes events after they were written.
 pub type Display = Arc<dyn Fn(&RunEvent) + Send + Sync>;
 
+/// Shows something that belongs to no file: the run folder it would stand in is not there, or is closed.
+pub fn show(display: &Display, kind: EventKind) {
+    display(&RunEvent {
+        format: EVENT_FORMAT.into(),
+        index: 0,
+        time: format!("{:.3}", jiff::Timestamp::now()),
+        scenario: None,
+        kind,
+    });
+}
+
 /// The log of one scenario.
 #[derive(Clone)]
 pub struct EventLog {

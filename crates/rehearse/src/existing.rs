@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use cutover_ledger::{read_evidence, write_manifest};
-use cutover_model::event::{EVENT_FORMAT, RunEvent};
 use cutover_model::result::Stack;
 use cutover_model::run_folder::{RUN_FORMAT, RunManifest, RunStatus};
 use cutover_model::{EventKind, EventSink, ExitCode, ProofLevel, RunFolder, Verdict};
@@ -15,7 +14,7 @@ use cutover_upgrade::observe::{
 };
 
 use crate::error::RehearseError;
-use crate::event_log::{Display, EventLog};
+use crate::event_log::{Display, EventLog, show};
 use crate::runner::{Interrupt, interrupted, make_run_root};
 
 /// What to record, and where to.
@@ -112,18 +111,11 @@ async fn parts(
         let removed = remove_slot(request.subject, &slot).await;
         if let Err(error) = &removed {
             // Told whatever else failed: a slot that nobody knows of keeps the server's log for ever.
-            (request.display)(&RunEvent {
-                format: EVENT_FORMAT.to_owned(),
-                index: 0,
-                time: now(),
-                scenario: None,
-                kind: EventKind::Warning {
-                    text: format!(
-                        "slot {slot} could not be removed ({error}) and keeps the server's log: \
-                         SELECT pg_drop_replication_slot('{slot}')"
-                    ),
-                },
-            });
+            let text = format!(
+                "slot {slot} could not be removed ({error}) and keeps the server's log: \
+                 SELECT pg_drop_replication_slot('{slot}')"
+            );
+            show(&request.display, EventKind::Warning { text });
         }
         let signal = recorded?;
         removed?;

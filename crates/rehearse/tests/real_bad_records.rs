@@ -161,6 +161,10 @@ async fn what_compaction_removed(broker: &Broker) {
     );
 }
 
+/// Operations of Kafka's protocol.
+const READ: u8 = 3;
+const DESCRIBE: u8 = 8;
+
 async fn missing_and_denied(broker: &Broker) {
     let (end, rows) = broker.record("missing", "missing.public.orders", 3).await;
     let error = end.unwrap_err();
@@ -171,12 +175,20 @@ async fn missing_and_denied(broker: &Broker) {
     let topic = "denied.public.orders";
     broker.topic(topic, &[]).await;
     broker.send(topic, &[envelope("1", "\"x\"", 1).into_bytes()]);
-    broker.deny_reading(topic).await;
+    broker.deny(topic, READ).await;
     let (end, rows) = broker.record("denied", topic, 1).await;
     let error = end.unwrap_err();
     assert_eq!(error.exit_code(), ExitCode::Denied, "{error}");
     assert_eq!((error.code(), rows.len()), ("KAFKA-DENIED-001", 0));
     assert!(error.to_string().contains(topic));
+
+    // A topic that may not be described is not on the list of all topics, as if it were not there.
+    broker.deny(topic, DESCRIBE).await;
+    let kafka = Kafka::new(&broker.stack.kafka.bootstrap()).unwrap();
+    assert!(kafka.topics().unwrap().iter().all(|one| one.name != topic));
+    let error = kafka.may_describe(topic).unwrap_err();
+    assert_eq!(error.exit_code(), ExitCode::Denied, "{error}");
+    assert!(kafka.may_describe("missing.public.orders").is_ok());
 }
 
 /// Reads beyond the end of a topic, and does something at the first record.

@@ -117,15 +117,20 @@ impl Starting {
 
 /// Connectors of ours; all of them if none is, so that whoever asks hears what there is.
 async fn candidates(connect: &Connect) -> Result<Vec<String>, UpgradeError> {
-    let names = connect.connectors().await?;
-    let mut ours = Vec::new();
-    for name in &names {
-        let config = connect.config(name).await?.unwrap_or_default();
-        if config.get("connector.class").and_then(Value::as_str) == Some(CLASS) {
-            ours.push(name.clone());
-        }
+    let mut all = Vec::new();
+    for name in connect.connectors().await? {
+        let config = connect.config(&name).await?.unwrap_or_default();
+        let class = config.get("connector.class").and_then(Value::as_str);
+        all.push((name, class == Some(CLASS)));
     }
-    Ok(if ours.is_empty() { names } else { ours })
+    Ok(ours(all))
+}
+
+/// Names, and whether each is one of ours.
+fn ours(all: Vec<(String, bool)>) -> Vec<String> {
+    let any = all.iter().any(|(_, ours)| *ours);
+    let kept = all.into_iter().filter(|(_, ours)| *ours || !any);
+    kept.map(|(name, _)| name).collect()
 }
 
 fn only(names: &[String]) -> Result<String, UpgradeError> {
@@ -142,6 +147,20 @@ fn only(names: &[String]) -> Result<String, UpgradeError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_connector_of_another_class_is_no_choice_beside_ours() {
+        let of = |all: &[(&str, bool)]| {
+            let all = all.iter().map(|(name, ours)| ((*name).to_owned(), *ours));
+            only(&ours(all.collect())).map_err(|error| error.to_string())
+        };
+        assert_eq!(of(&[("sink", false), ("cdc", true)]).unwrap(), "cdc");
+        assert!(
+            of(&[("a", true), ("b", true), ("sink", false)])
+                .is_err_and(|why| why.contains("(a, b)"))
+        );
+        assert_eq!(of(&[("sink", false)]).unwrap(), "sink");
+    }
 
     #[test]
     fn a_connector_is_chosen_only_when_there_is_no_choice() {

@@ -14,7 +14,7 @@ use cutover_model::{EventSink, ExitCode, Failure};
 
 use super::Settings;
 use crate::args::Measure;
-use crate::config;
+use crate::config::{self, Said};
 use crate::output::Outcome;
 
 /// The server of measurements that start one.
@@ -144,7 +144,10 @@ where
     M: Future<Output = Result<Vec<Figure>, BenchError>>,
 {
     if let Some(text) = named {
-        let address = config::database("--postgres", text)?;
+        let address = config::database(&Said {
+            file: None,
+            values: vec![("postgres.address", "--postgres", text.to_owned())],
+        })?;
         let place = Place {
             tcp: address.clone(),
             socket: address,

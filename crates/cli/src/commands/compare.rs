@@ -65,12 +65,10 @@ fn side(
 ) -> Result<PgAddress, Failure> {
     let address = address.map(|address| ("postgres.address", side, address.clone()));
     let file = file.map(|file| ("postgres.password_file", flag, file.clone()));
-    let said = Said {
+    config::database(&Said {
         file: what.config.clone(),
         values: address.into_iter().chain(file).collect(),
-    };
-    let systems = config::load(&said)?;
-    systems.need_postgres().cloned()
+    })
 }
 
 fn exit_of(comparison: &Comparison) -> ExitCode {

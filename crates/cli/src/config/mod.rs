@@ -40,14 +40,12 @@ pub fn load(said: &Said) -> Result<Systems, Failure> {
     systems::build(&layers, &variable)
 }
 
-/// A database that an argument names, as `--postgres` would.
+/// The database alone.
 ///
 /// # Errors
-/// As [`load`].
-pub fn database(argument: &'static str, address: &str) -> Result<PgAddress, Failure> {
-    let values = vec![("postgres.address", argument, address.to_owned())];
-    let systems = load(&Said { file: None, values })?;
-    systems.need_postgres().cloned()
+/// As [`load`], or nothing says where it is.
+pub fn database(said: &Said) -> Result<PgAddress, Failure> {
+    load(said)?.need_postgres().cloned()
 }
 
 /// A configuration that cannot be used.

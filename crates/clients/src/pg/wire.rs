@@ -137,6 +137,7 @@ impl Wire {
     }
 
     /// The next message; `None` when none was complete within `timeout`.
+    ///
     /// A message that arrives in pieces may take twice as long: setting the socket's timeout anew for each message
     /// costs as much as reading it.
     pub(super) fn receive(&mut self, timeout: Duration) -> Result<Option<Packet>, PgError> {
@@ -222,7 +223,14 @@ impl Wire {
             self.socket.set_read_timeout(timeout).map_err(broken)?;
             self.timeout = timeout;
         }
-        match self.socket.read(&mut self.scratch) {
+        let read = loop {
+            match self.socket.read(&mut self.scratch) {
+                // A signal came, and that says nothing of the server.
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                read => break read,
+            }
+        };
+        match read {
             Ok(0) => Err(broken(io::Error::new(
                 io::ErrorKind::UnexpectedEof,
                 "the server closed the connection",
@@ -258,7 +266,7 @@ fn header(input: &[u8]) -> Option<(u8, usize)> {
 fn waited(error: &io::Error) -> bool {
     matches!(
         error.kind(),
-        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
     )
 }
 

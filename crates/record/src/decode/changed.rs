@@ -5,8 +5,10 @@
 //! before the first row is read, and the rest of the row is still compared.
 
 use cutover_model::{Column, Relation, TableShape};
-use regex::RegexBuilder;
+use regex::{Regex, RegexBuilder};
 use serde_json::{Map, Value};
+
+use super::routes::{Transformation, transformations};
 
 /// Transformations of values.
 const OF_VALUES: [&str; 5] = [
@@ -52,21 +54,59 @@ struct Names {
 
 impl Names {
     /// Each pattern must match the whole name, in small letters or large ones.
-    fn hit(&self, name: &str) -> bool {
-        let matches = |pattern: &str| {
-            RegexBuilder::new(&format!("^(?:{})$", pattern.trim()))
-                .case_insensitive(true)
-                .build()
-                // Java knows patterns that this library does not: it may mean any column.
-                .map_or(!self.others, |regex| regex.is_match(name))
+    fn compiled(&self) -> Compiled {
+        let pattern = |pattern: &str| {
+            let whole = format!("^(?:{})$", pattern.trim());
+            let built = RegexBuilder::new(&whole).case_insensitive(true).build();
+            built.ok()
         };
-        self.patterns.split(',').any(matches) != self.others
+        Compiled {
+            patterns: self.patterns.split(',').map(pattern).collect(),
+            others: self.others,
+        }
+    }
+}
+
+struct Compiled {
+    /// Nothing where Java knows a pattern that our library does not: it may mean any column.
+    patterns: Vec<Option<Regex>>,
+    others: bool,
+}
+
+impl Compiled {
+    fn hit(&self, name: &str) -> bool {
+        let matches = |pattern: &Option<Regex>| {
+            let regex = pattern.as_ref();
+            regex.map_or(!self.others, |regex| regex.is_match(name))
+        };
+        self.patterns.iter().any(matches) != self.others
+    }
+}
+
+/// The settings, ready to be asked of many columns.
+pub(super) struct Rules<'a>(Vec<(&'a str, Option<Compiled>)>);
+
+impl<'a> Rules<'a> {
+    pub(super) fn of(changed: impl IntoIterator<Item = &'a Changed>) -> Rules<'a> {
+        let rule = |one: &'a Changed| (one.why.as_str(), one.names.as_ref().map(Names::compiled));
+        Rules(changed.into_iter().map(rule).collect())
+    }
+
+    /// Why a column cannot be compared.
+    pub(super) fn why(&self, table: &Relation, column: &Column) -> Option<String> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let name = format!("{}.{}.{}", table.schema, table.name, column.name);
+        let hit = |(_, names): &&(&str, Option<Compiled>)| {
+            names.as_ref().is_none_or(|names| names.hit(&name))
+        };
+        self.0.iter().find(hit).map(|(why, _)| (*why).to_owned())
     }
 }
 
 /// What the settings change: values, and keys in words.
 pub(super) fn changed(config: &Map<String, Value>) -> (Vec<Changed>, Vec<String>) {
-    let option = |name: &str| config.get(name).and_then(Value::as_str);
     let (mut values, mut keys) = (Vec::new(), Vec::new());
     for (name, value) in config {
         let Some(value) = value.as_str().filter(|value| !value.trim().is_empty()) else {
@@ -101,10 +141,7 @@ pub(super) fn changed(config: &Map<String, Value>) -> (Vec<Changed>, Vec<String>
             keys.push(format!("{name}={value}"));
         }
     }
-    let named = option("transforms").unwrap_or_default().split(',');
-    for name in named.map(str::trim).filter(|name| !name.is_empty()) {
-        let class = option(&format!("transforms.{name}.type")).unwrap_or_default();
-        let last = class.rsplit('.').next().unwrap_or_default();
+    for Transformation { name, class, last } in transformations(config) {
         if OF_VALUES.contains(&last) {
             values.push(everything(format!(
                 "transformation '{name}' ({class}) may publish another value"
@@ -124,26 +161,16 @@ fn everything(why: String) -> Changed {
     }
 }
 
-/// Why a column cannot be compared.
-pub(super) fn why(changed: &[Changed], table: &Relation, column: &Column) -> Option<String> {
-    let name = format!("{}.{}.{}", table.schema, table.name, column.name);
-    let hit = changed.iter().find(|changed| {
-        let names = changed.names.as_ref();
-        names.is_none_or(|names| names.hit(&name))
-    });
-    hit.map(|changed| changed.why.clone())
-}
-
 /// A key that the settings change by naming one of its columns: table, column and why.
 pub fn changed_key(
     shapes: &[TableShape],
     changed: &[Changed],
 ) -> Option<(Relation, String, String)> {
-    let changed: Vec<Changed> = changed.iter().filter(|one| one.keys_too).cloned().collect();
+    let rules = Rules::of(changed.iter().filter(|one| one.keys_too));
     shapes.iter().find_map(|shape| {
         let mut keys = shape.columns.iter().filter(|column| column.key);
         keys.find_map(|column| {
-            let why = why(&changed, &shape.relation, column)?;
+            let why = rules.why(&shape.relation, column)?;
             Some((shape.relation.clone(), column.name.clone(), why))
         })
     })
@@ -164,7 +191,7 @@ mod tests {
             name: column.to_owned(),
             ..Column::default()
         };
-        why(&read(config).0, &Relation::new("public", "t"), &column)
+        Rules::of(&read(config).0).why(&Relation::new("public", "t"), &column)
     }
 
     #[test]

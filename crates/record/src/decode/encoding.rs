@@ -6,7 +6,7 @@
 
 use cutover_model::{Column, Comparison, TableShape};
 
-use super::changed;
+use super::changed::Rules;
 use super::layout::Node;
 use super::modes::{Binary, ConverterModes, Decimal, Hstores, Intervals, TimePrecision};
 use super::placeholder;
@@ -60,23 +60,21 @@ pub(crate) enum Encoding {
 
 /// Settles of every column whether it is compared, by what the connector's settings show of it.
 pub fn settle(shapes: &mut [TableShape], modes: &ConverterModes) {
-    let columns = shapes.iter_mut().flat_map(|shape| {
-        let table = shape.relation.clone();
-        let with_table = move |column| (table.clone(), column);
-        shape.columns.iter_mut().map(with_table)
-    });
-    for (table, column) in columns {
-        if column.generated {
-            continue;
+    let rules = Rules::of(&modes.changed);
+    for shape in shapes {
+        for column in shape.columns.iter_mut().filter(|column| !column.generated) {
+            column.comparison = match rules.why(&shape.relation, column).filter(|_| !column.key) {
+                Some(why) => Comparison::LeftOut(why),
+                None => by_type(column, modes),
+            };
         }
-        if let Some(why) = changed::why(&modes.changed, &table, column).filter(|_| !column.key) {
-            column.comparison = Comparison::LeftOut(why);
-            continue;
-        }
-        column.comparison = match Encoding::of_type(&Typed::of(column), modes, None) {
-            Encoding::NotCompared(why) | Encoding::Lossy(why) => Comparison::LeftOut(why),
-            _ => Comparison::Compared,
-        };
+    }
+}
+
+fn by_type(column: &Column, modes: &ConverterModes) -> Comparison {
+    match Encoding::of_type(&Typed::of(column), modes, None) {
+        Encoding::NotCompared(why) | Encoding::Lossy(why) => Comparison::LeftOut(why),
+        _ => Comparison::Compared,
     }
 }
 

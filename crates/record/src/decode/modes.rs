@@ -142,6 +142,17 @@ impl Default for ConverterModes {
 }
 
 impl ConverterModes {
+    /// With another address for the registry, if the connector has one.
+    #[must_use]
+    pub fn with_registry(mut self, registry: Option<&RegistryAddress>) -> ConverterModes {
+        if let Some(registry) = registry {
+            for part in [&mut self.key_registry, &mut self.value_registry] {
+                *part = part.as_ref().map(|_| registry.clone());
+            }
+        }
+        self
+    }
+
     /// Reads the settings out of a connector's configuration; what is not set has Debezium's default.
     pub fn from_connector_config(config: &Map<String, Value>) -> ConverterModes {
         let (routes, mut unfollowed) = routes(config);

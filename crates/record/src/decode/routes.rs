@@ -101,15 +101,37 @@ impl<'a> Router<'a> {
     }
 }
 
+/// A transformation of a connector.
+pub(super) struct Transformation<'a> {
+    pub(super) name: &'a str,
+    pub(super) class: &'a str,
+    /// The last part of its class, by which it may be named alone.
+    pub(super) last: &'a str,
+}
+
+/// Those of a connector, in its order.
+pub(super) fn transformations(
+    config: &Map<String, Value>,
+) -> impl Iterator<Item = Transformation<'_>> {
+    let option = |name: &str| config.get(name).and_then(Value::as_str);
+    let named = option("transforms").unwrap_or_default().split(',');
+    let names = named.map(str::trim).filter(|name| !name.is_empty());
+    names.map(move |name| {
+        let class = option(&format!("transforms.{name}.type")).unwrap_or_default();
+        Transformation {
+            name,
+            class,
+            last: class.rsplit('.').next().unwrap_or_default(),
+        }
+    })
+}
+
 /// The routes of a connector, in its order, and what is not followed, in words.
 pub(super) fn routes(config: &Map<String, Value>) -> (Vec<Route>, Vec<String>) {
     let option = |name: &str| config.get(name).and_then(Value::as_str);
     let (mut routes, mut unknown) = (Vec::new(), Vec::new());
-    let named = option("transforms").unwrap_or_default().split(',');
-    for name in named.map(str::trim).filter(|name| !name.is_empty()) {
+    for Transformation { name, class, last } in transformations(config) {
         let of = |part: &str| option(&format!("transforms.{name}.{part}"));
-        let class = of("type").unwrap_or_default();
-        let last = class.rsplit('.').next().unwrap_or_default();
         let route = Route {
             regex: of("regex").unwrap_or_default().to_owned(),
             replacement: of("replacement").unwrap_or_default().to_owned(),

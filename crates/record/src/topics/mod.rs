@@ -240,7 +240,15 @@ fn put_together(of_settings: &Notes, reads: Vec<Read>, spans: usize) -> TopicsEn
         for (place, partition) in read.partitions {
             partitions[place] = Some(partition);
         }
-        schemas.extend(read.schemas);
+        for (id, hash) in read.schemas {
+            let before = schemas.insert(id.clone(), hash.clone());
+            if before.is_some_and(|before| before != hash) {
+                notes.problem(format!(
+                    "the registry gave out two schemas as {id} while the topics were read, so records may have been \
+                     read with the wrong one"
+                ));
+            }
+        }
         for (problem, place) in read.noticed {
             if !notes.problems.contains(&problem) {
                 seen_at.insert(problem, place);
@@ -253,12 +261,12 @@ fn put_together(of_settings: &Notes, reads: Vec<Read>, spans: usize) -> TopicsEn
         Some(place) => format!("{problem} (first: {place})"),
         None => problem,
     };
+    let payload = whole.payload();
     let mut problems = whole.problems;
     problems.extend(notes.problems.into_iter().map(told));
-    whole.problems = problems;
     TopicsEnd {
         partitions: partitions.into_iter().flatten().collect(),
-        payload: whole.payload(),
+        payload,
         published: whole.published,
         snapshot: whole.snapshot,
         tombstones: whole.tombstones,
@@ -269,6 +277,60 @@ fn put_together(of_settings: &Notes, reads: Vec<Read>, spans: usize) -> TopicsEn
             .map(|((relation, column), reason)| (relation, column, reason))
             .collect(),
         schemas,
-        problems: whole.problems,
+        problems,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(schema: &str) -> Read {
+        Read {
+            schemas: BTreeMap::from([("value/1".to_owned(), schema.to_owned())]),
+            ..Read::default()
+        }
+    }
+
+    /// A registry that lost its schemas gives their ids to others.
+    #[test]
+    fn two_schemas_under_one_id_keep_the_recording_from_being_complete() {
+        let of = |reads| put_together(&Notes::default(), reads, 0).problems;
+        assert_eq!(of(vec![read("a"), read("a")]), Vec::<String>::new());
+        let problems = of(vec![read("a"), read("b")]);
+        assert!(
+            problems[0].contains("two schemas as value/1"),
+            "{problems:?}"
+        );
+    }
+
+    #[test]
+    fn partitions_are_read_in_any_order_only_where_a_record_says_whose_it_is() {
+        let span = |topic: &str, partition| PartitionSpan {
+            topic: topic.to_owned(),
+            partition,
+            end: 1,
+            cuts: Vec::new(),
+            forks: Vec::new(),
+        };
+        let shape = |name: &str| TableShape {
+            relation: cutover_model::Relation::new("s", name),
+            columns: Vec::new(),
+            replica_identity: cutover_model::ReplicaIdentity::Default,
+            content_lost: None,
+            unclear_key: false,
+        };
+        // Debezium writes `_` for the blank, so two tables share a topic.
+        let shapes = [shape("own"), shape("a b"), shape("a_b")];
+        let modes = ConverterModes::default();
+        let decoder = Decoder::new("p", &shapes, &modes);
+        let topics = ["p.s.own", "p.s.a_b", "p.s.own", "p.s.a_b", "other", "other"];
+        let spans: Vec<_> = topics
+            .iter()
+            .zip(0..)
+            .map(|(topic, n)| span(topic, n))
+            .collect();
+        let expected = [vec![0], vec![1, 3], vec![2], vec![4, 5]];
+        assert_eq!(sequences(&decoder, &spans), expected);
     }
 }

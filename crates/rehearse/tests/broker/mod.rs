@@ -181,7 +181,7 @@ impl Broker {
     }
 
     /// Nobody may read the topic any more: one CreateAcls request, since the client has none.
-    pub async fn deny_reading(&self, topic: &str) {
+    pub async fn deny(&self, topic: &str, operation: u8) {
         let mut request = Vec::new();
         let text = |request: &mut Vec<u8>, text: &str| {
             request.extend((text.len() as i16).to_be_bytes());
@@ -195,7 +195,7 @@ impl Broker {
         request.push(3); // of exactly this name
         text(&mut request, "User:ANONYMOUS");
         text(&mut request, "*");
-        request.extend([3, 2]); // read: deny
+        request.extend([operation, 2]); // deny
         let address = self.stack.kafka.bootstrap();
         let mut stream = std::net::TcpStream::connect(address).unwrap();
         let length = (request.len() as i32).to_be_bytes();

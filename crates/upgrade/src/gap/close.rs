@@ -114,13 +114,7 @@ impl Reading<'_> {
         let options: Map<String, Value> = options
             .map(|(name, value)| (name.clone(), Value::from(value.as_str())))
             .collect();
-        let mut modes = ConverterModes::from_connector_config(&options);
-        if let Some(registry) = self.closing.registry {
-            for part in [&mut modes.key_registry, &mut modes.value_registry] {
-                *part = part.as_ref().map(|_| registry.clone());
-            }
-        }
-        modes
+        ConverterModes::from_connector_config(&options).with_registry(self.closing.registry)
     }
 
     /// Reads the topics of the run from where it did to where they end now, into a ledger of its own.

@@ -67,12 +67,8 @@ impl Observed {
         let server = server_facts(&client).await?;
         let mut problems = Vec::new();
         let tables = captured(subject, &facts, &client, &mut problems).await?;
-        let mut modes = ConverterModes::from_connector_config(&starting.config);
-        if let Some(registry) = &subject.registry {
-            for part in [&mut modes.key_registry, &mut modes.value_registry] {
-                *part = part.as_ref().map(|_| registry.clone());
-            }
-        }
+        let modes = ConverterModes::from_connector_config(&starting.config)
+            .with_registry(subject.registry.as_ref());
         let mut shapes = table_shapes(&client, &tables).await?;
         settle(&mut shapes, &modes);
         if let Some(unclear) = shapes.iter().find(|shape| shape.unclear_key) {

@@ -41,6 +41,19 @@ fn each_line_is_a_comment_or_a_series_and_hostile_names_stay_labels() {
 }
 
 #[test]
+fn a_part_that_does_not_answer_is_down_and_one_that_nobody_named_is_not_there() {
+    let mut told = watch_told();
+    assert!(metrics(&told).contains("cutover_part_up{part=\"kafka\"} 0\n"));
+    told.report.as_mut().unwrap().not_looked_at[0].code = None;
+    let text = metrics(&told);
+    assert!(!text.contains("cutover_part_up{part=\"kafka\"}"), "{text}");
+    assert!(
+        text.contains("cutover_part_up{part=\"postgres\"} 1\n"),
+        "{text}"
+    );
+}
+
+#[test]
 fn before_the_first_look_there_is_no_figure() {
     let text = metrics(&Told::default());
     let series: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
