@@ -179,6 +179,24 @@ mod tests {
     }
 
     #[test]
+    fn keys_are_hidden_unless_somebody_asks_and_the_same_row_has_the_same_number() {
+        let mut result = samples::result();
+        result.scenarios[1].as_expected = false;
+        let xml = |values| to_junit(&result, values).unwrap();
+        let (hidden, shown) = (xml(Values::Hidden), xml(Values::Shown));
+        assert!(
+            shown.contains("key {&quot;id&quot;:&quot;42&quot;}"),
+            "{shown}"
+        );
+        assert!(shown.contains("revision 3"), "{shown}");
+        assert!(
+            !hidden.contains("42&quot;") && !hidden.contains("revision"),
+            "{hidden}"
+        );
+        assert!(hidden.contains("key #1 "), "{hidden}");
+    }
+
+    #[test]
     fn an_unexpected_loss_is_red_and_a_check_that_did_not_run_is_an_error() {
         let mut result = samples::result();
         result.scenarios[1].as_expected = false;
