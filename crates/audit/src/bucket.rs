@@ -25,7 +25,7 @@ use crate::acquit::Suspects;
 use crate::engine::{Engine, Limits, read, register};
 use crate::survey::Ledgers;
 
-const MATCHES: &str = include_str!("prepare/matches.sql");
+pub(crate) const MATCHES: &str = include_str!("prepare/matches.sql");
 
 /// A session that sees one bucket of each ledger, `evidence`, `lives`, `truncates`, and `matches`.
 pub(crate) async fn open(
@@ -371,7 +371,7 @@ pub(crate) fn schema(kind: LedgerKind) -> Schema {
     nullable(columns)
 }
 
-fn transactions_schema() -> Schema {
+pub(crate) fn transactions_schema() -> Schema {
     let texts = ["tx_id", "mark", "relation", "topic"].map(|name| (name, DataType::Utf8));
     let longs = ["events", "record_offset"].map(|name| (name, DataType::Int64));
     let ints = ["incarnation", "partition"].map(|name| (name, DataType::Int32));

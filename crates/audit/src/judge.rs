@@ -10,6 +10,7 @@ use cutover_model::{Finding, FindingKind, ProofLevel, RunFolder, Verdict};
 use datafusion::execution::context::SessionContext;
 use futures_util::StreamExt;
 use std::sync::Arc;
+use tempfile::TempDir;
 
 use crate::acquit::{Frame, Looks, Suspects};
 use crate::bucket;
@@ -62,20 +63,9 @@ pub async fn judge_every_row(run: &RunFolder) -> Result<Judgement, AuditError> {
 pub(crate) async fn judge_within(run: &RunFolder, limits: Limits) -> Result<Judgement, AuditError> {
     let evidence = read_evidence(run)?;
     let (ledgers, states) = survey_all(run, &evidence)?;
-    let workspace = tempfile::Builder::new()
-        .prefix(".audit-")
-        .tempdir_in(run.root())
-        .map_err(AuditError::Workspace)?;
+    let workspace = workspace(run)?;
     let engine = Engine::new(limits, workspace.path()).map_err(AuditError::engine("started"))?;
-    let mut grounds = Grounds {
-        evidence: &evidence,
-        ledgers: states,
-        coverage: BTreeMap::new(),
-        torn_transactions: Ok(0),
-        transactions: Ok(()),
-        truncates: Ok(()),
-        failures: Vec::new(),
-    };
+    let mut grounds = Grounds::new(&evidence, states);
     look_over(&engine, &ledgers, &mut grounds).await;
     let transactions = survey_transactions(run, &evidence);
     grounds.transactions = transactions.as_ref().map(drop).map_err(Clone::clone);
@@ -121,6 +111,14 @@ pub(crate) async fn judge_within(run: &RunFolder, limits: Limits) -> Result<Judg
     look_at_the_whole(opened, &mut grounds, &mut spool, &mut outcomes).await?;
     let findings = spool.rank(&engine, &run.findings(), limits.shown).await?;
     Ok(conclude(&grounds, &outcomes, findings))
+}
+
+/// The judgement's own working folder, inside of the run's.
+pub(crate) fn workspace(run: &RunFolder) -> Result<TempDir, AuditError> {
+    let builder = tempfile::Builder::new()
+        .prefix(".audit-")
+        .tempdir_in(run.root());
+    builder.map_err(AuditError::Workspace)
 }
 
 /// Looks at each bucket in turn, some of them ahead of the checks. What acquits is the committed change beside its

@@ -19,9 +19,11 @@ mod judge;
 mod naive;
 mod ranking;
 mod scope;
+mod script;
 mod survey;
 mod transactions;
 
 pub use error::AuditError;
 pub use judge::{Judgement, judge, judge_every_row};
 pub use naive::naive;
+pub use script::script;

@@ -19,7 +19,7 @@ use crate::transactions::torn;
 use crate::verdict::{Grounds, LedgerState};
 
 const TRUNCATED: &str = include_str!("prepare/truncated.sql");
-const TRUNCATES: &str = include_str!("prepare/truncates.sql");
+pub(crate) const TRUNCATES: &str = include_str!("prepare/truncates.sql");
 const UNDECIDABLE: &str =
     "select relation, count(*) as amount from truncates where spread group by relation";
 

@@ -67,7 +67,20 @@ pub struct Conclusion {
     pub reasons: Vec<String>,
 }
 
-impl Grounds<'_> {
+impl<'a> Grounds<'a> {
+    /// Before anything was counted.
+    pub fn new(evidence: &'a Evidence, ledgers: BTreeMap<LedgerKind, LedgerState>) -> Grounds<'a> {
+        Grounds {
+            evidence,
+            ledgers,
+            coverage: BTreeMap::new(),
+            torn_transactions: Ok(0),
+            transactions: Ok(()),
+            truncates: Ok(()),
+            failures: Vec::new(),
+        }
+    }
+
     /// Sum of a count over all relations.
     pub fn amount(&self, what: &str) -> u64 {
         let of = |((name, _), amount): (&(String, String), &u64)| (name == what).then_some(*amount);

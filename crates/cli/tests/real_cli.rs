@@ -9,6 +9,10 @@
 
 #[path = "../../report/src/json/agree.rs"]
 mod agree;
+#[path = "real_cli/bad_inputs.rs"]
+mod bad_inputs;
+#[path = "real_cli/bad_servers.rs"]
+mod bad_servers;
 #[path = "support/certificates.rs"]
 mod certificates;
 #[path = "real_cli/comparing.rs"]

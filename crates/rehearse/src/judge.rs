@@ -18,6 +18,11 @@ pub async fn judge_run(run: &RunFolder) -> Result<ScenarioResult, RehearseError>
     Ok(assemble(run, manifest, judgement))
 }
 
+/// The checks of a run as a script for another engine.
+pub async fn script(run: &RunFolder) -> Result<String, RehearseError> {
+    Ok(cutover_audit::script(run).await?)
+}
+
 /// The four classic counts of a run, beside what was found in it.
 pub async fn naive_counts(
     run: &RunFolder,

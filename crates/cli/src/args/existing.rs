@@ -43,6 +43,11 @@ pub struct VerifyArgs {
     /// Show the four classic counts beside the verdict, and where they mislead.
     #[arg(long)]
     pub naive: bool,
+    /// Print the checks of RUN as a script for DuckDB, and judge nothing.
+    ///
+    /// The same SQL over the same files, in an engine that is not ours: cutover verify RUN --sql | duckdb
+    #[arg(long, requires = "run", conflicts_with = "naive")]
+    pub sql: bool,
     /// The stream that runs.
     #[command(flatten)]
     pub existing: ExistingArgs,

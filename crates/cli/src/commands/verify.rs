@@ -24,7 +24,27 @@ pub async fn run(what: &VerifyArgs, settings: Settings) -> Outcome {
             Err(failure) => Outcome::Failed(failure),
         };
     };
-    saved(folder, naive, settings).await
+    match what.sql {
+        true => script(folder).await,
+        false => saved(folder, naive, settings).await,
+    }
+}
+
+/// The checks of one scenario for another engine.
+async fn script(folder: &Path) -> Outcome {
+    match scenario_folders(folder).as_slice() {
+        [one] => match cutover_rehearse::judge::script(&RunFolder::at(one)).await {
+            Ok(text) => Outcome::text(text),
+            Err(error) => error.into(),
+        },
+        [] => Outcome::Failed(no_run(folder)),
+        [first, ..] => Outcome::Failed(Failure {
+            code: "RUN-FOLDER-001".into(),
+            message: format!("{} holds more than one scenario", folder.display()),
+            remedy: Some(format!("name one of them, such as {}", first.display())),
+            exit: ExitCode::Usage,
+        }),
+    }
 }
 
 /// A signal decides the exit code, whatever was judged before.
@@ -39,17 +59,7 @@ async fn saved(folder: &Path, naive: bool, settings: Settings) -> Outcome {
     let mut results = Vec::new();
     let folders = scenario_folders(folder);
     if folders.is_empty() {
-        let what = if folder.is_dir() {
-            "holds no run.toml"
-        } else {
-            "does not exist"
-        };
-        return Outcome::Failed(Failure {
-            code: "RUN-FOLDER-001".into(),
-            message: format!("{} is no run folder: it {what}", folder.display()),
-            remedy: Some("name a folder that `cutover rehearse` wrote, as its result says".into()),
-            exit: ExitCode::Usage,
-        });
+        return Outcome::Failed(no_run(folder));
     }
     let root = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
     for folder in folders {
@@ -63,6 +73,20 @@ async fn saved(folder: &Path, naive: bool, settings: Settings) -> Outcome {
     match report::write_all(&root, &result) {
         Ok(()) => rehearse::print((&result, &root), exit, settings),
         Err(failure) => Outcome::Failed(failure),
+    }
+}
+
+fn no_run(folder: &Path) -> Failure {
+    let what = if folder.is_dir() {
+        "holds no run.toml"
+    } else {
+        "does not exist"
+    };
+    Failure {
+        code: "RUN-FOLDER-001".into(),
+        message: format!("{} is no run folder: it {what}", folder.display()),
+        remedy: Some("name a folder that `cutover rehearse` wrote, as its result says".into()),
+        exit: ExitCode::Usage,
     }
 }
 

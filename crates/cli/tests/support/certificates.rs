@@ -31,17 +31,25 @@ impl Certificates {
             "subjectAltName=DNS:elsewhere.example",
         );
         made.sign("certified", "certified", "extendedKeyUsage=clientAuth");
+        let here = "subjectAltName=DNS:localhost,IP:127.0.0.1";
+        made.sign_by("foreign", "localhost", here, ("other-ca", 2));
+        // Was valid until yesterday.
+        made.sign_by("expired", "localhost", here, ("ca", -1));
         made
     }
 
     fn sign(&self, name: &str, common: &str, extension: &str) {
+        self.sign_by(name, common, extension, ("ca", 2));
+    }
+
+    fn sign_by(&self, name: &str, common: &str, extension: &str, (ca, days): (&str, i32)) {
         std::fs::write(self.0.join("extension"), extension).unwrap();
         self.openssl(&format!(
             "req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN={common} \
              -keyout {name}.key -out {name}.csr"
         ));
         self.openssl(&format!(
-            "x509 -req -in {name}.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 \
+            "x509 -req -in {name}.csr -CA {ca}.pem -CAkey {ca}.key -CAcreateserial -days {days} \
              -extfile extension -out {name}.pem"
         ));
         let read = |file: String| std::fs::read_to_string(self.0.join(file)).unwrap();
