@@ -23,7 +23,10 @@ use crate::secret::Secret;
 use crate::tls::{TlsError, TlsFiles};
 use crate::wait;
 
+/// A worker that takes a configuration lets the connector try the database first.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+/// What is only asked for is there at once, offsets apart, which a worker reads from their topic.
+const ASK_TIMEOUT: Duration = Duration::from_secs(20);
 const RETRY_EVERY: Duration = Duration::from_millis(500);
 /// A rebalance lasts seconds; a worker that answers 409 for longer has another problem.
 const ATTEMPTS_BUSY: u32 = 40;
@@ -260,6 +263,8 @@ impl Connect {
             let limit = match error {
                 ConnectError::Busy { .. } => ATTEMPTS_BUSY,
                 ConnectError::Server { .. } => ATTEMPTS_SERVER_ERROR,
+                // Whoever has said nothing for so long is not asked again.
+                ConnectError::Unreachable { ref source, .. } if source.is_timeout() => 1,
                 ConnectError::Unreachable { .. } => ATTEMPTS_TRANSPORT,
                 _ => return Err(error),
             };
@@ -281,6 +286,9 @@ impl Connect {
             source: source.clone(),
         })?;
         let mut request = http.request(attempt.method.clone(), attempt.url.clone());
+        if attempt.method == Method::GET {
+            request = request.timeout(ASK_TIMEOUT);
+        }
         if let Some((user, password)) = &self.login {
             request = request.basic_auth(user, Some(password.reveal()));
         }

@@ -18,6 +18,22 @@ pub enum PgError {
         #[source]
         source: tokio_postgres::Error,
     },
+    /// Somebody took the connection and said nothing.
+    #[error("PostgreSQL at {address} took the connection and said nothing for {seconds} s")]
+    Silent {
+        /// `user@host:port/database`.
+        address: String,
+        /// How long it was waited for.
+        seconds: u64,
+    },
+    /// Somebody answers who is no PostgreSQL server.
+    #[error("what answers at {address} is not PostgreSQL: {reason}")]
+    Foreign {
+        /// `user@host:port/database`.
+        address: String,
+        /// How that shows.
+        reason: String,
+    },
     /// A statement failed, or the session was lost while it ran.
     #[error("{what}: {}", statement_error(source))]
     Sql {
@@ -101,7 +117,7 @@ impl PgError {
     /// The connection was lost or never came to be: nothing was refused by the server.
     fn lost(&self) -> bool {
         match self {
-            PgError::Io { .. } => true,
+            PgError::Io { .. } | PgError::Silent { .. } => true,
             PgError::Connect { source, .. } | PgError::Sql { source, .. } => {
                 source.code().is_none() && (source.is_closed() || caused_by_io(source))
             }
@@ -143,7 +159,7 @@ impl Classified for PgError {
             (PgError::Tls { .. }, _) => ExitCode::Usage,
             (PgError::Missing(_), _) => ExitCode::Refused,
             (PgError::TimedOut(_), _) => ExitCode::Unknown,
-            (PgError::Connect { .. }, None) => ExitCode::Unreachable,
+            (PgError::Connect { .. } | PgError::Foreign { .. }, None) => ExitCode::Unreachable,
             _ if self.lost() => ExitCode::Unreachable,
             _ => ExitCode::Internal,
         }
@@ -154,9 +170,20 @@ impl Classified for PgError {
             (ExitCode::Denied, Some("42501")) => {
                 "grant the role what it lacks (REPLICATION, SELECT on the tables, or ownership)"
             }
+            (ExitCode::Denied, None) if matches!(self, PgError::Login { .. }) => {
+                "give the password by PGPASSWORD, ~/.pgpass, PGPASSFILE or a password file, and check user and pg_hba.conf"
+            }
             (ExitCode::Denied, _) => "check user, password and pg_hba.conf of the server",
             (ExitCode::Unreachable, _) => {
                 "check that the server runs and that the address is right"
+            }
+            (_, Some("3D000")) => "name a database that is there: `psql -l` lists them",
+            (_, Some("55000")) if matches!(self, PgError::Connect { .. }) => {
+                "name another database, or let this one take connections (ALTER DATABASE … ALLOW_CONNECTIONS true)"
+            }
+            (_, Some("53300")) => "raise max_connections, or end sessions that nobody needs",
+            (_, Some("25006")) => {
+                "the session may not write: name the primary, or take default_transaction_read_only back"
             }
             (_, Some("53400")) => "raise max_replication_slots or drop a slot that nobody uses",
             (_, Some("55000")) => "check wal_level = logical and that the slot is not invalidated",
@@ -169,6 +196,8 @@ impl Classified for PgError {
     fn code(&self) -> &'static str {
         match self {
             PgError::Connect { .. } => "PG-CONNECT-001",
+            PgError::Silent { .. } => "PG-CONNECT-002",
+            PgError::Foreign { .. } => "PG-CONNECT-003",
             PgError::Sql { .. } => "PG-SQL-001",
             PgError::Server { .. } => "PG-REPLICATION-001",
             PgError::Io { .. } => "PG-IO-001",

@@ -133,8 +133,15 @@ fn need_password(address: &PgAddress) -> Result<(), PgError> {
 
 fn receive(wire: &mut Wire, address: &PgAddress) -> Result<Message, PgError> {
     let what = format!("logging in to PostgreSQL at {address}");
-    let packet = wire.answer(&what, LOGIN_TIMEOUT)?;
-    parse(packet, &what)
+    let packet = wire.answer(&what, LOGIN_TIMEOUT);
+    match packet.and_then(|packet| parse(packet, &what)) {
+        // Nobody has spoken our protocol to us yet, so it is not ours to blame.
+        Err(PgError::Protocol { reason, .. }) => Err(PgError::Foreign {
+            address: address.to_string(),
+            reason,
+        }),
+        received => received,
+    }
 }
 
 /// Reads a message of the ordinary protocol; an error of the server becomes ours.

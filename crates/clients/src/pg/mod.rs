@@ -39,6 +39,8 @@ pub use tokio_postgres::Client;
 use tokio_postgres::{Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use crate::wait;
+
 pub use address::{PgAddress, PgHost};
 pub use error::PgError;
 pub use tls::{PgTls, SslMode};
@@ -54,6 +56,13 @@ pub const SESSION_SETTINGS: [(&str, &str); 6] = [
 ];
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// From the first packet to a session. Something that takes the connection and then says nothing (a firewall, a proxy
+/// whose server is gone) would otherwise be waited for without end: the driver bounds the first packet only.
+const SESSION_TIMEOUT: Duration = Duration::from_secs(20);
+/// A peer that vanishes in the middle of a session is noticed after about a minute of silence.
+const KEEPALIVE: Duration = Duration::from_secs(30);
+const KEEPALIVE_EVERY: Duration = Duration::from_secs(10);
+const KEEPALIVES: u32 = 3;
 
 /// Opens a session. It obeys a freeze of the database: to act while writes are frozen, use [`connect_admin`].
 ///
@@ -114,13 +123,33 @@ async fn open(
         .dbname(&address.database)
         .application_name(application)
         .options(options.join(" "))
-        .connect_timeout(CONNECT_TIMEOUT);
+        .connect_timeout(CONNECT_TIMEOUT)
+        .keepalives_idle(KEEPALIVE)
+        .keepalives_interval(KEEPALIVE_EVERY)
+        .keepalives_retries(KEEPALIVES)
+        .tcp_user_timeout(KEEPALIVE + KEEPALIVE_EVERY * KEEPALIVES);
     if !address.password.is_empty() {
         config.password(address.password.reveal());
     }
-    let failed = |source| PgError::Connect {
-        address: address.to_string(),
-        source,
+    match wait::within(SESSION_TIMEOUT, session(&mut config, address)).await {
+        Some(session) => session,
+        None => Err(PgError::Silent {
+            address: address.to_string(),
+            seconds: SESSION_TIMEOUT.as_secs(),
+        }),
+    }
+}
+
+async fn session(config: &mut Config, address: &PgAddress) -> Result<Client, PgError> {
+    let failed = |source: tokio_postgres::Error| match wants_password(&source) {
+        true => PgError::Login {
+            address: address.to_string(),
+            reason: "the server asks for a password and none is set".to_owned(),
+        },
+        false => PgError::Connect {
+            address: address.to_string(),
+            source,
+        },
     };
     // The driver ends with the client or with the connection; whoever uses the client sees why.
     match address.tls.config(address)? {
@@ -138,6 +167,12 @@ async fn open(
             Ok(client)
         }
     }
+}
+
+/// The driver calls it a fault of the configuration, and has no word for it but this text.
+fn wants_password(error: &tokio_postgres::Error) -> bool {
+    let cause = std::error::Error::source(error);
+    cause.is_some_and(|cause| cause.to_string() == "password missing")
 }
 
 /// Reads an LSN that the server sent as text.

@@ -207,7 +207,7 @@ impl Wire {
         if !(4..=LONGEST_MESSAGE).contains(&length) {
             return Err(PgError::Protocol {
                 what: "reading from PostgreSQL".to_owned(),
-                reason: format!("a message of {length} bytes; this is no PostgreSQL server"),
+                reason: format!("a message of {length} bytes"),
             });
         }
         Ok((self.input.len() > length).then_some((tag, length + 1)))

@@ -6,7 +6,7 @@
 
 mod error;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reqwest::{Response, StatusCode, Url};
 use serde::Deserialize;
@@ -145,6 +145,7 @@ impl Registry {
     /// The schema of an id; `None` if the registry says that it has none.
     pub async fn schema(&self, id: u32) -> Result<Option<Registered>, RegistryError> {
         let mut attempts = 1;
+        let begun = Instant::now();
         loop {
             let error = match self.ask_each(id).await {
                 Ok(answer) => return Ok(answer),
@@ -154,7 +155,9 @@ impl Registry {
                 error,
                 RegistryError::Unreachable { .. } | RegistryError::Server { .. }
             );
-            if !passing || attempts >= ATTEMPTS {
+            // Whoever has said nothing for so long is not asked again.
+            let patient = attempts < ATTEMPTS && begun.elapsed() < REQUEST_TIMEOUT;
+            if !passing || !patient {
                 return Err(error);
             }
             attempts += 1;

@@ -365,6 +365,12 @@ fn slot(wanted: &Wanted, found: &Found) -> SetupItem {
             "choose another name".into(),
         );
     }
+    if detail.temporary {
+        return other(
+            "it is temporary: it belongs to the session that made it, and goes away with it".into(),
+            "end that session, or choose another name".into(),
+        );
+    }
     if detail.database.as_deref() != Some(&found.database) {
         let database = detail.database.as_deref().unwrap_or("no database");
         return other(
