@@ -51,6 +51,14 @@ impl AuditError {
     }
 }
 
+/// The machine stopped the engine, by too little memory, a full disk or a file that cannot be read.
+fn machine(error: &DataFusionError) -> bool {
+    matches!(
+        error.find_root(),
+        DataFusionError::ResourcesExhausted(_) | DataFusionError::IoError(_)
+    )
+}
+
 impl Classified for AuditError {
     fn permanence(&self) -> Permanence {
         match self {
@@ -63,6 +71,7 @@ impl Classified for AuditError {
         match self {
             AuditError::Ledger(error) => error.exit_code(),
             AuditError::Workspace(_) => ExitCode::Refused,
+            AuditError::Engine { source, .. } if machine(source) => ExitCode::Refused,
             AuditError::Engine { .. } | AuditError::Row(_) => ExitCode::Internal,
         }
     }
@@ -74,7 +83,14 @@ impl Classified for AuditError {
                 "Give this user the right to write into the run folder, or judge a copy of it."
                     .to_owned(),
             ),
-            AuditError::Engine { .. } | AuditError::Row(_) => None,
+            AuditError::Engine { source, .. } if machine(source) => Some(
+                "Make room for working files in the run folder and leave the program more memory, then run \
+                 `cutover verify` on the folder: what was recorded is not touched."
+                    .to_owned(),
+            ),
+            AuditError::Engine { .. } | AuditError::Row(_) => {
+                Some("Keep the run folder and report it as a defect of cutover.".to_owned())
+            }
         }
     }
 

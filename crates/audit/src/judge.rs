@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use cutover_ledger::read_evidence;
 use cutover_model::evidence::Scope;
 use cutover_model::result::{CheckResult, Counts};
-use cutover_model::{Finding, FindingKind, ProofLevel, RunFolder, Verdict};
+use cutover_model::{EventKind, EventSink, Finding, FindingKind, ProofLevel, RunFolder, Verdict};
 use datafusion::execution::context::SessionContext;
 use futures_util::StreamExt;
 use std::sync::Arc;
@@ -47,7 +47,15 @@ pub struct Judgement {
 /// Fails only if the folder is no run of ours, is of a newer format, has no evidence, or cannot be
 /// written to; a ledger that is missing, unfinished or damaged makes the verdict `unknown` instead.
 pub async fn judge(run: &RunFolder) -> Result<Judgement, AuditError> {
-    judge_within(run, Limits::default()).await
+    judge_telling(run, &EventSink::none()).await
+}
+
+/// The same with progress.
+///
+/// # Errors
+/// As [`judge`].
+pub async fn judge_telling(run: &RunFolder, events: &EventSink) -> Result<Judgement, AuditError> {
+    judge_within((run, events), Limits::default()).await
 }
 
 /// The same without acquitting clean keys first: every row of every ledger goes through every check. Slow; for
@@ -57,10 +65,13 @@ pub async fn judge_every_row(run: &RunFolder) -> Result<Judgement, AuditError> {
         acquit: false,
         ..Limits::default()
     };
-    judge_within(run, limits).await
+    judge_within((run, &EventSink::none()), limits).await
 }
 
-pub(crate) async fn judge_within(run: &RunFolder, limits: Limits) -> Result<Judgement, AuditError> {
+pub(crate) async fn judge_within(
+    (run, events): (&RunFolder, &EventSink),
+    limits: Limits,
+) -> Result<Judgement, AuditError> {
     let evidence = read_evidence(run)?;
     let (ledgers, states) = survey_all(run, &evidence)?;
     let workspace = workspace(run)?;
@@ -74,6 +85,7 @@ pub(crate) async fn judge_within(run: &RunFolder, limits: Limits) -> Result<Judg
     let ledgers = Arc::new(ledgers);
     let mut looks = acquittals(&ledgers, &grounds, limits);
     for number in 0..usize::from(evidence.buckets) {
+        judged(number, evidence.buckets, events);
         let suspects = match looks.next().await {
             Some(Ok(look)) => {
                 for (what, amount) in look.counts {
@@ -106,6 +118,7 @@ pub(crate) async fn judge_within(run: &RunFolder, limits: Limits) -> Result<Judg
         }
         bucket::close(&engine, number);
     }
+    judged(usize::from(evidence.buckets), evidence.buckets, events);
     let transactions = transactions.unwrap_or_default();
     let opened = bucket::whole(&engine, limits, &ledgers, &evidence, transactions.as_ref()).await;
     look_at_the_whole(opened, &mut grounds, &mut spool, &mut outcomes).await?;
@@ -119,6 +132,17 @@ pub(crate) fn workspace(run: &RunFolder) -> Result<TempDir, AuditError> {
         .prefix(".audit-")
         .tempdir_in(run.root());
     builder.map_err(AuditError::Workspace)
+}
+
+/// There is no clock here, so each bucket is told.
+fn judged(buckets: usize, of: u16, events: &EventSink) {
+    events.emit(EventKind::Progress {
+        what: "buckets judged".to_owned(),
+        done: buckets as u64,
+        total: Some(u64::from(of)),
+        rate: None,
+        lag_bytes: None,
+    });
 }
 
 /// Looks at each bucket in turn, some of them ahead of the checks. What acquits is the committed change beside its
@@ -350,14 +374,38 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let run = RunFolder::at(folder.path());
         lossy_run(&run, true, 100);
-        let in_memory = judge_within(&run, Limits::default()).await.unwrap();
+        let in_memory = judge_within((&run, &EventSink::none()), Limits::default())
+            .await
+            .unwrap();
         assert_eq!(in_memory.counts.lost, 300);
         let limits = Limits {
             resident: 0,
             ..Limits::default()
         };
-        assert_eq!(judge_within(&run, limits).await.unwrap(), in_memory);
+        assert_eq!(
+            judge_within((&run, &EventSink::none()), limits)
+                .await
+                .unwrap(),
+            in_memory
+        );
         assert_eq!(leftovers(&run), 0);
+    }
+
+    #[tokio::test]
+    async fn every_bucket_is_told_and_the_last_number_is_the_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunFolder::at(folder.path());
+        lossy_run(&run, true, 10_000);
+        let told = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let copy = told.clone();
+        let events = EventSink::new(move |kind| copy.lock().unwrap().push(kind));
+        judge_telling(&run, &events).await.unwrap();
+        let numbers = |kind: &EventKind| match kind {
+            EventKind::Progress { done, total, .. } => Some((*done, *total)),
+            _ => None,
+        };
+        let told: Vec<_> = told.lock().unwrap().iter().filter_map(numbers).collect();
+        assert_eq!(told, [(0, Some(2)), (1, Some(2)), (2, Some(2))]);
     }
 
     #[test]
@@ -386,14 +434,21 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let run = RunFolder::at(folder.path());
         lossy_run(&run, false, 2);
-        let in_memory = judge_within(&run, Limits::default()).await.unwrap();
+        let in_memory = judge_within((&run, &EventSink::none()), Limits::default())
+            .await
+            .unwrap();
         assert_eq!(in_memory.counts.lost, 15_000);
         let limits = Limits {
             resident: 0,
             memory: 32 << 20,
             ..Limits::default()
         };
-        assert_eq!(judge_within(&run, limits).await.unwrap(), in_memory);
+        assert_eq!(
+            judge_within((&run, &EventSink::none()), limits)
+                .await
+                .unwrap(),
+            in_memory
+        );
     }
 
     #[tokio::test]
@@ -406,7 +461,9 @@ mod tests {
             memory: 400 << 10,
             ..Limits::default()
         };
-        let judgement = judge_within(&run, limits).await.unwrap();
+        let judgement = judge_within((&run, &EventSink::none()), limits)
+            .await
+            .unwrap();
         assert_ne!(judgement.verdict, Verdict::Pass);
         let broken = judgement
             .checks

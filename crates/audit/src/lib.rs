@@ -24,6 +24,6 @@ mod survey;
 mod transactions;
 
 pub use error::AuditError;
-pub use judge::{Judgement, judge, judge_every_row};
+pub use judge::{Judgement, judge, judge_every_row, judge_telling};
 pub use naive::naive;
 pub use script::script;

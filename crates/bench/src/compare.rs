@@ -247,7 +247,7 @@ impl Reladiff {
 fn url(address: &PgAddress) -> Result<String, BenchError> {
     let PgHost::Tcp(host) = &address.host else {
         let reason = "reladiff takes no unix socket; give the server's host";
-        return Err(BenchError::Void(reason.to_owned()));
+        return Err(BenchError::Tool(reason.to_owned()));
     };
     let PgAddress {
         port,

@@ -35,6 +35,9 @@ pub enum BenchError {
     /// The broker did not do what was asked.
     #[error("Kafka")]
     Kafka(#[from] rdkafka::error::KafkaError),
+    /// A program to compare with cannot be used here.
+    #[error("{0}")]
+    Tool(String),
     /// What was measured is not what should have been: the figure would mean nothing.
     #[error("the measurement is void: {0}")]
     Void(String),
@@ -59,7 +62,8 @@ impl Classified for BenchError {
             BenchError::Pg(error) => error.exit_code(),
             BenchError::Kafka(_) => ExitCode::Unreachable,
             BenchError::Folder { .. } => ExitCode::Refused,
-            BenchError::Void(_) => ExitCode::Internal,
+            BenchError::Tool(_) => ExitCode::Refused,
+            BenchError::Void(_) => ExitCode::Unknown,
         }
     }
 
@@ -71,7 +75,13 @@ impl Classified for BenchError {
             BenchError::Pg(error) => error.remedy(),
             BenchError::Kafka(_) => Some("check the address given with --kafka".to_owned()),
             BenchError::Folder { .. } => Some("name another folder with --folder".to_owned()),
-            BenchError::Void(_) => None,
+            BenchError::Tool(_) => Some(
+                "install or mend the program that is named, or give the address as it wants it"
+                    .to_owned(),
+            ),
+            BenchError::Void(_) => {
+                Some("measure again with nothing else running; no figure is printed".to_owned())
+            }
         }
     }
 
@@ -83,6 +93,7 @@ impl Classified for BenchError {
             BenchError::Pg(error) => error.code(),
             BenchError::Kafka(_) => "BENCH-KAFKA-001",
             BenchError::Folder { .. } => "BENCH-FOLDER-001",
+            BenchError::Tool(_) => "BENCH-TOOL-001",
             BenchError::Void(_) => "BENCH-VOID-001",
         }
     }

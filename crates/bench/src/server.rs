@@ -67,7 +67,7 @@ pub(crate) fn timed(mut command: Command, name: &str) -> Result<(f64, Output), B
     let begun = Instant::now();
     let output = command
         .output()
-        .map_err(|error| BenchError::Void(format!("{name}: {error}")))?;
+        .map_err(|error| BenchError::Tool(format!("start {name}: {error}")))?;
     let seconds = begun.elapsed().as_secs_f64();
     if output.status.success() {
         return Ok((seconds, output));
@@ -75,7 +75,7 @@ pub(crate) fn timed(mut command: Command, name: &str) -> Result<(f64, Output), B
     let said = String::from_utf8_lossy(&output.stderr);
     let last: Vec<&str> = said.lines().rev().take(3).collect();
     let (status, last) = (output.status, last.join(" | "));
-    Err(BenchError::Void(format!(
+    Err(BenchError::Tool(format!(
         "{name} ended with {status}: {last}"
     )))
 }

@@ -171,9 +171,9 @@ fn with_kcat(bench: &TopicsBench, topic: &str) -> Result<Option<f64>, BenchError
     let begun = Instant::now();
     match command.status() {
         Ok(status) if status.success() => Ok(Some(begun.elapsed().as_secs_f64())),
-        Ok(status) => Err(BenchError::Void(format!("kcat ended with {status}"))),
+        Ok(status) => Err(BenchError::Tool(format!("kcat ended with {status}"))),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(BenchError::Void(format!("kcat: {error}"))),
+        Err(error) => Err(BenchError::Tool(format!("start kcat: {error}"))),
     }
 }
 

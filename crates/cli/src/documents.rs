@@ -2,6 +2,8 @@
 //! anomalies, codes, options and the evidence of the guides are looked up. A document that is ahead of the program, or
 //! behind it, fails here.
 
+mod names;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 

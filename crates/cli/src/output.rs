@@ -1,15 +1,15 @@
 //! Everything that is printed, and the exit code.
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "this file is the program's voice"
-)]
+//!
+//! The rule it protects: a result that could not be printed is an error, never a success and never a panic.
 
 use std::io::Write as _;
 use std::process::ExitCode as ProcessExit;
 
 use cutover_model::{Classified, ExitCode, Failure};
+use cutover_report::failure::{code_line, failure_json, failure_text};
 use cutover_report::text::safe;
+
+use crate::usage;
 
 /// What a command ends with.
 #[derive(Debug)]
@@ -33,51 +33,77 @@ impl<E: Classified> From<E> for Outcome {
     }
 }
 
-/// Prints the outcome; returns the exit code of the process.
-pub fn exit(outcome: Outcome) -> ProcessExit {
-    match outcome {
-        Outcome::Done(text, code) => {
-            if !text.is_empty() {
-                println!("{}", text.trim_end_matches('\n'));
+/// Prints the outcome; returns the exit code of the process. With `json` an error stands on stdout too.
+pub fn exit(outcome: Outcome, json: bool) -> ProcessExit {
+    let code = match outcome {
+        Outcome::Done(text, code) => match line(&text) {
+            Ok(()) => code,
+            Err(mut failure) => {
+                failure.exit = undelivered(code);
+                told(&failure_text(&failure));
+                failure.exit
             }
-            ProcessExit::from(code.number())
-        }
+        },
         Outcome::Failed(failure) => {
-            eprintln!("error: {}", safe_lines(&failure.message));
-            if let Some(remedy) = &failure.remedy {
-                eprintln!("  try: {}", safe_lines(remedy));
+            told(&failure_text(&failure));
+            if json {
+                // Where nobody reads stdout any more, the text on stderr and the exit code are left.
+                let _ = line(&failure_json(&failure));
             }
-            eprintln!("  code: {} (exit {})", failure.code, failure.exit.number());
-            ProcessExit::from(failure.exit.number())
+            failure.exit
         }
-    }
-}
-
-fn safe_lines(text: &str) -> String {
-    text.lines().map(safe).collect::<Vec<_>>().join("\n  ")
-}
-
-/// Prints what clap has to say. Help and version are no errors.
-pub fn usage(error: &clap::Error) -> ProcessExit {
-    // The message may not reach a closed terminal; there is nobody left to tell.
-    let _ = error.print();
-    let code = if error.use_stderr() {
-        ExitCode::Usage
-    } else {
-        ExitCode::Pass
     };
     ProcessExit::from(code.number())
 }
 
-/// A defect of ours.
-pub fn internal(message: &str) -> ProcessExit {
-    eprintln!("error: {message}");
-    ProcessExit::from(ExitCode::Internal.number())
+/// A result that nobody got is no success, and stays what it is where it is none.
+fn undelivered(code: ExitCode) -> ExitCode {
+    match code {
+        ExitCode::Pass => ExitCode::Refused,
+        other => other,
+    }
 }
 
-/// One line on stdout before the command has ended.
-pub fn line(text: &str) {
-    println!("{}", text.trim_end_matches('\n'));
+/// Prints what clap has to say. Help and version are no errors.
+pub fn usage(error: &clap::Error, json: bool) -> ProcessExit {
+    let printed = error.print();
+    if !error.use_stderr() {
+        return match printed {
+            Ok(()) => ProcessExit::from(ExitCode::Pass.number()),
+            Err(error) => exit(Outcome::Failed(unwritten(&error)), false),
+        };
+    }
+    let failure = usage::failure(error);
+    told(&format!("  {}", code_line(&failure)));
+    if json {
+        // See `exit`.
+        let _ = line(&failure_json(&failure));
+    }
+    ProcessExit::from(failure.exit.number())
+}
+
+/// A line on stdout, or several, at once; nothing for nothing.
+///
+/// # Errors
+/// Nobody reads any more, or what stdout goes to is full. Nothing more can be printed then.
+pub fn line(text: &str) -> Result<(), Failure> {
+    if text.is_empty() {
+        return Ok(());
+    }
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{}", text.trim_end_matches('\n'))
+        .and_then(|()| out.flush())
+        .map_err(|error| unwritten(&error))
+}
+
+fn unwritten(error: &std::io::Error) -> Failure {
+    Failure::new(
+        ExitCode::Refused,
+        "CLI-OUTPUT-001",
+        "write the result to stdout",
+        "send the output to a file with room, or to a program that reads all of it",
+    )
+    .because(error)
 }
 
 /// A part of a result that goes on, at once. False if nobody reads any more.
@@ -86,6 +112,12 @@ pub fn stream(text: &str) -> bool {
     out.write_all(text.as_bytes())
         .and_then(|()| out.flush())
         .is_ok()
+}
+
+/// What stands beside the result on stderr.
+fn told(text: &str) {
+    // Nobody may be listening.
+    let _ = std::io::stderr().write_all(text.as_bytes());
 }
 
 /// Talk beside the result.

@@ -1,16 +1,20 @@
 //! Ctrl-C and SIGTERM as a value that a command can wait for.
 
-use cutover_model::ExitCode;
+use cutover_model::{ExitCode, Failure};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 /// Starts to listen. The value changes once, to the exit code that the signal asks for; a second signal ends
 /// the process at once.
-pub fn listen() -> std::io::Result<watch::Receiver<Option<ExitCode>>> {
+///
+/// # Errors
+/// The operating system lets nobody listen.
+pub fn listen() -> Result<watch::Receiver<Option<ExitCode>>, Failure> {
     let (sender, receiver) = watch::channel(None);
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut hangup = signal(SignalKind::hangup())?;
+    let heard = |kind| signal(kind).map_err(|error| unavailable("listen for signals", &error));
+    let mut interrupt = heard(SignalKind::interrupt())?;
+    let mut terminate = heard(SignalKind::terminate())?;
+    let mut hangup = heard(SignalKind::hangup())?;
     tokio::spawn(async move {
         let mut next = async || {
             tokio::select! {
@@ -26,4 +30,15 @@ pub fn listen() -> std::io::Result<watch::Receiver<Option<ExitCode>>> {
         std::process::exit(i32::from(code.number()));
     });
     Ok(receiver)
+}
+
+/// The operating system does not give what every command needs.
+pub fn unavailable(what: &str, error: &std::io::Error) -> Failure {
+    Failure::new(
+        ExitCode::Refused,
+        "CLI-SYSTEM-001",
+        what,
+        "end processes that are not needed or raise the limits (ulimit -u, ulimit -n), then try again",
+    )
+    .because(error)
 }

@@ -39,6 +39,8 @@ mod matrix;
 mod offsets;
 #[path = "real_cli/operations.rs"]
 mod operations;
+#[path = "support/published.rs"]
+mod published;
 #[path = "real_cli/refusals.rs"]
 mod refusals;
 #[path = "support/running.rs"]

@@ -338,9 +338,8 @@ impl Classified for LabError {
             | LabError::WrongState { .. }
             | LabError::NoLab { .. } => ExitCode::Refused,
             LabError::UnknownPart { .. } | LabError::BadState { .. } => ExitCode::Usage,
-            LabError::Catalog { .. } | LabError::Io { .. } | LabError::Spawn { .. } => {
-                ExitCode::Internal
-            }
+            LabError::Io { .. } | LabError::Spawn { .. } => ExitCode::Refused,
+            LabError::Catalog { .. } => ExitCode::Internal,
             LabError::Fetch { .. } | LabError::Corrupt { .. } => ExitCode::Unreachable,
             LabError::Died { .. } | LabError::ToolFailed { .. } | LabError::TimedOut { .. } => {
                 ExitCode::Unknown
@@ -403,7 +402,20 @@ impl Classified for LabError {
             LabError::BadState { .. } => {
                 "Use the version of cutover that wrote it, or remove the file."
             }
-            _ => return None,
+            LabError::Io { .. } => {
+                "Give this user rights on that path, or choose other folders with CUTOVER_CACHE and CUTOVER_STATE."
+            }
+            LabError::Spawn { .. } => {
+                "Let this machine run it: rights, a file system without noexec (CUTOVER_CACHE moves the parts), memory."
+            }
+            LabError::Died { .. } | LabError::ToolFailed { .. } => {
+                "Mend what the lines above name, then run again; the whole log is kept in the run or state folder."
+            }
+            LabError::TimedOut { .. } => {
+                "Look at what was seen last; on a busy machine, run again when there is less to do."
+            }
+            LabError::WrongState { .. } => "Look with cutover lab status, then start or stop it.",
+            LabError::Catalog { .. } => "Report it as a defect of cutover.",
         };
         Some(text.to_owned())
     }

@@ -110,13 +110,7 @@ impl Classified for LedgerError {
 
     fn exit_code(&self) -> ExitCode {
         match self {
-            LedgerError::Io { source, .. } => match source.kind() {
-                ErrorKind::StorageFull
-                | ErrorKind::QuotaExceeded
-                | ErrorKind::PermissionDenied
-                | ErrorKind::ReadOnlyFilesystem => ExitCode::Refused,
-                _ => ExitCode::Internal,
-            },
+            LedgerError::Io { source, .. } => ExitCode::of_io(source),
             LedgerError::NotOurs { .. } | LedgerError::Newer { .. } => ExitCode::Usage,
             LedgerError::Incomplete { .. } | LedgerError::Damaged { .. } => ExitCode::Unknown,
             LedgerError::Exists { .. } => ExitCode::Refused,
@@ -133,7 +127,9 @@ impl Classified for LedgerError {
                 ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
                     "Give this user the right to write there, or choose another folder for runs."
                 }
-                _ => return None,
+                _ => {
+                    "Name a folder of this machine that can be read and written; its disk's own messages are in dmesg."
+                }
             },
             LedgerError::NotOurs { .. } => "Name the folder of one scenario of a cutover run.",
             LedgerError::Newer { .. } => {
@@ -146,7 +142,9 @@ impl Classified for LedgerError {
                 "Copy the run folder again from where it was recorded, or repeat the run."
             }
             LedgerError::Exists { .. } => "Record into a new folder.",
-            LedgerError::Encode { .. } => return None,
+            LedgerError::Encode { .. } => {
+                "Keep the run folder and report it as a defect of cutover."
+            }
         };
         Some(text.to_owned())
     }

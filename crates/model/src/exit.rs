@@ -31,6 +31,43 @@ pub enum ExitCode {
 }
 
 impl ExitCode {
+    /// Every code, in the order of the numbers.
+    pub const ALL: [ExitCode; 11] = [
+        ExitCode::Pass,
+        ExitCode::Internal,
+        ExitCode::Usage,
+        ExitCode::Refused,
+        ExitCode::Violated,
+        ExitCode::Unknown,
+        ExitCode::Unreachable,
+        ExitCode::Denied,
+        ExitCode::Locked,
+        ExitCode::Interrupted,
+        ExitCode::Terminated,
+    ];
+
+    /// The code with this number.
+    pub fn numbered(number: u8) -> Option<ExitCode> {
+        ExitCode::ALL
+            .into_iter()
+            .find(|code| code.number() == number)
+    }
+
+    /// What the file system's refusal means for a path that the user named: it is the wrong one (2), or the machine
+    /// does not let us use it (3). Neither is ever a defect of cutover.
+    pub fn of_io(error: &std::io::Error) -> ExitCode {
+        use std::io::ErrorKind;
+        match error.kind() {
+            ErrorKind::NotFound
+            | ErrorKind::NotADirectory
+            | ErrorKind::IsADirectory
+            | ErrorKind::InvalidFilename
+            | ErrorKind::InvalidInput
+            | ErrorKind::InvalidData => ExitCode::Usage,
+            _ => ExitCode::Refused,
+        }
+    }
+
     /// The code of a bare verdict.
     pub fn of(verdict: Verdict) -> ExitCode {
         match verdict {

@@ -41,9 +41,12 @@ pub enum RecordError {
         /// Why.
         source: std::io::Error,
     },
-    /// A recorder thread could not be started, or ended without an answer.
+    /// A recorder thread ended without an answer.
     #[error("recorder thread: {0}")]
     Thread(String),
+    /// A recorder thread could not be started.
+    #[error("start a recorder thread")]
+    NoThread(#[source] std::io::Error),
 }
 
 impl From<KafkaError> for RecordError {
@@ -63,7 +66,8 @@ impl Classified for RecordError {
             | RecordError::Witness(_)
             | RecordError::NoTable(_)
             | RecordError::Differences { .. }
-            | RecordError::Thread(_) => Permanence::Definite,
+            | RecordError::Thread(_)
+            | RecordError::NoThread(_) => Permanence::Definite,
         }
     }
 
@@ -75,7 +79,7 @@ impl Classified for RecordError {
             RecordError::Ledger(error) => error.exit_code(),
             RecordError::Shape(_) | RecordError::Witness(_) => ExitCode::Unknown,
             RecordError::NoTable(_) => ExitCode::Usage,
-            RecordError::Differences { .. } => ExitCode::Refused,
+            RecordError::Differences { .. } | RecordError::NoThread(_) => ExitCode::Refused,
             RecordError::Thread(_) => ExitCode::Internal,
         }
     }
@@ -99,7 +103,12 @@ impl Classified for RecordError {
             RecordError::Differences { .. } => {
                 Some("make room in the folder that TMPDIR names".to_owned())
             }
-            RecordError::Thread(_) => None,
+            RecordError::NoThread(_) => Some(
+                "end processes that are not needed, or raise the limit (ulimit -u)".to_owned(),
+            ),
+            RecordError::Thread(_) => {
+                Some("record again; if it comes back, report it as a defect of cutover".to_owned())
+            }
         }
     }
 
@@ -114,6 +123,7 @@ impl Classified for RecordError {
             RecordError::NoTable(_) => "RECORD-COMPARE-001",
             RecordError::Differences { .. } => "RECORD-COMPARE-002",
             RecordError::Thread(_) => "RECORD-THREAD-001",
+            RecordError::NoThread(_) => "RECORD-THREAD-002",
         }
     }
 }

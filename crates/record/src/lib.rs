@@ -12,6 +12,7 @@ mod cuts;
 pub mod decode;
 mod error;
 mod notes;
+mod pace;
 mod printed;
 mod schemas;
 pub mod tables;

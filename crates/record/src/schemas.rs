@@ -22,7 +22,7 @@ impl Registries {
         let runtime = Builder::new_current_thread().enable_all().build();
         let client = |address: &Option<RegistryAddress>| address.as_ref().map(Registry::new);
         Ok(Some(Registries {
-            runtime: runtime.map_err(|error| RecordError::Thread(error.to_string()))?,
+            runtime: runtime.map_err(RecordError::NoThread)?,
             keys: client(&modes.key_registry),
             values: client(&modes.value_registry),
         }))

@@ -7,12 +7,13 @@ use cutover_clients::pg::PgAddress;
 use cutover_clients::pg::copy::{CopyForm, Snapshot, unescape};
 use cutover_ledger::StoredWriter;
 use cutover_model::table::quote_identifier;
-use cutover_model::{StoredRow, TableShape};
+use cutover_model::{EventSink, StoredRow, TableShape};
 use tokio::sync::mpsc::Sender;
 
 use crate::binary_rows::BinaryRows;
 use crate::canonical::{null, row_image};
 use crate::notes::Notes;
+use crate::pace::Pace;
 use crate::{RecordError, printed};
 
 /// What was recorded.
@@ -34,10 +35,11 @@ pub async fn record_tables(
     incarnation: i32,
     writer: &mut StoredWriter,
 ) -> Result<TablesEnd, RecordError> {
+    let writer = (writer, &EventSink::none());
     record_tables_at((address, None), shapes, incarnation, writer).await
 }
 
-/// The same, from a snapshot that another session holds under this name, if there is one.
+/// The same, from a snapshot that another session holds under this name, if there is one, and with progress.
 ///
 /// # Errors
 /// As [`record_tables`].
@@ -45,8 +47,9 @@ pub async fn record_tables_at(
     (address, held): (&PgAddress, Option<&str>),
     shapes: &[TableShape],
     incarnation: i32,
-    writer: &mut StoredWriter,
+    (writer, events): (&mut StoredWriter, &EventSink),
 ) -> Result<TablesEnd, RecordError> {
+    let pace = Pace::begin(events);
     let (sender, mut receiver) = tokio::sync::mpsc::channel(CHUNKS_AHEAD);
     let (address, commands) = (address.clone(), commands(shapes));
     let held = held.map(str::to_owned);
@@ -62,6 +65,9 @@ pub async fn record_tables_at(
     let mut quick: Option<(usize, BinaryRows<'_>)> = None;
     while let Some((place, chunk)) = receiver.recv().await {
         let chunk: Vec<u8> = chunk;
+        pace.reached(recorded.rows, None, || {
+            format!("rows, table {} of {}", place + 1, shapes.len())
+        });
         if quick.as_ref().is_none_or(|(known, _)| *known != place) {
             finish(quick.as_ref())?;
             quick = BinaryRows::of(&shapes[place], incarnation).map(|rows| (place, rows));

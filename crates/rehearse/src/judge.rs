@@ -7,14 +7,17 @@ use cutover_audit::Judgement;
 use cutover_model::naive::NaiveCount;
 use cutover_model::result::{RESULT_FORMAT, RunResult, ScenarioResult};
 use cutover_model::run_folder::{RunManifest, RunStatus};
-use cutover_model::{ExitCode, FindingKind, RunFolder, Verdict};
+use cutover_model::{EventSink, ExitCode, FindingKind, RunFolder, Verdict};
 
 use crate::error::RehearseError;
 
-/// Judges one run folder.
-pub async fn judge_run(run: &RunFolder) -> Result<ScenarioResult, RehearseError> {
+/// Judges one run folder, and tells how far that is.
+pub async fn judge_run(
+    run: &RunFolder,
+    events: &EventSink,
+) -> Result<ScenarioResult, RehearseError> {
     let manifest = cutover_ledger::read_manifest(run)?;
-    let judgement = cutover_audit::judge(run).await?;
+    let judgement = cutover_audit::judge_telling(run, events).await?;
     Ok(assemble(run, manifest, judgement))
 }
 

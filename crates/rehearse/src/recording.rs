@@ -20,7 +20,7 @@ use cutover_model::evidence::{
 use cutover_model::run_folder::LedgerKind;
 use cutover_model::{EventSink, RunFolder, TableShape};
 use cutover_record::Notes;
-use cutover_record::tables::record_tables;
+use cutover_record::tables::record_tables_at;
 use cutover_record::topics::{
     ConverterModes, PartitionSpan, TopicsConfig, TopicsEnd, record_options, record_topics,
 };
@@ -81,7 +81,7 @@ impl Recording<'_> {
     pub async fn finish(mut self, events: &EventSink) -> Result<u64, RehearseError> {
         let (run, spans) = (self.run.clone(), self.spans().await?);
         let topics = self.topics(spans, events).await?;
-        let stored = self.stored().await?;
+        let stored = self.stored(events).await?;
         self.notes.add(stored);
         let snapshot = topics.snapshot;
         write_evidence(&run, &self.evidence(topics))?;
@@ -156,12 +156,13 @@ impl Recording<'_> {
         of_deletes(&record_options(&self.connector), version)
     }
 
-    async fn stored(&self) -> Result<Notes, RehearseError> {
+    async fn stored(&self, events: &EventSink) -> Result<Notes, RehearseError> {
         let folder = self.run.ledger(LedgerKind::Stored);
         let mut writer = StoredWriter::create(&folder, self.buckets)?;
         let incarnation = i32::try_from(self.incarnations.len()).unwrap_or(1) - 1;
         let (server, shapes) = (&self.server, &self.shapes);
-        let end = record_tables(server, shapes, incarnation, &mut writer).await?;
+        let told = (&mut writer, events);
+        let end = record_tables_at((server, None), shapes, incarnation, told).await?;
         writer.finish()?;
         Ok(end.notes)
     }

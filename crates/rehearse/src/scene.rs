@@ -248,8 +248,9 @@ impl<'a> Scene<'a> {
     async fn finished(mut self, interrupt: &mut Interrupt) -> Result<Played, RehearseError> {
         self.close(RunStatus::Finished, None)?;
         self.log.phase("judge");
+        let events = self.log.sink();
         let judged = tokio::select! {
-            judged = judge_run(&self.run) => judged?,
+            judged = judge_run(&self.run, &events) => judged?,
             code = interrupted(interrupt) => return self.interrupted(code),
         };
         // Once more, now with the time that judging took.

@@ -1,16 +1,50 @@
 //! The result for other programs: `--output json` on stdout and `report.json` in the run folder.
 //!
-//! The shape is `model::result`, written down in `docs/schema/result-1.schema.json`. The rule it protects:
-//! fields are added, never renamed or removed, so a reader of today understands a report of tomorrow.
+//! The shape is `model::result` with the story of each scenario, written down in
+//! `docs/schema/result-1.schema.json`. The rule it protects: fields are added, never renamed or removed, so a reader of
+//! today understands a report of tomorrow.
 
-use cutover_model::RunEvent;
-use cutover_model::result::RunResult;
+mod story;
+
+use cutover_model::result::{RunResult, ScenarioResult};
+use cutover_model::{RunEvent, RunStory, Verdict};
+use serde::Serialize;
 
 use crate::error::ReportError;
 
-/// The result as indented JSON with a final line break.
-pub fn to_json(result: &RunResult) -> Result<String, ReportError> {
-    let mut text = serde_json::to_string_pretty(result).map_err(ReportError::Json)?;
+/// A result with the story of each of its scenarios.
+#[derive(Serialize)]
+struct Told<'a> {
+    format: &'a str,
+    verdict: Verdict,
+    exit_code: u8,
+    scenarios: Vec<ToldScenario<'a>>,
+}
+
+/// Written only: what reads a result again reads its story again from the run folder.
+#[derive(Serialize)]
+struct ToldScenario<'a> {
+    #[serde(flatten)]
+    result: &'a ScenarioResult,
+    story: serde_json::Value,
+}
+
+/// The result as indented JSON with a final line break; `stories` are those of its scenarios, in their order.
+pub fn to_json(result: &RunResult, stories: &[RunStory]) -> Result<String, ReportError> {
+    let told = result.scenarios.iter().enumerate().map(|(place, result)| {
+        let story = stories.get(place).map(story::told);
+        ToldScenario {
+            result,
+            story: story.unwrap_or_default(),
+        }
+    });
+    let told = Told {
+        format: &result.format,
+        verdict: result.verdict,
+        exit_code: result.exit_code,
+        scenarios: told.collect(),
+    };
+    let mut text = serde_json::to_string_pretty(&told).map_err(ReportError::Json)?;
     text.push('\n');
     Ok(text)
 }

@@ -11,7 +11,7 @@ use cutover_model::result::{CheckResult, RunResult, ScenarioResult};
 use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
 
 use crate::error::ReportError;
-use crate::telling::{Values, Veil};
+use crate::telling::{Values, Veil, words};
 use crate::text::{count, counted, foreign};
 
 /// The result as JUnit XML.
@@ -36,6 +36,14 @@ fn suite(scenario: &ScenarioResult, veil: &mut Veil) -> TestSuite {
         ("postgres_new", &stack.postgres_new),
         ("kafka", &stack.kafka),
         ("debezium", &stack.debezium),
+        ("committed", &scenario.counts.committed.to_string()),
+        ("published", &scenario.counts.published.to_string()),
+        ("lost", &words::found(scenario, "lost")),
+        ("duplicated", &words::found(scenario, "duplicated")),
+        (
+            "refused_write_seconds",
+            &format!("{:.3}", scenario.refused_write_seconds),
+        ),
     ] {
         suite.add_property(Property::new(key, foreign(value)));
     }
@@ -78,7 +86,12 @@ fn scenario_case(
     let mut case = TestCase::new("verdict as expected", status);
     case.set_classname(class.to_owned()).set_time(total);
     let lesson = crate::terminal::lesson(scenario).map(|lesson| format!("\n{lesson}"));
-    case.set_system_out(format!("{told}{}", lesson.unwrap_or_default()));
+    let mut out = format!("{told}{}", lesson.unwrap_or_default());
+    if !scenario.naive.is_empty() {
+        let lines = crate::naive::lines(&scenario.naive);
+        out.push_str(&format!("\n{}\n{}", crate::naive::WHAT, lines.join("\n")));
+    }
+    case.set_system_out(out);
     case
 }
 
@@ -203,6 +216,22 @@ mod tests {
         result.scenarios[1].expected = Verdict::Pass;
         let report = report(&result);
         assert_eq!((report.tests, report.failures, report.errors), (11, 2, 1));
+    }
+
+    #[test]
+    fn classic_counts_stand_beside_the_verdict_where_they_were_asked_for() {
+        let result = samples::result();
+        let xml = to_junit(&result, Values::Hidden).unwrap();
+        let told = "5120 rows, 20412 messages: the count says fail, the events say pass";
+        assert_eq!(xml.matches(told).count(), 1, "{xml}");
+        assert!(
+            xml.contains("name=\"refused_write_seconds\" value=\"2.140\""),
+            "{xml}"
+        );
+        let mut silent = result;
+        silent.scenarios[0].naive.clear();
+        let xml = to_junit(&silent, Values::Hidden).unwrap();
+        assert!(!xml.contains(crate::naive::WHAT), "{xml}");
     }
 
     #[test]

@@ -10,6 +10,7 @@ pub mod connector;
 pub mod doctor;
 mod error;
 pub mod explain;
+pub mod failure;
 pub mod gap;
 pub mod json;
 pub mod junit;

@@ -9,6 +9,7 @@ use cutover_model::result::RunResult;
 use cutover_model::{Finding, RunStory};
 
 use crate::page::story::environment;
+use crate::telling::moments::{RATES, noted};
 use crate::telling::steps::{driven, promise};
 use crate::telling::veil::place;
 use crate::telling::{Timeline, Values, Veil, words};
@@ -19,6 +20,9 @@ const FINDINGS: usize = 100;
 
 /// Notes and warnings listed at most.
 const NOTES: usize = 50;
+
+/// Rows of the table of rates and lag.
+const ROWS: usize = 20;
 
 /// The document of a result; each of its scenarios with its story.
 pub fn to_markdown(result: &RunResult, stories: &[RunStory], values: Values) -> String {
@@ -122,15 +126,14 @@ impl Document<'_> {
             }
         }
         self.line("");
-        let notes = story.events.iter().filter_map(|event| match &event.kind {
-            cutover_model::EventKind::Note { text } => Some((&event.time, text.clone())),
-            cutover_model::EventKind::Warning { text } => {
-                Some((&event.time, format!("warning: {text}")))
-            }
-            _ => None,
-        });
-        for (time, note) in notes.take(NOTES) {
-            self.line(&format!("- {} {}", plain(time), plain(&note)));
+        self.heads(&RATES);
+        for row in line.rows(ROWS) {
+            self.row(&row.cells().each_ref().map(String::as_str));
+        }
+        self.line("");
+        for note in noted(&story.events).iter().take(NOTES) {
+            let (time, kind, text) = (plain(note.time), note.kind, plain(&note.text));
+            self.line(&format!("- {time} {kind}&#58; {text}"));
         }
     }
 
@@ -150,6 +153,14 @@ impl Document<'_> {
             "\nWrites were refused: {}.",
             words::refused(scenario)
         ));
+        if scenario.naive.is_empty() {
+            return;
+        }
+        self.line(&format!("\n{}\n", crate::naive::WHAT));
+        self.heads(&crate::naive::HEADS);
+        for count in &scenario.naive {
+            self.row(&crate::naive::row(count).each_ref().map(String::as_str));
+        }
     }
 
     fn checks(&mut self, story: &RunStory) {
@@ -247,7 +258,7 @@ impl Document<'_> {
                 step.proof.as_deref().unwrap_or("nothing is looked at"),
                 step.end.word(),
                 &step.seen,
-                step.took.as_deref().unwrap_or("?"),
+                &step.took(),
             ]);
         }
     }
@@ -328,6 +339,22 @@ mod tests {
         assert!(text.starts_with("# PASS: minor\n"), "{text}");
         assert!(text.contains("| 1 freeze-writes |"), "{text}");
         assert!(text.contains("cutover rehearse minor --seed 42"), "{text}");
+    }
+
+    #[test]
+    fn rates_lag_and_classic_counts_are_told_too() {
+        let text = to_markdown(&samples::result(), &[samples::story()], Values::Hidden);
+        assert!(
+            text.contains("| after | committed/s | published/s | lag |"),
+            "{text}"
+        );
+        assert!(text.contains("| 6.0 KiB |"), "{text}");
+        let count = "| public.orders | as many messages as rows? | 5120 rows, 20412 messages | fail | pass |";
+        assert!(text.contains(count), "{text}");
+        assert!(
+            text.contains(" warning&#58; the witness reconnected"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -1,8 +1,35 @@
-//! The four classic counts as lines of the closing screen, each beside the verdict of events.
+//! The four classic counts, each beside the verdict of events: as lines of the closing screen and of JUnit, as rows of
+//! the tables in page and document.
 
 use cutover_model::naive::NaiveCount;
 
 use crate::text::{foreign, safe};
+
+/// What the table is for.
+pub(crate) const WHAT: &str =
+    "By these counts people usually check a stream. None of them is part of the verdict.";
+
+/// The heads of the table.
+pub(crate) const HEADS: [&str; 6] = [
+    "table",
+    "question",
+    "counted",
+    "the count says",
+    "the events say",
+    "why it misleads",
+];
+
+/// One count as a row.
+pub(crate) fn row(count: &NaiveCount) -> [String; 6] {
+    [
+        foreign(&count.relation),
+        count.question.words().to_owned(),
+        safe(&count.counted),
+        count.concluded.to_string(),
+        count.verdict.to_string(),
+        safe(count.misleads.as_deref().unwrap_or("both say the same")),
+    ]
+}
 
 /// One line for each count, and one for why it misleads.
 pub(crate) fn lines(counts: &[NaiveCount]) -> Vec<String> {

@@ -101,7 +101,8 @@ impl Classified for WorkloadError {
             | WorkloadError::NoTables { .. }
             | WorkloadError::NotOurs { .. } => ExitCode::Refused,
             WorkloadError::NotEnded { .. } => ExitCode::Unknown,
-            WorkloadError::LedgerThread | WorkloadError::Thread(_) => ExitCode::Internal,
+            WorkloadError::Thread(_) => ExitCode::Refused,
+            WorkloadError::LedgerThread => ExitCode::Internal,
         }
     }
 
@@ -124,7 +125,15 @@ impl Classified for WorkloadError {
             WorkloadError::Disagreement { .. } => {
                 "let nobody else write to the load's tables, and run one load at a time"
             }
-            _ => return None,
+            WorkloadError::Thread(_) => {
+                "end processes that are not needed, or raise the limit (ulimit -u)"
+            }
+            WorkloadError::LedgerThread => {
+                "run again; if it comes back, report it as a defect of cutover"
+            }
+            WorkloadError::NotEnded { .. } => {
+                "look in pg_stat_activity who holds the locks that its sessions wait for, and end those"
+            }
         };
         Some(own.to_owned())
     }

@@ -6,7 +6,7 @@
 use cutover_clients::pg::PgAddress;
 use cutover_model::comparison::{Comparison, RowDifference};
 use cutover_model::{ExitCode, Failure};
-use cutover_record::compare::{CompareConfig, compare};
+use cutover_record::compare::{CompareConfig, compare_telling};
 use cutover_report::comparison::{
     TAIL_JSON, closing, difference, difference_json, head_json, table,
 };
@@ -29,17 +29,25 @@ pub async fn run(what: CompareWhat, settings: Settings) -> Outcome {
         tables: what.tables,
         show_rows: what.show_rows,
     };
+    let progress = settings.progress();
+    let events = progress.sink();
     let reading = tokio::task::spawn_blocking(move || {
         let mut spool = Spool::default();
-        compare(&config, &mut spool).map(|comparison| (comparison, spool))
+        let compared = compare_telling(&config, &mut spool, &events);
+        compared.map(|comparison| (comparison, spool))
     });
-    let (comparison, spool) = match reading.await {
+    let read = reading.await;
+    progress.finish();
+    let (comparison, spool) = match read {
         Ok(Ok(read)) => read,
         Ok(Err(error)) => return error.into(),
-        Err(panic) => return Outcome::Failed(internal(panic.to_string())),
+        Err(panic) => return Outcome::Failed(Failure::defect("compare").because(panic)),
     };
+    let exit = ExitCode::of(comparison.verdict);
     match show(&comparison, spool, settings) {
-        Ok(rest) => Outcome::Done(rest, exit_of(&comparison)),
+        Ok(rest) => Outcome::Done(rest, exit),
+        // What was found stays found, though nobody reads all of it.
+        Err(failure) if exit != ExitCode::Pass => Outcome::Failed(Failure { exit, ..failure }),
         Err(failure) => Outcome::Failed(failure),
     }
 }
@@ -71,42 +79,38 @@ fn side(
     })
 }
 
-fn exit_of(comparison: &Comparison) -> ExitCode {
-    ExitCode::of(comparison.verdict)
-}
-
-fn internal(message: String) -> Failure {
-    Failure {
-        code: "CLI-COMPARE-002".into(),
-        message,
-        remedy: None,
-        exit: ExitCode::Internal,
-    }
+fn unread(error: std::io::Error) -> Failure {
+    Failure::new(
+        ExitCode::Refused,
+        "CLI-COMPARE-002",
+        "read the rows that differ, from where they were kept meanwhile",
+        "set TMPDIR to another place and compare again",
+    )
+    .because(error)
 }
 
 /// Prints all but the end, which it gives.
 fn show(comparison: &Comparison, spool: Spool, settings: Settings) -> Result<String, Failure> {
-    let broken = |error: std::io::Error| internal(format!("reading the rows that differ: {error}"));
-    let mut rows = spool.rows().map_err(broken)?.peekable();
+    let mut rows = spool.rows().map_err(unread)?.peekable();
     if settings.json {
         let failed = |error| Failure::of(&error);
-        output::line(&head_json(comparison).map_err(failed)?);
+        output::line(&head_json(comparison).map_err(failed)?)?;
         let mut first = true;
         for row in rows {
-            let row = row.map_err(broken)?;
-            output::line(&difference_json(&row, first).map_err(failed)?);
+            let row = row.map_err(unread)?;
+            output::line(&difference_json(&row, first).map_err(failed)?)?;
             first = false;
         }
         return Ok(TAIL_JSON.to_owned());
     }
     let look = settings.result_look();
     for one in &comparison.tables {
-        output::line(&table(one, look));
+        output::line(&table(one, look))?;
         let of_it = |row: &std::io::Result<RowDifference>| {
             row.as_ref().map_or(true, |row| row.table == one.table)
         };
         while let Some(row) = rows.next_if(of_it) {
-            output::line(&difference(&row.map_err(broken)?));
+            output::line(&difference(&row.map_err(unread)?))?;
         }
     }
     Ok(closing(comparison, look))

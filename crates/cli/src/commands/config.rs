@@ -1,6 +1,7 @@
 //! `cutover config`: which systems a command would work with, and who said so. Sends nothing anywhere.
 
 use cutover_report::configuration::{configuration, configuration_json};
+use serde_json::json;
 
 use super::Settings;
 use crate::args::ConfigAction;
@@ -11,7 +12,7 @@ use crate::output::Outcome;
 pub fn run(action: ConfigAction, settings: Settings) -> Outcome {
     // `redacted` changes nothing: there is no other way to show a configuration.
     let ConfigAction::Show { systems, .. } = action else {
-        return Outcome::text(listed());
+        return Outcome::text(listed(settings));
     };
     let report = match config::load(&systems.said(None)) {
         Ok(systems) => systems.report,
@@ -26,7 +27,17 @@ pub fn run(action: ConfigAction, settings: Settings) -> Outcome {
     }
 }
 
-fn listed() -> String {
+fn listed(settings: Settings) -> String {
+    if settings.json {
+        let keys = keys::ALL.iter().map(
+            |key| json!({ "key": key.name, "variables": key.variables(), "secret": key.secret }),
+        );
+        let keys: Vec<_> = keys.collect();
+        return format!(
+            "{:#}",
+            json!({ "format": "cutover.config-keys/1", "keys": keys })
+        );
+    }
     let lines = keys::ALL.iter().map(|key| {
         let variables = key.variables().join(", ");
         let secret = if key.secret { "  (secret)" } else { "" };

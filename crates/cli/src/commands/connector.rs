@@ -168,12 +168,7 @@ impl Deployment {
 }
 
 fn bad(message: String, remedy: &str) -> Failure {
-    Failure {
-        code: "CLI-CONNECTOR-001".into(),
-        message,
-        remedy: Some(remedy.into()),
-        exit: ExitCode::Usage,
-    }
+    Failure::new(ExitCode::Usage, "CLI-CONNECTOR-001", message, remedy)
 }
 
 async fn of_offsets(action: OffsetsAction, settings: Settings) -> Outcome {
@@ -262,11 +257,7 @@ async fn alter(
 }
 
 fn exit(number: u8) -> ExitCode {
-    match number {
-        0 => ExitCode::Pass,
-        3 => ExitCode::Refused,
-        _ => ExitCode::Unknown,
-    }
+    ExitCode::numbered(number).unwrap_or(ExitCode::Unknown)
 }
 
 fn shown(report: &ConnectorReport, settings: Settings) -> Outcome {

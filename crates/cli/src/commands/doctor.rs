@@ -12,19 +12,6 @@ use crate::args::OneConnector;
 use crate::config;
 use crate::output::Outcome;
 
-/// Every exit code that an examination can end with.
-const EXITS: [ExitCode; 9] = [
-    ExitCode::Pass,
-    ExitCode::Internal,
-    ExitCode::Usage,
-    ExitCode::Refused,
-    ExitCode::Violated,
-    ExitCode::Unknown,
-    ExitCode::Unreachable,
-    ExitCode::Denied,
-    ExitCode::Locked,
-];
-
 /// Examines.
 pub async fn run(one: &OneConnector, settings: Settings) -> Outcome {
     let systems = match config::load(&one.systems.said(one.name.as_deref())) {
@@ -43,10 +30,7 @@ pub async fn run(one: &OneConnector, settings: Settings) -> Outcome {
         registry: systems.registry.as_ref(),
     };
     let told = report(&patient.examine().await);
-    let exit = EXITS
-        .into_iter()
-        .find(|exit| exit.number() == told.exit_code);
-    let exit = exit.unwrap_or(ExitCode::Internal);
+    let exit = ExitCode::numbered(told.exit_code).unwrap_or(ExitCode::Internal);
     if !settings.json {
         return Outcome::Done(doctor(&told, settings.result_look()), exit);
     }

@@ -43,12 +43,7 @@ pub async fn run(arguments: &ExistingArgs, settings: Settings) -> Outcome {
 /// Something is not said, or a system cannot be reached or refuses.
 pub async fn recorded(arguments: &ExistingArgs, settings: Settings) -> Result<Recorded, Failure> {
     let subject = subject(arguments)?;
-    let mut interrupt = signals::listen().map_err(|error| Failure {
-        code: "CLI-INTERNAL-001".into(),
-        message: format!("listen for signals: {error}"),
-        remedy: None,
-        exit: ExitCode::Internal,
-    })?;
+    let mut interrupt = signals::listen()?;
     let progress = settings.progress();
     let consumer = progress.clone();
     let request = Request {

@@ -53,10 +53,6 @@ fn unknown(word: &str) -> Failure {
             near.join(", ")
         )
     };
-    Failure {
-        code: "CLI-EXPLAIN-001".into(),
-        message: format!("nothing is known of '{word}'"),
-        remedy: Some(remedy),
-        exit: ExitCode::Usage,
-    }
+    let what = format!("nothing is known of '{word}'");
+    Failure::new(ExitCode::Usage, "CLI-EXPLAIN-001", what, remedy)
 }

@@ -64,12 +64,7 @@ async fn close(closing: Closing<'_>, settings: Settings) -> Result<GapReport, Up
 }
 
 fn show(report: &GapReport, settings: Settings) -> Outcome {
-    let exit = match report.exit_code {
-        0 => ExitCode::Pass,
-        3 => ExitCode::Refused,
-        4 => ExitCode::Violated,
-        _ => ExitCode::Unknown,
-    };
+    let exit = ExitCode::numbered(report.exit_code).unwrap_or(ExitCode::Unknown);
     if !settings.json {
         return Outcome::Done(gap(report, settings.result_look()), exit);
     }
@@ -85,15 +80,13 @@ fn run_folder(folder: &Path) -> Result<RunFolder, Failure> {
     if run.evidence().exists() {
         return Ok(run);
     }
-    Err(Failure {
-        code: "RUN-FOLDER-001".into(),
-        message: format!(
+    Err(Failure::new(
+        ExitCode::Usage,
+        "RUN-FOLDER-001",
+        format!(
             "{} holds no ledgers: it is no folder of one scenario",
             folder.display()
         ),
-        remedy: Some(
-            "name the folder of one scenario inside a run, e.g. runs/<id>/restore-time".into(),
-        ),
-        exit: ExitCode::Usage,
-    })
+        "name the folder of one scenario inside a run, e.g. runs/<id>/restore-time",
+    ))
 }

@@ -32,7 +32,7 @@ pub async fn run(arguments: &GenerateArgs, settings: Settings) -> Outcome {
         .tempdir()
     {
         Ok(folder) => folder,
-        Err(error) => return internal("make a folder for the ledger", &error),
+        Err(error) => return Outcome::Failed(no_folder(&error)),
     };
     let ledger = arguments.ledger.clone();
     let request = Request {
@@ -51,7 +51,7 @@ pub async fn run(arguments: &GenerateArgs, settings: Settings) -> Outcome {
     };
     let (mut interrupt, mut wishes) = match (signals::listen(), wishes()) {
         (Ok(interrupt), Ok(wishes)) => (interrupt, wishes),
-        (Err(error), _) | (_, Err(error)) => return internal("listen for signals", &error),
+        (Err(failure), _) | (_, Err(failure)) => return Outcome::Failed(failure),
     };
     let progress = settings.progress();
     let events = progress.sink();
@@ -63,20 +63,26 @@ pub async fn run(arguments: &GenerateArgs, settings: Settings) -> Outcome {
     }
 }
 
-fn internal(what: &str, error: &std::io::Error) -> Outcome {
-    Outcome::Failed(Failure {
-        code: "CLI-INTERNAL-001".into(),
-        message: format!("{what}: {error}"),
-        remedy: None,
-        exit: ExitCode::Internal,
-    })
+fn no_folder(error: &std::io::Error) -> Failure {
+    Failure::new(
+        ExitCode::Refused,
+        "CLI-TEMP-001",
+        format!(
+            "make a folder for the ledger in {}",
+            std::env::temp_dir().display()
+        ),
+        "set TMPDIR to a folder that can be written to and has room",
+    )
+    .because(error)
 }
 
 /// SIGUSR1 and SIGUSR2 as wishes.
-fn wishes() -> std::io::Result<mpsc::Receiver<Wish>> {
+fn wishes() -> Result<mpsc::Receiver<Wish>, Failure> {
     let (sender, receiver) = mpsc::channel(8);
-    let listen = |kind: SignalKind, wish: Wish| -> std::io::Result<()> {
-        let (mut heard, sender): (Signal, _) = (signal(kind)?, sender.clone());
+    let listen = |kind: SignalKind, wish: Wish| -> Result<(), Failure> {
+        let heard = signal(kind);
+        let heard = heard.map_err(|error| signals::unavailable("listen for signals", &error))?;
+        let (mut heard, sender): (Signal, _) = (heard, sender.clone());
         tokio::spawn(async move {
             while heard.recv().await.is_some() {
                 if sender.send(wish).await.is_err() {

@@ -12,12 +12,13 @@ use cutover_model::{ExitCode, Failure};
 use cutover_upgrade::start::Starting;
 use serde_json::{Map, Value};
 
+use super::Settings;
 use crate::args::InitArgs;
 use crate::config::{self, Systems};
 use crate::output::Outcome;
 
 /// Asks, writes, and says what to do next.
-pub async fn run(arguments: &InitArgs) -> Outcome {
+pub async fn run(arguments: &InitArgs, settings: Settings) -> Outcome {
     let file = &arguments.file;
     if file.exists() {
         return Outcome::Failed(in_the_way(file));
@@ -43,6 +44,9 @@ pub async fn run(arguments: &InitArgs) -> Outcome {
             _ => Outcome::Failed(unwritten(file, &error)),
         };
     }
+    if settings.json {
+        return super::written_json(file, 1, &open);
+    }
     let shown = file.display();
     let mut said = format!("{shown} describes connector '{}'.\n", starting.connector);
     for line in open {
@@ -64,21 +68,22 @@ fn written(file: &Path, text: &str) -> std::io::Result<()> {
 }
 
 fn in_the_way(file: &Path) -> Failure {
-    Failure {
-        code: "CLI-INIT-001".into(),
-        message: format!("{} is there already, and stays as it is", file.display()),
-        remedy: Some("name another file with --file, or move this one away".into()),
-        exit: ExitCode::Usage,
-    }
+    Failure::new(
+        ExitCode::Usage,
+        "CLI-INIT-001",
+        format!("{} is there already, and stays as it is", file.display()),
+        "name another file with --file, or move this one away",
+    )
 }
 
 fn unwritten(file: &Path, error: &std::io::Error) -> Failure {
-    Failure {
-        code: "CONFIG-FILE-001".into(),
-        message: format!("write {}: {error}", file.display()),
-        remedy: Some("name a file in a folder that can be written to, with --file".into()),
-        exit: ExitCode::Usage,
-    }
+    Failure::new(
+        ExitCode::of_io(error),
+        "CONFIG-FILE-001",
+        format!("write {}", file.display()),
+        "name a file in a folder that can be written to, with --file",
+    )
+    .because(error)
 }
 
 /// The file, and what it leaves open.

@@ -16,8 +16,12 @@ use nix::sys::signal::Signal;
 
 use super::Settings;
 use crate::args::LabAction;
-use crate::output::Outcome;
+use crate::output::{self, Outcome};
 use crate::signals;
+
+/// The next thing to do where a part is none.
+const NAME_A_PART: &str = "name a part of the catalogue, such as postgres-16.14; `cutover lab fetch` without a name \
+                           fetches all";
 
 /// Runs one action.
 pub async fn run(action: LabAction, settings: Settings) -> Outcome {
@@ -44,8 +48,8 @@ pub async fn run(action: LabAction, settings: Settings) -> Outcome {
             }
         }
         LabAction::Status => show_status(&home, settings),
-        LabAction::Config { role } => super::lab_config::show(&home, &role),
-        LabAction::Logs { service, lines } => show_log(&home, &service, lines),
+        LabAction::Config { role } => super::lab_config::show(&home, &role, settings),
+        LabAction::Logs { service, lines } => show_log(&home, &service, lines, settings),
         LabAction::Fetch { parts } => fetch_parts(&home, &parts, settings).await,
         LabAction::Down { purge } => match state::down(&home, purge).await {
             Ok(report) => down_text(&report, purge, settings),
@@ -90,7 +94,8 @@ async fn up(home: &Home, versions: &Versions, settings: Settings) -> Outcome {
             ))
         }
         Ok(None) => broken(
-            "the lab started and is gone again".into(),
+            "the lab started and is gone again",
+            "read the logs of its services (`cutover lab up --foreground` stays to show why), then start it again",
             ExitCode::Unknown,
         ),
         Err(error) => error.into(),
@@ -103,14 +108,15 @@ async fn start_owner(home: &Home, versions: &Versions) -> Result<(), Failure> {
     // The log of an earlier owner would be read as an answer of this one.
     if let Err(error) = std::fs::write(&log, "") {
         return Err(failure(
-            format!("write {}: {error}", log.display()),
+            format!("write {}", log.display()),
+            "make the folder writable, or choose another one with CUTOVER_STATE",
             ExitCode::Refused,
-        ));
+        )
+        .because(error));
     }
-    let program = match std::env::current_exe() {
-        Ok(program) => program,
-        Err(error) => return Err(failure(format!("find myself: {error}"), ExitCode::Internal)),
-    };
+    let program = std::env::current_exe();
+    let program =
+        program.map_err(|error| signals::unavailable("find the program's own file", &error))?;
     let launch = Launch::new("lab-owner", &program, home.state(), &log)
         .args([
             "lab",
@@ -126,17 +132,13 @@ async fn start_owner(home: &Home, versions: &Versions) -> Result<(), Failure> {
         .env("CUTOVER_CACHE", home.cache())
         .env("CUTOVER_STATE", home.state())
         .outlives_us();
-    let interrupt = signals::listen();
-    let interrupt = interrupt.map_err(|error| failure(error.to_string(), ExitCode::Internal))?;
+    let interrupt = signals::listen()?;
     let mut owner = spawn::spawn(&launch).map_err(|error| Failure::of(&error))?;
     loop {
         if let Some(code) = *interrupt.borrow() {
             let stopped = owner.stop(Signal::SIGTERM, Duration::from_secs(15)).await;
             stopped.map_err(|error| Failure::of(&error))?;
-            return Err(failure(
-                "ended by the user before the lab was up".into(),
-                code,
-            ));
+            return Err(ended_early(code));
         }
         let ended = owner.try_wait().is_some();
         let said = std::fs::read_to_string(&log).unwrap_or_default();
@@ -153,39 +155,30 @@ async fn start_owner(home: &Home, versions: &Versions) -> Result<(), Failure> {
 /// The failure that an owner wrote as its last line.
 fn failure_of(said: &str, home: &Home) -> Failure {
     let line = said.lines().next_back().unwrap_or_default();
-    let parsed: Option<(String, String, Option<String>, u8)> = serde_json::from_str(line).ok();
-    let (code, message, remedy, exit) = parsed.unwrap_or_else(|| {
-        let log = home.state().join("lab-owner.log");
-        let message = format!("the lab ended before it was ready; see {}", log.display());
-        (
-            "LAB-OWNER-001".into(),
+    if let Ok((code, message, causes, remedy, exit)) = serde_json::from_str::<Handed>(line) {
+        return Failure {
+            code,
             message,
-            None,
-            ExitCode::Unknown.number(),
-        )
-    });
-    Failure {
-        code,
-        message,
-        remedy,
-        exit: exit_code(exit),
+            causes,
+            remedy,
+            exit: ExitCode::numbered(exit).unwrap_or(ExitCode::Unknown),
+        };
     }
+    let log = home.state().join("lab-owner.log");
+    Failure::new(
+        ExitCode::Unknown,
+        "LAB-OWNER-001",
+        "the lab ended before it was ready",
+        format!("see {}, then `cutover lab up --foreground`", log.display()),
+    )
 }
 
-fn exit_code(number: u8) -> ExitCode {
-    let known = [
-        ExitCode::Usage,
-        ExitCode::Refused,
-        ExitCode::Unreachable,
-        ExitCode::Denied,
-        ExitCode::Locked,
-        ExitCode::Interrupted,
-        ExitCode::Terminated,
-    ];
-    known
-        .into_iter()
-        .find(|code| code.number() == number)
-        .unwrap_or(ExitCode::Unknown)
+/// A failure as an owner hands it over: code, message, causes, remedy, exit code.
+type Handed = (String, String, Vec<String>, Option<String>, u8);
+
+fn ended_early(code: ExitCode) -> Failure {
+    let remedy = "start it again and let it come up: the first start takes longest";
+    failure("ended by a signal before the lab was up", remedy, code)
 }
 
 /// Owns the lab until a signal, or until a service ends by itself.
@@ -193,7 +186,7 @@ async fn own(home: &Home, versions: &Versions, settings: Settings) -> Outcome {
     let detached = std::env::var_os("CUTOVER_LAB_OWNER").is_some();
     let mut interrupt = match signals::listen() {
         Ok(interrupt) => interrupt,
-        Err(error) => return broken(format!("listen for signals: {error}"), ExitCode::Internal),
+        Err(failure) => return Outcome::Failed(failure),
     };
     let progress = settings.progress();
     let events = progress.sink();
@@ -201,34 +194,31 @@ async fn own(home: &Home, versions: &Versions, settings: Settings) -> Outcome {
         started = Standing::up(home, versions, &events) => {
             started.map_err(|error| Failure::of(&error))
         }
-        code = cutover_rehearse::runner::interrupted(&mut interrupt) => {
-            return Outcome::Done(String::new(), code);
-        }
+        code = cutover_rehearse::runner::interrupted(&mut interrupt) => Err(ended_early(code)),
     };
     let mut standing = match started {
         Ok(standing) => standing,
         Err(failure) if detached => {
-            let line = (
+            let exit = failure.exit;
+            let handed: Handed = (
                 failure.code,
                 failure.message,
+                failure.causes,
                 failure.remedy,
-                failure.exit.number(),
+                exit.number(),
             );
-            let line = serde_json::to_string(&line).unwrap_or_default();
-            return Outcome::Done(line, failure.exit);
+            let line = serde_json::to_string(&handed).unwrap_or_default();
+            return Outcome::Done(line, exit);
         }
         Err(failure) => return Outcome::Failed(failure),
     };
     progress.finish();
-    if detached {
-        crate::output::line("ready");
-    } else if let Ok(Some(status)) = state::status(home) {
-        crate::output::line(&table(&status));
-        crate::output::line("the connector streams; Ctrl-C ends the lab");
-    }
-    let ended = tokio::select! {
-        code = cutover_rehearse::runner::interrupted(&mut interrupt) => Ok(code),
-        died = watch(&mut standing) => Err(died),
+    let ended = match said(home, detached, settings) {
+        Err(failure) => Err(failure),
+        Ok(()) => tokio::select! {
+            code = cutover_rehearse::runner::interrupted(&mut interrupt) => Ok(code),
+            died = watch(&mut standing) => Err(died),
+        },
     };
     let down = standing.down().await;
     match (ended, down) {
@@ -238,12 +228,28 @@ async fn own(home: &Home, versions: &Versions, settings: Settings) -> Outcome {
     }
 }
 
+/// Says that the lab is up, to the process that waits for it or to people.
+fn said(home: &Home, detached: bool, settings: Settings) -> Result<(), Failure> {
+    if detached {
+        return output::line("ready");
+    }
+    let Ok(Some(status)) = state::status(home) else {
+        return Ok(());
+    };
+    if settings.json {
+        return output::line(&status_json(Some(&status)));
+    }
+    output::line(&table(&status))?;
+    output::line("the connector streams; Ctrl-C ends the lab")
+}
+
 async fn watch(standing: &mut Standing) -> Failure {
     let what = "a service that ended by itself";
     let watching = cutover_rehearse::standing::watch(standing, Duration::from_millis(500)).await;
+    let failure = Failure::of(&watching);
     Failure {
-        message: format!("{what}: {}", Failure::of(&watching).message),
-        ..Failure::of(&watching)
+        message: format!("{what}: {}", failure.message),
+        ..failure
     }
 }
 
@@ -260,6 +266,7 @@ async fn fetch_parts(home: &Home, names: &[String], settings: Settings) -> Outco
                     "'{name}' is no part; parts are called like {}",
                     all[0].name()
                 ),
+                NAME_A_PART,
                 ExitCode::Usage,
             );
         };
@@ -272,7 +279,7 @@ async fn fetch_parts(home: &Home, names: &[String], settings: Settings) -> Outco
         );
         match part {
             Ok(part) => wanted.push(part),
-            Err(message) => return broken(message, ExitCode::Usage),
+            Err(message) => return broken(message, NAME_A_PART, ExitCode::Usage),
         }
     }
     if names.is_empty() {
@@ -371,7 +378,7 @@ fn status_json(status: Option<&LabStatus>) -> String {
     format!("{object:#}")
 }
 
-fn show_log(home: &Home, service: &str, lines: usize) -> Outcome {
+fn show_log(home: &Home, service: &str, lines: usize, settings: Settings) -> Outcome {
     let services = match state::status(home) {
         Ok(status) => status
             .map(|status| status.record.services)
@@ -383,34 +390,42 @@ fn show_log(home: &Home, service: &str, lines: usize) -> Outcome {
         .find(|known| known.name == service || known.name.strip_suffix("-main") == Some(service));
     let Some(found) = found else {
         let known: Vec<String> = services.iter().map(|known| known.name.clone()).collect();
-        let message = format!("the lab has no service '{service}'");
-        return Outcome::Failed(Failure {
-            code: "LAB-LOG-001".into(),
-            message,
-            remedy: Some(if known.is_empty() {
-                format!(
-                    "start a lab first; older logs are in {}",
-                    logs(home).display()
-                )
-            } else {
-                format!("its services: {}", known.join(", "))
-            }),
-            exit: ExitCode::Usage,
-        });
+        let what = format!("the lab has no service '{service}'");
+        let remedy = if known.is_empty() {
+            format!(
+                "start a lab first; older logs are in {}",
+                logs(home).display()
+            )
+        } else {
+            format!("its services: {}", known.join(", "))
+        };
+        let failure = Failure::new(ExitCode::Usage, "LAB-LOG-001", what, remedy);
+        return Outcome::Failed(failure);
     };
     match std::fs::read_to_string(&found.log) {
         Ok(text) => {
             let all: Vec<&str> = text.lines().collect();
             let tail = &all[all.len().saturating_sub(lines)..];
+            if settings.json {
+                let object = serde_json::json!({
+                    "format": "cutover.lab-log/1",
+                    "service": found.name, "log": found.log, "lines": tail,
+                });
+                return Outcome::text(format!("{object:#}"));
+            }
             let safe: Vec<String> = tail
                 .iter()
                 .map(|line| cutover_report::text::safe(line))
                 .collect();
             Outcome::text(safe.join("\n"))
         }
-        Err(error) => broken(
-            format!("read {}: {error}", found.log.display()),
-            ExitCode::Refused,
+        Err(error) => Outcome::Failed(
+            failure(
+                format!("read {}", found.log.display()),
+                "let this user read the state folder, or start the lab again if the log was removed",
+                ExitCode::Refused,
+            )
+            .because(error),
         ),
     }
 }
@@ -443,15 +458,10 @@ fn down_text(report: &state::DownReport, purge: bool, settings: Settings) -> Out
     ))
 }
 
-fn broken(message: String, exit: ExitCode) -> Outcome {
-    Outcome::Failed(failure(message, exit))
+fn broken(message: impl Into<String>, remedy: &str, exit: ExitCode) -> Outcome {
+    Outcome::Failed(failure(message, remedy, exit))
 }
 
-fn failure(message: String, exit: ExitCode) -> Failure {
-    Failure {
-        code: "LAB-CLI-001".into(),
-        message,
-        remedy: None,
-        exit,
-    }
+fn failure(message: impl Into<String>, remedy: &str, exit: ExitCode) -> Failure {
+    Failure::new(exit, "LAB-CLI-001", message, remedy)
 }

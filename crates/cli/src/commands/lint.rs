@@ -33,7 +33,7 @@ pub fn run(file: &Path, version: &str, to: Option<&str>, settings: Settings) -> 
     }
     match lint_json(&report) {
         Ok(text) => Outcome::Done(text, exit),
-        Err(error) => Outcome::Failed(bad(error.to_string())),
+        Err(error) => error.into(),
     }
 }
 
@@ -60,15 +60,12 @@ fn config(text: &str) -> Result<BTreeMap<String, String>, Failure> {
 }
 
 fn bad(message: String) -> Failure {
-    Failure {
-        code: "CLI-LINT-001".into(),
+    Failure::new(
+        ExitCode::Usage,
+        "CLI-LINT-001",
         message,
-        remedy: Some(
-            "give the JSON that Connect takes: {\"name\": …, \"config\": {…}} or the options alone"
-                .into(),
-        ),
-        exit: ExitCode::Usage,
-    }
+        "give the JSON that Connect takes: {\"name\": …, \"config\": {…}} or the options alone",
+    )
 }
 
 #[cfg(test)]

@@ -7,32 +7,41 @@ use clap::CommandFactory;
 use clap_complete::Shell;
 use cutover_model::{ExitCode, Failure};
 
+use super::Settings;
 use crate::args::Arguments;
 use crate::output::Outcome;
 
 /// The script of a shell.
-pub fn completions(shell: Shell) -> Outcome {
+pub fn completions(shell: Shell, settings: Settings) -> Outcome {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Arguments::command(), "cutover", &mut script);
-    Outcome::text(String::from_utf8_lossy(&script))
+    let script = String::from_utf8_lossy(&script);
+    if settings.json {
+        let object = serde_json::json!({
+            "format": "cutover.completions/1", "shell": shell.to_string(), "script": script,
+        });
+        return Outcome::text(format!("{object:#}"));
+    }
+    Outcome::text(script)
 }
 
 /// Writes one page for each command.
-pub fn pages(folder: &Path) -> Outcome {
+pub fn pages(folder: &Path, settings: Settings) -> Outcome {
+    let number = commands(&Arguments::command());
     let written = std::fs::create_dir_all(folder)
         .and_then(|()| clap_mangen::generate_to(Arguments::command(), folder));
     match written {
-        Ok(()) => Outcome::text(format!(
-            "{} manual pages in {}",
-            commands(&Arguments::command()),
-            folder.display()
-        )),
-        Err(error) => Outcome::Failed(Failure {
-            code: "CLI-MAN-001".into(),
-            message: format!("write manual pages to {}: {error}", folder.display()),
-            remedy: Some("name a folder that may be written with --dir".into()),
-            exit: ExitCode::Refused,
-        }),
+        Ok(()) if settings.json => super::written_json(folder, number, &[]),
+        Ok(()) => Outcome::text(format!("{number} manual pages in {}", folder.display())),
+        Err(error) => Outcome::Failed(
+            Failure::new(
+                ExitCode::of_io(&error),
+                "CLI-MAN-001",
+                format!("write manual pages to {}", folder.display()),
+                "name a folder that may be written with --dir",
+            )
+            .because(error),
+        ),
     }
 }
 
@@ -45,6 +54,11 @@ fn commands(command: &clap::Command) -> usize {
 mod tests {
     use super::*;
     use clap::ValueEnum;
+
+    const TEXT: Settings = Settings {
+        json: false,
+        quiet: false,
+    };
 
     /// `cutover`, `cutover-lab`, `cutover-lab-up`, …
     fn names(command: &clap::Command, before: &str, into: &mut Vec<String>) {
@@ -59,7 +73,10 @@ mod tests {
     fn there_is_a_page_for_each_command_and_it_names_every_option() {
         let folder = tempfile::tempdir().unwrap();
         let below = folder.path().join("new/man1");
-        assert!(matches!(pages(&below), Outcome::Done(_, ExitCode::Pass)));
+        assert!(matches!(
+            pages(&below, TEXT),
+            Outcome::Done(_, ExitCode::Pass)
+        ));
         let mut expected = Vec::new();
         names(&Arguments::command(), "", &mut expected);
         let mut found: Vec<String> = std::fs::read_dir(&below)
@@ -83,7 +100,7 @@ mod tests {
     #[test]
     fn a_folder_that_cannot_be_made_is_refused() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let Outcome::Failed(failure) = pages(&file.path().join("below")) else {
+        let Outcome::Failed(failure) = pages(&file.path().join("below"), TEXT) else {
             panic!("a file is no folder");
         };
         assert_eq!(failure.code, "CLI-MAN-001");
@@ -92,7 +109,7 @@ mod tests {
     #[test]
     fn every_shell_is_told_every_command() {
         for shell in Shell::value_variants() {
-            let Outcome::Done(script, _) = completions(*shell) else {
+            let Outcome::Done(script, _) = completions(*shell, TEXT) else {
                 panic!("{shell} has no script");
             };
             for command in Arguments::command().get_subcommands() {

@@ -7,7 +7,7 @@ use cutover_model::matrix::Matrix;
 use cutover_model::result::RunResult;
 use cutover_model::{ExitCode, Failure, RunFolder};
 use cutover_rehearse::judge;
-use cutover_rehearse::matrix::{MatrixOptions, Selection, matrix, plan};
+use cutover_rehearse::matrix::{MatrixOptions, Planned, Selection, matrix, plan};
 use cutover_report::matrix as shown;
 
 use super::{Settings, report};
@@ -27,8 +27,11 @@ pub async fn run(place: MatrixArguments, settings: Settings) -> Outcome {
         Ok(cells) => cells,
         Err(error) => return error.into(),
     };
+    if place.plan_only && settings.json {
+        return Outcome::text(plan_json(&cells));
+    }
     if place.plan_only {
-        let line = |cell: &cutover_rehearse::matrix::Planned| {
+        let line = |cell: &Planned| {
             format!(
                 "{}  {}  {}\n",
                 cell.scenario.upgrade.kind, cell.runbook, cell.name
@@ -38,18 +41,18 @@ pub async fn run(place: MatrixArguments, settings: Settings) -> Outcome {
     }
     let interrupt = match signals::listen() {
         Ok(interrupt) => interrupt,
-        Err(error) => return internal(format!("listen for signals: {error}")),
+        Err(failure) => return Outcome::Failed(failure),
     };
     let progress = settings.progress();
     let consumer = progress.clone();
     let resume = place.resume.then(|| newest(&place.runs)).flatten();
     if place.resume && resume.is_none() {
-        return Outcome::Failed(Failure {
-            code: "CLI-MATRIX-001".into(),
-            message: format!("no matrix to go on with in {}", place.runs.display()),
-            remedy: Some("run it without --resume, or name its folder with --runs".into()),
-            exit: ExitCode::Usage,
-        });
+        return Outcome::Failed(Failure::new(
+            ExitCode::Usage,
+            "CLI-MATRIX-001",
+            format!("no matrix to go on with in {}", place.runs.display()),
+            "run it without --resume, or name its folder with --runs",
+        ));
     }
     let options = MatrixOptions {
         cells,
@@ -65,7 +68,7 @@ pub async fn run(place: MatrixArguments, settings: Settings) -> Outcome {
     match ended {
         Ok(ended) if settings.json => match shown::to_json(&ended.matrix) {
             Ok(json) => Outcome::Done(json, ended.exit),
-            Err(error) => internal(error.to_string()),
+            Err(error) => error.into(),
         },
         Ok(ended) => {
             let folder = ended.root.display();
@@ -77,6 +80,19 @@ pub async fn run(place: MatrixArguments, settings: Settings) -> Outcome {
         }
         Err(error) => error.into(),
     }
+}
+
+fn plan_json(cells: &[Planned]) -> String {
+    let cells = cells.iter().map(|cell| {
+        serde_json::json!({
+            "kind": cell.scenario.upgrade.kind.to_string(),
+            "runbook": cell.runbook,
+            "name": cell.name,
+        })
+    });
+    let cells: Vec<_> = cells.collect();
+    let object = serde_json::json!({ "format": "cutover.matrix-plan/1", "cells": cells });
+    format!("{object:#}")
 }
 
 /// The newest folder below `runs` that holds a matrix.
@@ -127,13 +143,4 @@ fn version() -> String {
     } else {
         format!("{name}, commit {short}")
     }
-}
-
-fn internal(message: String) -> Outcome {
-    Outcome::Failed(Failure {
-        code: "CLI-INTERNAL-001".into(),
-        message,
-        remedy: None,
-        exit: ExitCode::Internal,
-    })
 }

@@ -24,6 +24,7 @@ mod verify;
 mod watch;
 
 use std::io::IsTerminal;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -79,10 +80,10 @@ pub async fn run(arguments: Arguments) -> Outcome {
         Command::Watch(arguments) => watch::run(&arguments, settings).await,
         Command::Setup(arguments) => setup::run(&arguments, settings).await,
         Command::Generate(arguments) => generate::run(&arguments, settings).await,
-        Command::Init(arguments) => init::run(&arguments).await,
+        Command::Init(arguments) => init::run(&arguments, settings).await,
         Command::Config { action } => config::run(action, settings),
-        Command::Completions { shell } => manual::completions(shell),
-        Command::Man { dir } => manual::pages(&dir),
+        Command::Completions { shell } => manual::completions(shell, settings),
+        Command::Man { dir } => manual::pages(&dir, settings),
     }
 }
 
@@ -115,6 +116,18 @@ impl Settings {
         let look = Look::decide(std::io::stderr().is_terminal(), self.quiet, variable);
         SharedProgress(Arc::new(Mutex::new(Progress::on_stderr(look))))
     }
+}
+
+/// What was written, where, and what of it somebody has to fill in, as one object.
+fn written_json(path: &Path, files: usize, to_fill_in: &[String]) -> Outcome {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let object = serde_json::json!({
+        "format": "cutover.written/1",
+        "path": path.display().to_string(),
+        "files": files,
+        "to_fill_in": to_fill_in,
+    });
+    Outcome::text(format!("{object:#}"))
 }
 
 fn variable(name: &str) -> Option<String> {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use cutover_clients::connect::Connect;
 use cutover_clients::pg::{PgAddress, PgHost, PgTls, SslMode, passfile};
-use cutover_clients::secret::Secret;
+use cutover_clients::secret::{Secret, holds_secret};
 use cutover_lab::{Home, state};
 use cutover_model::{ExitCode, Failure, PredictedOutcome, Prediction};
 use cutover_report::prediction::{prediction, prediction_json};
@@ -29,14 +29,19 @@ pub async fn run(from: PredictFrom, settings: Settings) -> Outcome {
         },
         None => live(&from).await,
     };
-    let facts = match facts {
+    let mut facts = match facts {
         Ok(facts) => facts,
         Err(failure) => return Outcome::Failed(failure),
     };
     if from.print_facts {
+        // No prediction rests on a secret, and what is printed here goes into files.
+        let options = &mut facts.options;
+        options.retain(|option, value| !holds_secret(option, value));
         return match serde_json::to_string_pretty(&facts) {
             Ok(text) => Outcome::text(text),
-            Err(error) => Outcome::Failed(failure(error.to_string(), None, ExitCode::Internal)),
+            Err(error) => {
+                Outcome::Failed(Failure::defect("write the facts as JSON").because(error))
+            }
         };
     }
     match cutover_upgrade::predict::predict(&facts) {
@@ -55,7 +60,7 @@ fn show(told: &Prediction, settings: Settings) -> Outcome {
     }
     match prediction_json(told) {
         Ok(text) => Outcome::Done(text, exit),
-        Err(error) => Outcome::Failed(failure(error.to_string(), None, ExitCode::Internal)),
+        Err(error) => error.into(),
     }
 }
 
@@ -68,12 +73,9 @@ pub(super) fn read(file: &Path) -> Result<String, Failure> {
         std::fs::read_to_string(file)
     };
     read.map_err(|error| {
-        let message = format!("read {}: {error}", file.display());
-        failure(
-            message,
-            Some("name a readable file, or - for standard input"),
-            ExitCode::Usage,
-        )
+        let message = format!("read {}", file.display());
+        let remedy = "name a readable file, or - for standard input";
+        failure(message, remedy, ExitCode::Usage).because(error)
     })
 }
 
@@ -87,7 +89,7 @@ async fn live(from: &PredictFrom) -> Result<PredictionFacts, Failure> {
         let missing = || {
             failure(
                 "nothing says where Kafka Connect is".into(),
-                Some(remedy),
+                remedy,
                 ExitCode::Usage,
             )
         };
@@ -125,7 +127,7 @@ fn identity(text: &str) -> Result<ServerIdentity, Failure> {
     let (system_id, timeline) = parts.ok_or_else(|| {
         let message = format!("--offset-of '{text}' is no server");
         let remedy = "give SYSTEM_IDENTIFIER/TIMELINE, as pg_control_system() and pg_control_checkpoint() name them";
-        failure(message, Some(remedy), ExitCode::Usage)
+        failure(message, remedy, ExitCode::Usage)
     })?;
     Ok(ServerIdentity {
         system_id: system_id.to_owned(),
@@ -146,7 +148,7 @@ fn lab_connect() -> Result<String, Failure> {
     port.map(|port| format!("http://127.0.0.1:{port}"))
         .ok_or_else(|| {
             let remedy = "start one with `cutover lab up`, or name a worker with --connect";
-            failure("no lab runs here".into(), Some(remedy), ExitCode::Refused)
+            failure("no lab runs here".into(), remedy, ExitCode::Refused)
         })
 }
 
@@ -159,11 +161,7 @@ fn own_address(starting: &Starting) -> Result<PgAddress, Failure> {
                 "connector '{}': {name} cannot be read from its configuration",
                 starting.connector
             );
-            failure(
-                message,
-                Some("give the server with --postgres"),
-                ExitCode::Usage,
-            )
+            failure(message, "give the server with --postgres", ExitCode::Usage)
         })
     };
     let port = starting.option("database.port").unwrap_or("5432");
@@ -175,7 +173,7 @@ fn own_address(starting: &Starting) -> Result<PgAddress, Failure> {
         port: port.trim().parse().map_err(|_| {
             failure(
                 format!("database.port '{port}' is no port"),
-                None,
+                "give the server with --postgres",
                 ExitCode::Usage,
             )
         })?,
@@ -210,11 +208,6 @@ pub(super) fn password(
         .and_then(|file| passfile::password(&file, address)))
 }
 
-pub(super) fn failure(message: String, remedy: Option<&str>, exit: ExitCode) -> Failure {
-    Failure {
-        code: "CLI-PREDICT-001".into(),
-        message,
-        remedy: remedy.map(str::to_owned),
-        exit,
-    }
+fn failure(message: String, remedy: &str, exit: ExitCode) -> Failure {
+    Failure::new(exit, "CLI-PREDICT-001", message, remedy)
 }

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use cutover_model::ExitCode;
 use cutover_model::result::RunResult;
-use cutover_model::{ExitCode, Failure};
 use cutover_rehearse::{Options, RehearseError, Scenario, scenario};
 
 use super::{Settings, report};
@@ -55,7 +55,7 @@ pub async fn run(
     };
     let interrupt = match signals::listen() {
         Ok(interrupt) => interrupt,
-        Err(error) => return internal(format!("listen for signals: {error}")),
+        Err(failure) => return Outcome::Failed(failure),
     };
     let progress = settings.progress();
     let consumer = progress.clone();
@@ -83,17 +83,9 @@ pub fn print((result, root): (&RunResult, &Path), exit: ExitCode, settings: Sett
         let screen = cutover_report::closing_screen(result, settings.result_look());
         return Outcome::Done(format!("{screen}{}", report::pointer(root)), exit);
     }
-    match cutover_report::to_json(result) {
+    // What stands in the run folder, so that nothing else can be printed than what is kept.
+    match report::saved(root) {
         Ok(json) => Outcome::Done(json, exit),
-        Err(error) => internal(format!("write the result as JSON: {error}")),
+        Err(failure) => Outcome::Failed(failure),
     }
-}
-
-fn internal(message: String) -> Outcome {
-    Outcome::Failed(Failure {
-        code: "CLI-INTERNAL-001".into(),
-        message,
-        remedy: None,
-        exit: ExitCode::Internal,
-    })
 }

@@ -54,6 +54,7 @@ pub fn run(wanted: &Wanted<'_>, settings: Settings) -> Outcome {
         return Outcome::text(text);
     };
     match write(file, &text) {
+        Ok(()) if settings.json => super::written_json(file, 1, &[]),
         Ok(()) => Outcome::text(format!("report: {}", file.display())),
         Err(failure) => Outcome::Failed(failure),
     }
@@ -74,7 +75,10 @@ fn made(
             let stories = stories(result, folder);
             Ok(cutover_report::to_markdown(result, &stories, values))
         }
-        ReportForm::Json => cutover_report::to_json(result).map_err(|error| Failure::of(&error)),
+        ReportForm::Json => {
+            let stories = stories(result, folder);
+            cutover_report::to_json(result, &stories).map_err(|error| Failure::of(&error))
+        }
         ReportForm::Junit => {
             cutover_report::to_junit(result, values).map_err(|error| Failure::of(&error))
         }
@@ -96,7 +100,7 @@ pub fn write_all(root: &Path, result: &RunResult) -> Result<(), Failure> {
 pub fn write_folder(folder: &Path, result: &RunResult) -> Result<(), Failure> {
     let run = RunFolder::at(folder);
     let stories = stories(result, folder);
-    let json = cutover_report::to_json(result).map_err(|error| Failure::of(&error))?;
+    let json = cutover_report::to_json(result, &stories).map_err(|error| Failure::of(&error))?;
     let junit = cutover_report::to_junit(result, Values::Hidden);
     let junit = junit.map_err(|error| Failure::of(&error))?;
     let values = Values::Hidden;
@@ -145,38 +149,50 @@ fn place(scenario: &ScenarioResult, folder: &Path) -> PathBuf {
     below.unwrap_or_else(|| noted.to_owned())
 }
 
-/// The saved result.
-fn read(folder: &Path) -> Result<RunResult, Failure> {
+/// The saved result as it stands there.
+pub fn saved(folder: &Path) -> Result<String, Failure> {
     let path = RunFolder::at(folder).report_json();
-    let text = std::fs::read_to_string(&path).map_err(|error| Failure {
-        code: "RUN-FOLDER-002".into(),
-        message: format!("read {}: {error}", path.display()),
-        remedy: Some(format!(
-            "let `cutover verify {}` judge the folder, which writes its reports; or name another",
-            folder.display()
-        )),
-        exit: ExitCode::Usage,
-    })?;
-    serde_json::from_str(&text).map_err(|error| Failure {
-        code: "RUN-FOLDER-002".into(),
-        message: format!("{} is no result of cutover: {error}", path.display()),
-        remedy: Some("let `cutover verify` judge the folder again".into()),
-        exit: ExitCode::Usage,
-    })
+    std::fs::read_to_string(&path).map_err(|error| unread(folder, "read").because(error))
 }
 
-/// Writes beside, then renames: whoever is interrupted leaves the report of before.
-fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    let mut fresh = path.as_os_str().to_owned();
-    fresh.push(".new");
-    let fresh = PathBuf::from(fresh);
-    let written = std::fs::write(&fresh, text).and_then(|()| std::fs::rename(&fresh, path));
-    written.map_err(|error| Failure {
-        code: "CLI-REPORT-001".into(),
-        message: format!("write {}: {error}", path.display()),
-        remedy: Some(
-            "make room there or name another file; `cutover report` writes it again".into(),
+fn read(folder: &Path) -> Result<RunResult, Failure> {
+    let text = saved(folder)?;
+    serde_json::from_str(&text)
+        .map_err(|error| unread(folder, "take for a result of cutover").because(error))
+}
+
+fn unread(folder: &Path, doing: &str) -> Failure {
+    let path = RunFolder::at(folder).report_json();
+    Failure::new(
+        ExitCode::Usage,
+        "RUN-FOLDER-002",
+        format!("{doing} {}", path.display()),
+        format!(
+            "let `cutover verify {}` judge the folder, which writes its reports; or name another",
+            folder.display()
         ),
-        exit: ExitCode::Internal,
+    )
+}
+
+/// Writes beside, then renames: whoever is interrupted leaves the report of before. What is there and is no file (a
+/// device, a pipe) is written into: a rename would put a file in its place.
+fn write(path: &Path, text: &str) -> Result<(), Failure> {
+    let into = std::fs::metadata(path).is_ok_and(|there| !there.is_file());
+    let written = if into {
+        std::fs::write(path, text)
+    } else {
+        let mut fresh = path.as_os_str().to_owned();
+        fresh.push(".new");
+        let fresh = PathBuf::from(fresh);
+        std::fs::write(&fresh, text).and_then(|()| std::fs::rename(&fresh, path))
+    };
+    written.map_err(|error| {
+        Failure::new(
+            ExitCode::of_io(&error),
+            "CLI-REPORT-001",
+            format!("write {}", path.display()),
+            "make room there or name another file; `cutover report` writes it again",
+        )
+        .because(error)
     })
 }

@@ -130,12 +130,7 @@ pub(super) fn table(text: &str) -> Result<Relation, Failure> {
 }
 
 fn bad(message: String, remedy: &str) -> Failure {
-    Failure {
-        code: "CLI-SETUP-001".into(),
-        message,
-        remedy: Some(remedy.into()),
-        exit: ExitCode::Usage,
-    }
+    Failure::new(ExitCode::Usage, "CLI-SETUP-001", message, remedy)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use cutover_model::result::ScenarioResult;
-use cutover_model::{ExitCode, Failure, RunFolder};
+use cutover_model::{EventKind, EventSink, ExitCode, Failure, RunFolder};
 use cutover_rehearse::RehearseError;
 use cutover_rehearse::judge::{conclude, judge_run, naive_counts};
 
@@ -38,12 +38,12 @@ async fn script(folder: &Path) -> Outcome {
             Err(error) => error.into(),
         },
         [] => Outcome::Failed(no_run(folder)),
-        [first, ..] => Outcome::Failed(Failure {
-            code: "RUN-FOLDER-001".into(),
-            message: format!("{} holds more than one scenario", folder.display()),
-            remedy: Some(format!("name one of them, such as {}", first.display())),
-            exit: ExitCode::Usage,
-        }),
+        [first, ..] => Outcome::Failed(Failure::new(
+            ExitCode::Usage,
+            "RUN-FOLDER-001",
+            format!("{} holds more than one scenario", folder.display()),
+            format!("name one of them, such as {}", first.display()),
+        )),
     }
 }
 
@@ -62,12 +62,17 @@ async fn saved(folder: &Path, naive: bool, settings: Settings) -> Outcome {
         return Outcome::Failed(no_run(folder));
     }
     let root = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+    let progress = settings.progress();
     for folder in folders {
-        match judged(&RunFolder::at(folder), naive).await {
+        match judged(&RunFolder::at(folder), naive, &progress.sink()).await {
             Ok(result) => results.push(result),
-            Err(error) => return error.into(),
+            Err(error) => {
+                progress.finish();
+                return error.into();
+            }
         }
     }
+    progress.finish();
     let result = conclude(results);
     let exit = ExitCode::of(result.verdict);
     match report::write_all(&root, &result) {
@@ -82,17 +87,24 @@ fn no_run(folder: &Path) -> Failure {
     } else {
         "does not exist"
     };
-    Failure {
-        code: "RUN-FOLDER-001".into(),
-        message: format!("{} is no run folder: it {what}", folder.display()),
-        remedy: Some("name a folder that `cutover rehearse` wrote, as its result says".into()),
-        exit: ExitCode::Usage,
-    }
+    Failure::new(
+        ExitCode::Usage,
+        "RUN-FOLDER-001",
+        format!("{} is no run folder: it {what}", folder.display()),
+        "name a folder that `cutover rehearse` wrote, as its result says",
+    )
 }
 
-async fn judged(run: &RunFolder, naive: bool) -> Result<ScenarioResult, RehearseError> {
-    let mut result = judge_run(run).await?;
+async fn judged(
+    run: &RunFolder,
+    naive: bool,
+    events: &EventSink,
+) -> Result<ScenarioResult, RehearseError> {
+    let phase = |name: &str| EventKind::PhaseStarted { name: name.into() };
+    events.emit(phase("judge"));
+    let mut result = judge_run(run, events).await?;
     if naive {
+        events.emit(phase("classic counts"));
         result.naive = naive_counts(run, &result).await?;
     }
     Ok(result)

@@ -50,12 +50,7 @@ pub fn database(said: &Said) -> Result<PgAddress, Failure> {
 
 /// A configuration that cannot be used.
 fn refused(code: &str, message: impl Into<String>, remedy: impl Into<String>) -> Failure {
-    Failure {
-        code: code.to_owned(),
-        message: message.into(),
-        remedy: Some(remedy.into()),
-        exit: ExitCode::Usage,
-    }
+    Failure::new(ExitCode::Usage, code, message, remedy)
 }
 
 #[cfg(test)]

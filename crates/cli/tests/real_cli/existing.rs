@@ -83,6 +83,7 @@ fn published(lab: &RunningLab, at_least: i64) {
 #[test]
 fn a_stream_that_was_there_before_is_judged_from_addresses_and_left_as_it_was() {
     let lab = RunningLab::up("4.3.1", "3.7.0");
+    lab.plant_the_password();
     some_history(&lab);
     a_whole_one_passes_and_nothing_is_left(&lab, "4.3.1");
     one_that_is_written_to_meanwhile_passes_too(&lab);
@@ -163,6 +164,13 @@ fn a_whole_one_passes_and_nothing_is_left(lab: &RunningLab, kafka: &str) {
     assert_eq!(scenario(&again)["checks"], told["checks"]);
     let recorded = lab.json(&["record"], 0);
     assert_eq!(recorded["whole"], true, "{recorded}");
+    let file = lab.site.path("described.toml");
+    let written = lab.json(&["init", "-o", file.to_str().unwrap()], 0);
+    assert_eq!(
+        written["to_fill_in"].as_array().unwrap().len(),
+        0,
+        "{written}"
+    );
     assert_eq!(state(lab), before);
     let said = lab.says(&["verify", "--quiet", "--naive"], 0);
     assert!(

@@ -190,6 +190,7 @@ fn bad_positions(lab: &RunningLab) {
 #[test]
 fn an_offset_is_set_reset_and_taken_back_by_connect_itself() {
     let lab = RunningLab::up("4.3.1", "3.7.0");
+    lab.plant_the_password();
     life_of_an_offset(&lab, "written by Connect");
     lab.down();
 }
@@ -197,6 +198,7 @@ fn an_offset_is_set_reset_and_taken_back_by_connect_itself() {
 #[test]
 fn an_offset_is_set_reset_and_taken_back_through_the_offsets_topic() {
     let lab = RunningLab::up("3.5.1", "2.4.0");
+    lab.plant_the_password();
     life_of_an_offset(&lab, "written to connect-offsets");
     // Without Kafka there is no way to it, and that is said before anything is tried.
     lab.says(STOP, 0);

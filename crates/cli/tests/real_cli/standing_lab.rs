@@ -6,12 +6,21 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use crate::published;
 use crate::running::kill;
 use crate::site::{Site, text};
 
+/// What a command prints as JSON, which must be what is published.
+fn json(site: &Site, args: &[&str]) -> Value {
+    let output = site.run(&[args, &["--output", "json"]].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    let value = serde_json::from_slice(&output.stdout).unwrap();
+    published::fits(&value);
+    value
+}
+
 fn status(site: &Site) -> Value {
-    let output = site.run(&["lab", "status", "--output", "json"]);
-    serde_json::from_slice(&output.stdout).unwrap()
+    json(site, &["lab", "status"])
 }
 
 fn service<'a>(status: &'a Value, name: &str) -> &'a Value {
@@ -71,6 +80,13 @@ fn a_lab_stays_until_it_is_taken_down_and_its_password_stands_in_no_log() {
     }
     let logs = site.run(&["lab", "logs", "connect"]);
     assert!(logs.status.success() && !logs.stdout.is_empty());
+    let log = json(&site, &["lab", "logs", "connect", "-n", "3"]);
+    assert_eq!(log["lines"].as_array().unwrap().len(), 3, "{log}");
+    let config = json(&site, &["lab", "config"]);
+    let port = &service(&running, "kafka")["ports"][0];
+    assert_eq!(config["kafka"]["bootstrap"], format!("127.0.0.1:{port}"));
+    let parts = json(&site, &["lab", "fetch", "postgres-16.14"]);
+    assert_eq!(parts["parts"][0]["part"], "postgres-16.14", "{parts}");
 
     let secret = password(
         service(&running, "connect")["ports"][0].as_u64().unwrap(),
@@ -99,7 +115,7 @@ fn a_lab_whose_owner_is_killed_ends_and_can_still_be_taken_down() {
     assert_eq!(up.status.code(), Some(0), "{}", text(&up));
     kill("KILL", site.service("lab up --foreground"));
     site.assert_nothing_left();
-    let down = site.run(&["lab", "down"]);
-    assert_eq!(down.status.code(), Some(0), "{}", text(&down));
+    let down = json(&site, &["lab", "down"]);
+    assert_eq!(down["in_order"], false, "{down}");
     assert_eq!(status(&site)["running"], false);
 }

@@ -1,13 +1,15 @@
 //! A lab of the real binary that runs, and the configuration that an operator would write for it.
 
+use std::cell::RefCell;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use cutover_clients::pg::{Client, PgAddress, PgHost, connect_admin, passfile};
 use serde_json::Value;
 
+use crate::published;
 use crate::site::{Site, text};
-use crate::standing_lab::password;
+use crate::standing_lab::{files_with, password};
 
 /// Name of the lab's connector.
 pub const CONNECTOR: &str = "cutover-lab";
@@ -18,6 +20,8 @@ pub struct RunningLab {
     pub secret: String,
     /// The server, as its administrator.
     pub admin: PgAddress,
+    /// Files into which a test has written secrets itself.
+    planted: RefCell<Vec<PathBuf>>,
     status: Value,
     runtime: tokio::runtime::Runtime,
 }
@@ -59,6 +63,7 @@ impl RunningLab {
         let lab = RunningLab {
             secret,
             admin,
+            planted: RefCell::new(vec![site.path("cutover.toml")]),
             status,
             runtime: tokio::runtime::Runtime::new().unwrap(),
             site,
@@ -85,9 +90,35 @@ impl RunningLab {
         std::fs::write(self.site.path("cutover.toml"), whole).unwrap();
     }
 
+    /// The password into `cutover.toml`, where it stands for the role of the connector.
+    pub fn plant_the_password(&self) {
+        let file = self.site.path("cutover.toml");
+        let text = std::fs::read_to_string(&file).unwrap();
+        let with = |line: &str| match line.starts_with("passfile") {
+            true => format!("password = \"{}\"\n", self.secret),
+            false => format!("{line}\n"),
+        };
+        let planted: String = text.lines().map(with).collect();
+        assert!(planted.contains(&self.secret), "{text}");
+        self.private("cutover.toml", &planted);
+    }
+
+    /// No file that a command has written holds a password: run folders, undo files, logs, state.
+    fn assert_no_secret_is_kept(&self) {
+        let admin = self.admin.password.reveal();
+        for secret in [self.secret.as_str(), admin] {
+            let mut found = Vec::new();
+            files_with(self.site.folder.path(), secret, &mut found);
+            let planted = self.planted.borrow();
+            found.retain(|file| !planted.iter().any(|one| Path::new(file) == one));
+            assert_eq!(found, Vec::<String>::new());
+        }
+    }
+
     /// Writes a file that only its owner can read; gives its path.
     pub fn private(&self, name: &str, content: &str) -> String {
         let path = self.site.path(name);
+        self.planted.borrow_mut().push(path.clone());
         std::fs::write(&path, content).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
         path.to_str().unwrap().to_owned()
@@ -110,11 +141,17 @@ impl RunningLab {
         said
     }
 
-    /// The same as JSON.
+    /// The same as JSON, which must be what is published of its format.
     pub fn json(&self, args: &[&str], code: i32) -> Value {
         let args = [args, &["--output", "json", "--quiet"]].concat();
         let said = self.says(&args, code);
-        serde_json::from_str(&said).unwrap_or_else(|error| panic!("{args:?}: {error}: {said}"))
+        let value: Value =
+            serde_json::from_str(&said).unwrap_or_else(|error| panic!("{args:?}: {error}: {said}"));
+        // Facts that are printed to be changed name no format.
+        if value.get("format").is_some() {
+            published::fits(&value);
+        }
+        value
     }
 
     /// Does something in the database, as its administrator.
@@ -140,8 +177,9 @@ impl RunningLab {
         })
     }
 
-    /// Takes the lab down; nothing may be left.
+    /// Takes the lab down; nothing may be left, and no secret anywhere.
     pub fn down(self) {
+        self.assert_no_secret_is_kept();
         let down = self.site.run(&["lab", "down", "--purge"]);
         assert_eq!(down.status.code(), Some(0), "{}", text(&down));
         self.site.assert_nothing_left();

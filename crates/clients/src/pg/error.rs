@@ -161,6 +161,11 @@ impl Classified for PgError {
             (PgError::TimedOut(_), _) => ExitCode::Unknown,
             (PgError::Connect { .. } | PgError::Foreign { .. }, None) => ExitCode::Unreachable,
             _ if self.lost() => ExitCode::Unreachable,
+            // What a server or whatever stands before it answers is never a defect of ours: it is of another version,
+            // or in a state, that was not foreseen.
+            (_, Some(_)) | (PgError::Protocol { .. } | PgError::Decode(_), None) => {
+                ExitCode::Unknown
+            }
             _ => ExitCode::Internal,
         }
     }
@@ -188,6 +193,12 @@ impl Classified for PgError {
             (_, Some("53400")) => "raise max_replication_slots or drop a slot that nobody uses",
             (_, Some("55000")) => "check wal_level = logical and that the slot is not invalidated",
             (_, Some("55006")) => "another session reads this slot: stop it first",
+            (_, Some("57014")) => {
+                "raise statement_timeout for this role, or let nobody cancel the statement, then try again"
+            }
+            (_, Some("0A000" | "42601" | "42703" | "42883")) => {
+                "connect to PostgreSQL itself, not through a pooler, and to a release that is still supported"
+            }
             _ => return None,
         };
         Some(text.to_owned())
@@ -229,6 +240,10 @@ fn is_unmet(state: &str) -> bool {
     ["42704", "42710", "42P01", "3D000", "25006"].contains(&state)
         || state.starts_with("55")
         || state.starts_with("53")
+        // A function, a column or a piece of grammar that this server does not have yet, or no longer.
+        || ["0A000", "42601", "42703", "42883"].contains(&state)
+        // Ended by the server's own limit of time, or by somebody.
+        || state == "57014"
 }
 
 fn caused_by_io(error: &tokio_postgres::Error) -> bool {
@@ -288,6 +303,10 @@ mod tests {
         assert_eq!(server("42501").exit_code(), ExitCode::Denied);
         assert_eq!(server("42704").exit_code(), ExitCode::Refused);
         assert_eq!(server("57P03").exit_code(), ExitCode::Unreachable);
-        assert_eq!(server("XX000").exit_code(), ExitCode::Internal);
+        assert_eq!(server("57014").exit_code(), ExitCode::Refused);
+        assert_eq!(server("42883").exit_code(), ExitCode::Refused);
+        for state in ["XX000", "XX001", "58030", "22P02", "99999"] {
+            assert_eq!(server(state).exit_code(), ExitCode::Unknown, "{state}");
+        }
     }
 }

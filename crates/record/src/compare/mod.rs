@@ -13,6 +13,7 @@ mod catalogue;
 mod merge;
 mod pairing;
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use cutover_clients::pg::PgAddress;
@@ -21,9 +22,10 @@ use cutover_model::comparison::{
     COMPARE_FORMAT, ComparedBy, ComparedSide, Comparison, RowCounts, RowDifference,
     TableComparison, TableState,
 };
-use cutover_model::{ExitCode, Verdict};
+use cutover_model::{EventSink, ExitCode, Verdict};
 
 use crate::RecordError;
+use crate::pace::Pace;
 use catalogue::{StoredTable, tables};
 use merge::{Merge, Merged, Rows};
 use pairing::{Pair, pair};
@@ -70,17 +72,33 @@ pub fn compare(
     config: &CompareConfig,
     differences: &mut dyn Differences,
 ) -> Result<Comparison, RecordError> {
+    compare_telling(config, differences, &EventSink::none())
+}
+
+/// The same with progress.
+///
+/// # Errors
+/// As [`compare`].
+pub fn compare_telling(
+    config: &CompareConfig,
+    differences: &mut dyn Differences,
+    events: &EventSink,
+) -> Result<Comparison, RecordError> {
+    let pace = Pace::begin(events);
     let mut sides = Sides {
         left: Snapshot::open(&config.left, &SETTINGS)?,
         right: Snapshot::open(&config.right, &SETTINGS)?,
         show_rows: config.show_rows,
+        progress: Progress::new(&pace),
     };
     let left = by_name(tables(&mut sides.left)?);
     let right = by_name(tables(&mut sides.right)?);
     let mut names: BTreeSet<&String> = left.keys().chain(right.keys()).collect();
     choose(&mut names, &config.tables)?;
     let mut compared = Vec::new();
+    sides.progress.tables = names.len();
     for name in names {
+        sides.progress.table += 1;
         let alone = |state, side| nothing(name, state, &format!("only the {side} side has it"));
         compared.push(match (left.get(name), right.get(name)) {
             (Some(one), Some(two)) => sides.table(one, two, differences)?,
@@ -114,24 +132,70 @@ fn choose(names: &mut BTreeSet<&String>, wanted: &[String]) -> Result<(), Record
     Ok(())
 }
 
-impl Rows for CopyRows<'_> {
+/// Rows between two looks at the clock.
+const PROGRESS_EVERY: u64 = 4_096;
+
+/// How far it is.
+struct Progress<'p> {
+    pace: &'p Pace<'p>,
+    /// The table that is read, from 1, and how many there are.
+    table: usize,
+    tables: usize,
+    /// Rows read, of both sides.
+    rows: Cell<u64>,
+}
+
+impl Progress<'_> {
+    fn new<'p>(pace: &'p Pace<'p>) -> Progress<'p> {
+        Progress {
+            pace,
+            table: 0,
+            tables: 0,
+            rows: Cell::new(0),
+        }
+    }
+
+    fn one_more(&self) {
+        let rows = self.rows.get() + 1;
+        self.rows.set(rows);
+        if rows.is_multiple_of(PROGRESS_EVERY) {
+            let what = || {
+                format!(
+                    "rows of both sides, table {} of {}",
+                    self.table, self.tables
+                )
+            };
+            self.pace.reached(rows, None, what);
+        }
+    }
+}
+
+/// Rows of one side, counted.
+struct Counted<'c> {
+    rows: CopyRows<'c>,
+    progress: &'c Progress<'c>,
+}
+
+impl Rows for Counted<'_> {
     fn advance(&mut self) -> Result<bool, RecordError> {
-        Ok(CopyRows::advance(self)?)
+        self.progress.one_more();
+        Ok(self.rows.advance()?)
     }
 
     fn row(&self) -> &[u8] {
-        CopyRows::row(self)
+        self.rows.row()
     }
 }
 
 /// Both databases, each in its snapshot.
-struct Sides {
+struct Sides<'p> {
     left: Snapshot,
     right: Snapshot,
     show_rows: bool,
+    progress: Progress<'p>,
 }
 
-impl Sides {
+impl Sides<'_> {
     fn table(
         &mut self,
         one: &StoredTable,
@@ -155,8 +219,11 @@ impl Sides {
     ) -> Result<Merged, RecordError> {
         let what = |side: &str| format!("reading table {table} on the {side}");
         // Both servers begin before either is read.
-        let mut left = self.left.copy(&pair.left_query, &what("left"))?;
-        let mut right = self.right.copy(&pair.right_query, &what("right"))?;
+        let left = self.left.copy(&pair.left_query, &what("left"))?;
+        let right = self.right.copy(&pair.right_query, &what("right"))?;
+        let progress = &self.progress;
+        let counted = |rows| Counted { rows, progress };
+        let (mut left, mut right) = (counted(left), counted(right));
         let merge = Merge {
             table,
             layout: &pair.layout,

@@ -30,6 +30,7 @@ pub use crate::decode::{
 use crate::RecordError;
 use crate::decode::{Decoder, TopicKind};
 use crate::notes::Notes;
+use crate::pace::Pace;
 use tally::Tally;
 use worker::{Batch, Read, Shared};
 
@@ -123,7 +124,9 @@ pub fn record_topics_of(
         events,
         sequences: sequences(&decoder, &config.spans),
         next: AtomicUsize::new(0),
-        records: AtomicU64::new(0),
+        pace: Pace::begin(events),
+        offsets: AtomicU64::new(0),
+        total: AtomicU64::new(worker::offsets_in_all(&config.spans)),
         stop: AtomicBool::new(false),
     };
     let mut ledgers = Ledgers {
@@ -208,7 +211,7 @@ fn side_by_side(shared: &Shared<'_>, ledgers: &mut Ledgers<'_>) -> Result<Vec<Re
                 .spawn_scoped(scope, move || worker::work(shared, sender));
             match started {
                 Ok(worker) => running.push(worker),
-                Err(error) => ends.push((0, Err(RecordError::Thread(error.to_string())))),
+                Err(error) => ends.push((0, Err(RecordError::NoThread(error)))),
             }
         }
         drop(sender);

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use cutover_clients::kafka::{Kafka, ReadRange, Record};
 use cutover_model::evidence::PartitionEvidence;
-use cutover_model::{ChangeRow, Classified, EventKind, EventSink, Op, TransactionRow};
+use cutover_model::{ChangeRow, Classified, EventSink, Op, TransactionRow};
 
 use super::tally::Tally;
 use super::{PartitionSpan, Sequence, TopicsConfig};
@@ -19,6 +19,7 @@ use crate::RecordError;
 use crate::cuts::Lives;
 use crate::decode::{Decoded, Decoder};
 use crate::notes::Notes;
+use crate::pace::Pace;
 use crate::schemas::Registries;
 
 /// A partition that ends early is given this long to bring more.
@@ -32,11 +33,14 @@ pub(super) struct Shared<'a> {
     pub(super) kafka: &'a Kafka,
     pub(super) config: &'a TopicsConfig,
     pub(super) events: &'a EventSink,
+    pub(super) pace: Pace<'a>,
     pub(super) sequences: Vec<Sequence>,
     /// The next sequence that nobody has taken.
     pub(super) next: AtomicUsize,
-    /// Records read so far, for whoever watches.
-    pub(super) records: AtomicU64,
+    /// Offsets read so far, for whoever watches.
+    pub(super) offsets: AtomicU64,
+    /// How many there are: what retention has removed is taken away once its partition is opened.
+    pub(super) total: AtomicU64,
     /// Somebody failed: what the others would read is of no use.
     pub(super) stop: AtomicBool,
 }
@@ -84,12 +88,32 @@ pub(super) fn work(
     }
 }
 
+/// Where a span begins if nothing of it was removed.
+fn assumed_start(span: &PartitionSpan) -> i64 {
+    span.cuts.first().map_or(0, |(_, offset)| *offset)
+}
+
+/// How many offsets a span has from here on; never more than from an earlier one.
+fn offsets(span: &PartitionSpan, from: i64) -> u64 {
+    u64::try_from(span.end.saturating_sub(from)).unwrap_or(0)
+}
+
+/// How many offsets spans have if nothing of them was removed.
+pub(super) fn offsets_in_all(spans: &[PartitionSpan]) -> u64 {
+    spans
+        .iter()
+        .map(|span| offsets(span, assumed_start(span)))
+        .sum()
+}
+
 struct Worker<'a> {
     shared: &'a Shared<'a>,
     decoder: Decoder<'a>,
     rows: SyncSender<Batch>,
     batch: Vec<ChangeRow>,
-    /// Records since progress was told.
+    /// The offset of the open partition that comes next.
+    next: i64,
+    /// Offsets since progress was told.
     untold: u64,
     read: Read,
 }
@@ -114,6 +138,7 @@ impl<'a> Worker<'a> {
             decoder,
             rows,
             batch: Vec::with_capacity(BATCH_ROWS),
+            next: 0,
             untold: 0,
             read: Read::default(),
         })
@@ -143,6 +168,9 @@ impl<'a> Worker<'a> {
         // What stands before the first cut is older than this run.
         let wanted = span.cuts.first().map_or(low, |(_, offset)| *offset);
         let start = wanted.max(low);
+        let removed = offsets(span, assumed_start(span)) - offsets(span, start);
+        self.shared.total.fetch_sub(removed, Ordering::Relaxed);
+        self.next = start;
         let mut lives = Lives::new(&span.cuts, start, &span.forks);
         let range = ReadRange {
             topic: &span.topic,
@@ -166,6 +194,7 @@ impl<'a> Worker<'a> {
         if let Some(halt) = halted {
             return Err(halt);
         }
+        self.count(span.end)?;
         let place = format!("{}/{}", span.topic, span.partition);
         if !end.reached_end {
             self.read.tally.problems.push(format!(
@@ -192,7 +221,7 @@ impl<'a> Worker<'a> {
     }
 
     fn record(&mut self, record: &Record<'_>, lives: &mut Lives) -> Result<(), Halt> {
-        self.count()?;
+        self.count(record.offset + 1)?;
         let known = self.decoder.notes().problems.len();
         let mut decoded = self.decoder.decode(record, lives.current());
         if self.decoder.notes().problems.len() > known {
@@ -232,18 +261,18 @@ impl<'a> Worker<'a> {
         }
     }
 
-    fn count(&mut self) -> Result<(), Halt> {
-        self.untold += 1;
+    /// Everything before this offset is read.
+    fn count(&mut self, next: i64) -> Result<(), Halt> {
+        let more = next.saturating_sub(self.next);
+        self.untold += u64::try_from(more).unwrap_or(0);
+        self.next = self.next.max(next);
         if self.untold < PROGRESS_EVERY {
             return Ok(());
         }
-        self.shared.events.emit(EventKind::Progress {
-            what: "records read".to_owned(),
-            done: self.tell(),
-            total: None,
-            rate: None,
-            lag_bytes: None,
-        });
+        let done = self.tell();
+        let total = self.shared.total.load(Ordering::Relaxed);
+        let what = || "offsets read".to_owned();
+        self.shared.pace.reached(done, Some(total), what);
         match self.shared.stop.load(Ordering::Relaxed) {
             true => Err(Halt::Stopped),
             false => Ok(()),
@@ -253,7 +282,7 @@ impl<'a> Worker<'a> {
     /// Adds what was read here to what all have read, which is given.
     fn tell(&mut self) -> u64 {
         let untold = std::mem::take(&mut self.untold);
-        untold + self.shared.records.fetch_add(untold, Ordering::Relaxed)
+        untold + self.shared.offsets.fetch_add(untold, Ordering::Relaxed)
     }
 
     fn append(&mut self, row: ChangeRow) -> Result<(), Halt> {

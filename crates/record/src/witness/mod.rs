@@ -80,7 +80,7 @@ impl Witness {
         let thread = std::thread::Builder::new()
             .name(name)
             .spawn(move || reader.run(stream))
-            .map_err(|error| RecordError::Thread(error.to_string()))?;
+            .map_err(RecordError::NoThread)?;
         Ok(Witness {
             shared,
             thread: Some(thread),

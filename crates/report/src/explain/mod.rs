@@ -3,6 +3,7 @@
 //! One registry, [`all`]. The rules it protects: a code that is printed anywhere has a text, and a text belongs to a
 //! code that exists; a test compares both with the sources.
 
+mod cli;
 mod connector;
 mod doctor;
 mod findings;
@@ -74,13 +75,14 @@ const fn entry(family: Family, code: &'static str, words: [&'static str; 4]) -> 
 }
 
 /// Every text, family by family.
-const ALL: [&[Explanation]; 11] = [
+const ALL: [&[Explanation]; 12] = [
     guarantees::ALL,
     findings::ALL,
     connector::ALL,
     preflights::ALL,
     doctor::ALL,
     watch::ALL,
+    cli::ALL,
     operations::ALL,
     services::ALL,
     upgrade::ALL,

@@ -1,4 +1,4 @@
-//! Errors about the run folder, the load, the recorders, the audit, and this program.
+//! Errors about the run folder, the load, the recorders and the audit.
 
 use super::{Explanation, Family, entry};
 
@@ -58,92 +58,22 @@ pub const ALL: &[Explanation] = &[
     ),
     entry(
         OF,
+        "BENCH-TOOL-001",
+        [
+            "A program that a measurement is compared with cannot be used.",
+            "Its name and its last lines, in the message.",
+            "It is not installed, or cannot take the address that was given.",
+            "Install it, or give the server's host and port.",
+        ],
+    ),
+    entry(
+        OF,
         "BENCH-VOID-001",
         [
             "What was measured proves nothing.",
             "The reason in the message.",
-            "Numbers that must agree did not, or the program to compare with is missing.",
+            "Numbers that must agree did not.",
             "Remove the reason; no figure is printed.",
-        ],
-    ),
-    entry(
-        OF,
-        "CLI-COMPARE-002",
-        [
-            "What differs could not be kept or printed.",
-            "The message: a temporary file, or the place that the output goes to.",
-            "No room left where temporary files go, or the reader of the output has ended.",
-            "Make room, or set TMPDIR to another place, and compare again.",
-        ],
-    ),
-    entry(
-        OF,
-        "CLI-EXPLAIN-001",
-        [
-            "There is no text for this word.",
-            "The nearest known ones, in the remedy.",
-            "A typing error, or a code of a later version.",
-            "`cutover explain` without a word lists all.",
-        ],
-    ),
-    entry(
-        OF,
-        "CLI-INTERNAL-001",
-        [
-            "Something that should not happen in this program.",
-            "The message.",
-            "A defect, or a file system that refused to be written.",
-            "Keep the run folder and report it.",
-        ],
-    ),
-    entry(
-        OF,
-        "CLI-LINT-001",
-        [
-            "The file is no configuration of a connector.",
-            "Line and column, or the option's name.",
-            "Not JSON, or not in the form that Connect takes.",
-            "Give {\"name\": …, \"config\": {…}} or the options alone.",
-        ],
-    ),
-    entry(
-        OF,
-        "CLI-MAN-001",
-        [
-            "The manual pages could not be written.",
-            "The folder and the cause in the message.",
-            "A folder that may not be written, or a full disk.",
-            "Name another folder with --dir.",
-        ],
-    ),
-    entry(
-        OF,
-        "CLI-MATRIX-001",
-        [
-            "There is no matrix to go on with.",
-            "The folder in the message.",
-            "Another --runs, or none was begun.",
-            "Run it without --resume.",
-        ],
-    ),
-    entry(
-        OF,
-        "CLI-PREDICT-001",
-        [
-            "What a prediction is to be made from cannot be read.",
-            "The file or address in the message.",
-            "A wrong path, or missing rights.",
-            "Name the file, or - for standard input.",
-        ],
-    ),
-    entry(
-        OF,
-        "CLI-REPORT-001",
-        [
-            "A report could not be written.",
-            "The path, its rights and free room.",
-            "A read-only or full file system.",
-            "The run is judged all the same: `cutover report RUN -o FILE` writes it elsewhere.",
         ],
     ),
     entry(
@@ -354,6 +284,16 @@ pub const ALL: &[Explanation] = &[
             "The cause after the message.",
             "Memory, or a defect.",
             "Run again; report it if it comes back.",
+        ],
+    ),
+    entry(
+        OF,
+        "RECORD-THREAD-002",
+        [
+            "No thread could be made for a recorder.",
+            "ulimit -u.",
+            "Too many processes, or too little memory.",
+            "End some, and record again.",
         ],
     ),
     entry(

@@ -16,13 +16,53 @@ fn schema(name: &str) -> Value {
 }
 
 fn sample() -> Value {
-    serde_json::from_str(&to_json(&samples::result()).unwrap()).unwrap()
+    let stories = [samples::story(), samples::hostile_story(3)];
+    serde_json::from_str(&to_json(&samples::result(), &stories).unwrap()).unwrap()
 }
 
 #[test]
 fn result_has_exactly_the_keys_of_its_schema() {
     let schema = schema("result-1.schema.json");
     agree(&schema, &schema, &sample(), "result");
+}
+
+#[test]
+fn the_story_is_told_in_numbers_and_what_was_not_measured_is_null() {
+    let result = sample();
+    let story = &result["scenarios"][0]["story"];
+    let clock = &story["clock"];
+    assert_eq!(clock["begun"], "2026-11-23T18:04:12.000Z");
+    assert_eq!(clock["phases"][1]["name"], "cutover");
+    let refused = &clock["writes_refused"][0];
+    let lasted = refused["to"].as_f64().unwrap() - refused["from"].as_f64().unwrap();
+    assert!((lasted - 2.14).abs() < 0.01, "{refused}");
+    let values = |curve: &str| clock[curve].as_array().unwrap().clone();
+    let null = |point: &Value| point["value"].is_null();
+    assert!(values("published_per_second").iter().any(null));
+    assert!(
+        values("committed_per_second")
+            .iter()
+            .any(|point| point["value"] == 0.0)
+    );
+    assert!(
+        values("lag_bytes")
+            .iter()
+            .any(|point| point["value"] == 4096.0)
+    );
+    assert_eq!(story["steps"][0]["end"], "proved");
+    assert_eq!(story["notes"][0]["kind"], "warning");
+    // Without its events a run has no clock, and without its folder no story.
+    let silent = cutover_model::RunStory {
+        events: vec![],
+        ..samples::story()
+    };
+    let result = samples::result();
+    let text = to_json(&result, &[silent]).unwrap();
+    let told: Value = serde_json::from_str(&text).unwrap();
+    let schema = schema("result-1.schema.json");
+    agree(&schema, &schema, &told, "result");
+    assert!(told["scenarios"][0]["story"]["clock"].is_null());
+    assert!(told["scenarios"][1]["story"].is_null());
 }
 
 #[test]
@@ -227,7 +267,7 @@ fn the_fields_that_every_version_keeps_are_there() {
 #[test]
 fn a_result_survives_writing_and_reading() {
     let result = samples::result();
-    let read = serde_json::from_str(&to_json(&result).unwrap()).unwrap();
+    let read = serde_json::from_str(&to_json(&result, &[samples::story()]).unwrap()).unwrap();
     assert_eq!(result, read);
 }
 
@@ -237,4 +277,17 @@ fn a_matrix_has_exactly_the_keys_of_its_schema() {
     let text = crate::matrix::to_json(&samples::matrix()).unwrap();
     let value: Value = serde_json::from_str(&text).unwrap();
     agree(&schema, &schema, &value, "matrix");
+}
+
+#[test]
+fn a_failure_has_exactly_the_keys_of_its_schema() {
+    use crate::failure::failure_json;
+    use cutover_model::{ExitCode, Failure};
+    let plain = Failure::new(ExitCode::Usage, "CLI-USAGE-001", "x", "do this");
+    for failure in [plain.clone().because("y"), plain] {
+        fits("failure-1.schema.json", &failure_json(&failure));
+    }
+    // A code without a text has none of its words.
+    let unknown = Failure::new(ExitCode::Usage, "NO-CODE", "x", "");
+    fits("failure-1.schema.json", &failure_json(&unknown));
 }

@@ -321,6 +321,15 @@ impl<'a> Telling<'a> {
             &[],
             &format!("Writes were refused: {}.", words::refused(scenario)),
         );
+        if scenario.naive.is_empty() {
+            return;
+        }
+        page.put("p", &[], crate::naive::WHAT);
+        page.table("The four classic counts", &crate::naive::HEADS);
+        for count in &scenario.naive {
+            page.row(&crate::naive::row(count).each_ref().map(String::as_str));
+        }
+        page.end_table();
     }
 
     fn runbook(&self, page: &mut Markup) {
@@ -353,7 +362,7 @@ impl<'a> Telling<'a> {
                 proof.as_deref().unwrap_or("nothing is looked at"),
                 step.end.word(),
                 &step.seen,
-                step.took.as_deref().unwrap_or("?"),
+                &step.took(),
             ]);
         }
         page.end_table();

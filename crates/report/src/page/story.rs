@@ -1,12 +1,12 @@
 //! The story of the run: pictures, the same as tables, and what was noted on the way.
 
-use cutover_model::{EventKind, RunStory};
+use cutover_model::RunStory;
 
 use super::Telling;
 use super::chart::Chart;
 use super::markup::Markup;
-use crate::telling::moments::{Point, Timeline, mean};
-use crate::text::{bytes, count, foreign, seconds};
+use crate::telling::moments::{RATES, Timeline, noted};
+use crate::text::{count, foreign, seconds};
 
 /// Rows of the table beside a picture.
 const ROWS: usize = 60;
@@ -72,24 +72,13 @@ impl Telling<'_> {
     }
 
     fn notes(&self, page: &mut Markup) {
-        let told = |kind: &EventKind| match kind {
-            EventKind::Note { text } => Some(("note", text.clone())),
-            EventKind::Warning { text } => Some(("warning", text.clone())),
-            EventKind::StepFailed { step, reason, .. } => {
-                Some(("failure", format!("step {step}: {reason}")))
-            }
-            _ => None,
-        };
-        let notes = self.story.events.iter();
-        let notes: Vec<_> = notes
-            .filter_map(|event| Some((&event.time, told(&event.kind)?)))
-            .collect();
+        let notes = noted(&self.story.events);
         if notes.is_empty() {
             return;
         }
         page.table("What was noted on the way", &["time", "kind", "what"]);
-        for (time, (kind, text)) in notes.iter().take(NOTES) {
-            page.row(&[&clock(time), kind, &foreign(text)]);
+        for note in notes.iter().take(NOTES) {
+            page.row(&[&clock(note.time), note.kind, &foreign(&note.text)]);
         }
         page.end_table();
         if notes.len() > NOTES {
@@ -142,37 +131,9 @@ fn curves(page: &mut Markup, line: &Timeline) {
     page.open("details", &[]);
     page.put("summary", &[], "Rates and lag as a table");
     let caption = "Per second, and bytes of log that the connector had not confirmed; a dash was not measured";
-    page.table(
-        caption,
-        &[
-            "after",
-            "committed/s",
-            "published/s",
-            "lag",
-            "what was going on",
-        ],
-    );
-    let every = line.length / ROWS as f64;
-    for place in 0..ROWS {
-        let (from, to) = (place as f64 * every, (place + 1) as f64 * every);
-        let within = |points: &[Point]| -> Option<f64> {
-            let inside = |point: &&Point| from <= point.at && point.at < to;
-            let points: Vec<Point> = points.iter().filter(inside).copied().collect();
-            mean(&points)
-        };
-        let rate = |points: &[Point]| {
-            within(points).map_or_else(|| "–".to_owned(), |rate| count(rate.round() as u64))
-        };
-        let lag = within(&line.lag);
-        let lag = lag.map_or_else(|| "–".to_owned(), |size| bytes(size.round() as u64));
-        let middle = line.begun_ms + ((from + to) / 2.0 * 1000.0) as i64;
-        page.row(&[
-            &seconds(from),
-            &rate(&line.committed),
-            &rate(&line.published),
-            &lag,
-            &foreign(&line.at(middle).unwrap_or_default()),
-        ]);
+    page.table(caption, &RATES);
+    for row in line.rows(ROWS) {
+        page.row(&row.cells().each_ref().map(String::as_str));
     }
     page.end_table();
     page.close("details");

@@ -135,3 +135,15 @@ fn a_curve_is_told_as_a_table_too() {
     assert!(text.contains("Rates and lag as a table") && text.contains("writes refused 2.1 s"));
     assert!(text.contains("aria-labelledby=\"whole-title whole-text\""));
 }
+
+#[test]
+fn classic_counts_stand_in_a_table_where_they_were_asked_for() {
+    let told = |story| page(&samples::result(), &[story], Values::Hidden);
+    let mut story = samples::story();
+    let text = told(story.clone());
+    assert!(
+        text.contains("The four classic counts") && text.contains("an update is a message too")
+    );
+    story.scenario.naive.clear();
+    assert!(!told(story).contains("classic counts"));
+}

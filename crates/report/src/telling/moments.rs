@@ -5,6 +5,8 @@
 
 use cutover_model::{EventKind, RunEvent};
 
+use crate::text::{bytes, count, foreign, seconds};
+
 /// A stretch of time with a name.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Span {
@@ -23,6 +25,46 @@ pub struct Point {
     pub at: f64,
     /// What was measured; `None` makes a hole.
     pub value: Option<f64>,
+}
+
+/// The heads of the table of [`Row`]s.
+pub const RATES: [&str; 5] = [
+    "after",
+    "committed/s",
+    "published/s",
+    "lag",
+    "what was going on",
+];
+
+/// What was measured in one stretch of time, for a table.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    /// Seconds since the first event.
+    pub from: f64,
+    /// Changes committed per second.
+    pub committed: Option<f64>,
+    /// Records published per second.
+    pub published: Option<f64>,
+    /// Bytes of log that were not confirmed.
+    pub lag: Option<f64>,
+    /// Step or phase.
+    pub going_on: String,
+}
+
+impl Row {
+    /// Its cells; a dash was not measured.
+    pub fn cells(&self) -> [String; 5] {
+        let dash = || "–".to_owned();
+        let rate = |rate: Option<f64>| rate.map_or_else(dash, |rate| count(rate.round() as u64));
+        let lag = self.lag;
+        [
+            seconds(self.from),
+            rate(self.committed),
+            rate(self.published),
+            lag.map_or_else(dash, |size| bytes(size.round() as u64)),
+            foreign(&self.going_on),
+        ]
+    }
 }
 
 /// The run on a clock.
@@ -46,6 +88,35 @@ pub struct Timeline {
     pub lag: Vec<Point>,
 }
 
+/// What was noted on the way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Noted<'a> {
+    /// UTC, ISO 8601.
+    pub time: &'a str,
+    /// `note`, `warning` or `failure`.
+    pub kind: &'static str,
+    /// In words.
+    pub text: String,
+}
+
+/// Notes, warnings and failed steps in their order.
+pub fn noted(events: &[RunEvent]) -> Vec<Noted<'_>> {
+    let told = |kind: &EventKind| match kind {
+        EventKind::Note { text } => Some(("note", text.clone())),
+        EventKind::Warning { text } => Some(("warning", text.clone())),
+        EventKind::StepFailed { step, reason, .. } => {
+            Some(("failure", format!("step {step}: {reason}")))
+        }
+        _ => None,
+    };
+    let noted = events.iter().filter_map(|event| {
+        let (kind, text) = told(&event.kind)?;
+        let time = event.time.as_str();
+        Some(Noted { time, kind, text })
+    });
+    noted.collect()
+}
+
 /// A longer one is a clock that was set, not a run.
 const LONGEST_SECONDS: f64 = 366.0 * 86_400.0;
 
@@ -63,14 +134,14 @@ impl Timeline {
             .filter_map(|event| Some((epoch_ms(&event.time)?, &event.kind)))
             .collect();
         let begun = timed.first()?.0;
-        let seconds = |ms: i64| ms.saturating_sub(begun) as f64 / 1000.0;
-        let length = seconds(timed.iter().map(|(ms, _)| *ms).max()?);
+        let after = |ms: i64| ms.saturating_sub(begun) as f64 / 1000.0;
+        let length = after(timed.iter().map(|(ms, _)| *ms).max()?);
         if !(0.001..LONGEST_SECONDS).contains(&length) {
             return None;
         }
         let clocked: Vec<(f64, &EventKind)> = timed
             .into_iter()
-            .map(|(ms, kind)| (seconds(ms).clamp(0.0, length), kind))
+            .map(|(ms, kind)| (after(ms).clamp(0.0, length), kind))
             .collect();
         let mut line = Timeline {
             begun_ms: begun,
@@ -175,6 +246,28 @@ impl Timeline {
         let phase = self.phases.iter().find(inside);
         step.map(|step| format!("during step {}", step.name))
             .or_else(|| phase.map(|phase| format!("in phase {}", phase.name)))
+    }
+
+    /// The curves as so many rows of a table.
+    pub fn rows(&self, rows: usize) -> Vec<Row> {
+        let every = self.length / rows as f64;
+        let row = |place: usize| {
+            let (from, to) = (place as f64 * every, (place + 1) as f64 * every);
+            let within = |points: &[Point]| -> Option<f64> {
+                let inside = |point: &&Point| from <= point.at && point.at < to;
+                let points: Vec<Point> = points.iter().filter(inside).copied().collect();
+                mean(&points)
+            };
+            let middle = self.begun_ms + ((from + to) / 2.0 * 1000.0) as i64;
+            Row {
+                from,
+                committed: within(&self.committed),
+                published: within(&self.published),
+                lag: within(&self.lag),
+                going_on: self.at(middle).unwrap_or_default(),
+            }
+        };
+        (0..rows).map(row).collect()
     }
 
     /// The cutover with some time around it, if that shows more than the whole.

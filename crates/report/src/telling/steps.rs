@@ -25,8 +25,8 @@ pub struct DrivenStep {
     pub end: StepEnd,
     /// What was seen or done, or why it failed.
     pub seen: String,
-    /// How long it took.
-    pub took: Option<String>,
+    /// How many seconds it took.
+    pub took: Option<f64>,
 }
 
 /// How a step ended.
@@ -173,12 +173,12 @@ fn told(story: &RunStory) -> Vec<DrivenStep> {
                 proof,
                 seconds: took,
                 ..
-            } => (StepEnd::Proved, proof, Some(seconds(*took))),
+            } => (StepEnd::Proved, proof, Some(*took)),
             EventKind::StepDone {
                 what,
                 seconds: took,
                 ..
-            } => (StepEnd::NotChecked, what, Some(seconds(*took))),
+            } => (StepEnd::NotChecked, what, Some(*took)),
             EventKind::StepFailed { reason, .. } => (StepEnd::Failed, reason, None),
             _ => continue,
         };
@@ -207,6 +207,11 @@ pub fn promise(story: &RunStory) -> Option<&'static str> {
 }
 
 impl DrivenStep {
+    /// How long it took, for people.
+    pub fn took(&self) -> String {
+        self.took.map_or_else(|| "?".to_owned(), seconds)
+    }
+
     fn new(number: u32, step: &str) -> DrivenStep {
         DrivenStep {
             number,

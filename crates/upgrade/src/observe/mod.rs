@@ -182,7 +182,8 @@ impl Recording<'_> {
         let folder = self.run.ledger(LedgerKind::Stored);
         let mut writer = StoredWriter::create(&folder, self.buckets)?;
         let place = (&self.subject.postgres, Some(moment.name.as_str()));
-        let end = record_tables_at(place, &self.observed.shapes, 0, &mut writer).await?;
+        let told = (&mut writer, self.events);
+        let end = record_tables_at(place, &self.observed.shapes, 0, told).await?;
         writer.finish()?;
         Ok(end.notes)
     }

@@ -42,12 +42,7 @@ pub async fn run(arguments: &WatchArgs, settings: Settings) -> Outcome {
 }
 
 fn refused(code: &str, message: impl Into<String>, remedy: &str) -> Failure {
-    Failure {
-        code: code.to_owned(),
-        message: message.into(),
-        remedy: Some(remedy.to_owned()),
-        exit: ExitCode::Usage,
-    }
+    Failure::new(ExitCode::Usage, code, message, remedy)
 }
 
 async fn watched(arguments: &WatchArgs, settings: Settings) -> Result<Outcome, Failure> {
@@ -212,12 +207,7 @@ impl Show {
 
 /// A watch that no longer looks must not go on showing what it saw last.
 fn broke_off() -> Failure {
-    Failure {
-        code: "CLI-INTERNAL-001".into(),
-        message: "the watch broke off: a part of it that looks has ended".into(),
-        remedy: Some("start it again, and report it".into()),
-        exit: ExitCode::Internal,
-    }
+    Failure::defect("the watch broke off: a part of it that looks has ended")
 }
 
 /// What came.
@@ -249,13 +239,7 @@ async fn follow(
         }
     });
     let mut state = markers.as_ref().map(|markers| markers.state.clone());
-    let mut signals = signals::listen().map_err(|error| {
-        refused(
-            "CLI-WATCH-001",
-            format!("listen for signals: {error}"),
-            "try again",
-        )
-    })?;
+    let mut signals = signals::listen()?;
     let exit = loop {
         let known = desk.markers().clone();
         let news = tokio::select! {
