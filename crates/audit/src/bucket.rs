@@ -37,7 +37,7 @@ pub(crate) async fn open(
 ) -> Result<SessionContext> {
     let (session, small) = match suspects {
         Suspects::Bucket => {
-            let small = bytes(ledgers, bucket) <= limits.resident;
+            let small = is_small(limits, ledgers, bucket);
             (
                 tables(engine, limits, ledgers, evidence, bucket).await?,
                 small,
@@ -73,7 +73,7 @@ pub(crate) async fn tables(
     evidence: &Evidence,
     bucket: usize,
 ) -> Result<SessionContext> {
-    let small = bytes(ledgers, bucket) <= limits.resident;
+    let small = is_small(limits, ledgers, bucket);
     let session = engine.session(small);
     for (kind, survey) in ledgers {
         let files = survey
@@ -156,12 +156,15 @@ pub(crate) async fn whole(
     limits: Limits,
     ledgers: &Ledgers,
     evidence: &Evidence,
-    transactions: Option<&Survey>,
+    with_transactions: Option<&Survey>,
 ) -> Result<SessionContext> {
     let files = |survey: Option<&Survey>| survey.map_or_else(Vec::new, |it| it.parts.concat());
     let published = files(ledgers.get(&LedgerKind::Published).and_then(Option::as_ref));
-    let transactions = files(transactions);
-    let small = size(published.iter().chain(&transactions)) <= limits.resident;
+    let transactions = files(with_transactions);
+    let of_published = ledgers.get(&LedgerKind::Published).and_then(Option::as_ref);
+    let rows = |survey: Option<&Survey>| survey.map_or(0, |survey| survey.rows);
+    let small = size(published.iter().chain(&transactions)) <= limits.resident
+        && rows(of_published) + rows(with_transactions) <= limits.resident_rows;
     let session = engine.session(small);
     let name = LedgerKind::Published.name();
     if published.is_empty() {
@@ -199,6 +202,7 @@ pub(crate) fn with_later_columns(kind: LedgerKind, rows: DataFrame) -> Result<Da
         ("tx_id", ScalarValue::Utf8(None)),
         ("tx_order", ScalarValue::Int64(None)),
         ("tx_table_order", ScalarValue::Int64(None)),
+        ("filled", ScalarValue::Int64(None)),
     ];
     if kind == LedgerKind::Stored {
         return Ok(rows);
@@ -240,6 +244,19 @@ async fn register_truncates(engine: &Engine, session: &SessionContext) -> Result
 pub(crate) fn close(engine: &Engine, bucket: usize) {
     // A leftover only costs disk space until the whole working folder goes.
     let _ = fs::remove_dir_all(engine.folder().join(format!("matches-{bucket}")));
+}
+
+/// Whether a bucket is held in memory.
+pub(crate) fn is_small(limits: Limits, ledgers: &Ledgers, bucket: usize) -> bool {
+    bytes(ledgers, bucket) <= limits.resident && rows(ledgers, bucket) <= limits.resident_rows
+}
+
+/// Rows of a bucket in all ledgers.
+pub(crate) fn rows(ledgers: &Ledgers, bucket: usize) -> u64 {
+    let surveys = ledgers.values().filter_map(Option::as_ref);
+    surveys
+        .filter_map(|survey| survey.rows_of.get(bucket))
+        .sum()
 }
 
 fn bytes(ledgers: &Ledgers, bucket: usize) -> u64 {
@@ -350,6 +367,7 @@ pub(crate) fn schema(kind: LedgerKind) -> Schema {
             "time_ms",
             "tx_order",
             "tx_table_order",
+            "filled",
         ];
         let texts = [
             "relation",

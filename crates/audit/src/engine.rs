@@ -18,6 +18,11 @@ use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::prelude::{DataFrame, ParquetReadOptions, SessionConfig};
+use tempfile::TempDir;
+
+use cutover_model::RunFolder;
+
+use crate::error::AuditError;
 
 /// How much a judgement may use.
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +32,12 @@ pub(crate) struct Limits {
     /// A bucket whose Parquet files are smaller than this in all is held in memory, which is
     /// faster.
     pub(crate) resident: u64,
+    /// So is one only that has no more rows than this: equal rows take next to nothing in a file, and all of their room
+    /// in memory.
+    pub(crate) resident_rows: u64,
+    /// A bucket of more rows than this is not looked at for clean keys, which takes about 100 bytes for each. Keys are
+    /// spread over buckets; a table without any lies in one.
+    pub(crate) looked_at: u64,
     /// Findings that are given back directly.
     pub(crate) shown: usize,
     /// Clean keys are set aside before the checks run.
@@ -38,10 +49,20 @@ impl Default for Limits {
         Limits {
             memory: 256 << 20,
             resident: 8 << 20,
+            resident_rows: 400_000,
+            looked_at: 3_000_000,
             shown: 1_000,
             acquit: true,
         }
     }
+}
+
+/// The judgement's own working folder, inside of the run's.
+pub(crate) fn workspace(run: &RunFolder) -> Result<TempDir, AuditError> {
+    let builder = tempfile::Builder::new()
+        .prefix(".audit-")
+        .tempdir_in(run.root());
+    builder.map_err(AuditError::Workspace)
 }
 
 /// The engine and its working folder.

@@ -10,12 +10,11 @@ use cutover_model::{EventKind, EventSink, Finding, FindingKind, ProofLevel, RunF
 use datafusion::execution::context::SessionContext;
 use futures_util::StreamExt;
 use std::sync::Arc;
-use tempfile::TempDir;
 
 use crate::acquit::{Frame, Looks, Suspects};
 use crate::bucket;
 use crate::checks::{ALL, Check};
-use crate::engine::{Engine, Limits};
+use crate::engine::{Engine, Limits, workspace};
 use crate::error::AuditError;
 use crate::gather::Rows;
 use crate::ranking::Spool;
@@ -126,14 +125,6 @@ pub(crate) async fn judge_within(
     Ok(conclude(&grounds, &outcomes, findings))
 }
 
-/// The judgement's own working folder, inside of the run's.
-pub(crate) fn workspace(run: &RunFolder) -> Result<TempDir, AuditError> {
-    let builder = tempfile::Builder::new()
-        .prefix(".audit-")
-        .tempdir_in(run.root());
-    builder.map_err(AuditError::Workspace)
-}
-
 /// There is no clock here, so each bucket is told.
 fn judged(buckets: usize, of: u16, events: &EventSink) {
     events.emit(EventKind::Progress {
@@ -153,6 +144,7 @@ fn acquittals(ledgers: &Arc<Ledgers>, grounds: &Grounds<'_>, limits: Limits) -> 
         Scope::Run | Scope::Window if limits.acquit => grounds.evidence.buckets,
         _ => 0,
     };
+    let frame = frame.up_to(limits.looked_at);
     Looks::begin(ledgers, frame, usize::from(buckets))
 }
 
@@ -304,7 +296,7 @@ mod tests {
     use crate::acquit::acquit;
 
     /// 30,000 inserts, every so manieth of them lost; keyless ones lie in one bucket.
-    fn lossy_run(folder: &RunFolder, keyed: bool, every: i64) {
+    fn lossy_run(folder: &RunFolder, keyed: bool, every: i64, image: fn(i64) -> i64) {
         let evidence = include_str!("../tests/support/evidence.json");
         write_evidence(folder, &serde_evidence(evidence)).unwrap();
         let mut writers = [
@@ -320,7 +312,7 @@ mod tests {
             let mut row = ChangeRow {
                 key_hash: key_hash("public.orders", key.as_deref().unwrap_or_default()),
                 key,
-                after: Some(number),
+                after: Some(image(number)),
                 xid: Some(number),
                 outcome: Some(cutover_model::Outcome::Ok),
                 ..ChangeRow::new(0, "public.orders", Op::Create)
@@ -351,6 +343,10 @@ mod tests {
         stored.finish().unwrap();
     }
 
+    async fn within(run: &RunFolder, limits: Limits) -> Result<Judgement, AuditError> {
+        judge_within((run, &EventSink::none()), limits).await
+    }
+
     fn serde_evidence(text: &str) -> cutover_model::Evidence {
         let folder = tempfile::tempdir().unwrap();
         let run = RunFolder::at(folder.path());
@@ -373,21 +369,14 @@ mod tests {
     async fn a_bucket_judged_from_disk_gives_the_same_judgement_as_one_in_memory() {
         let folder = tempfile::tempdir().unwrap();
         let run = RunFolder::at(folder.path());
-        lossy_run(&run, true, 100);
-        let in_memory = judge_within((&run, &EventSink::none()), Limits::default())
-            .await
-            .unwrap();
+        lossy_run(&run, true, 100, |number| number);
+        let in_memory = within(&run, Limits::default()).await.unwrap();
         assert_eq!(in_memory.counts.lost, 300);
         let limits = Limits {
             resident: 0,
             ..Limits::default()
         };
-        assert_eq!(
-            judge_within((&run, &EventSink::none()), limits)
-                .await
-                .unwrap(),
-            in_memory
-        );
+        assert_eq!(within(&run, limits).await.unwrap(), in_memory);
         assert_eq!(leftovers(&run), 0);
     }
 
@@ -395,7 +384,7 @@ mod tests {
     async fn every_bucket_is_told_and_the_last_number_is_the_whole() {
         let folder = tempfile::tempdir().unwrap();
         let run = RunFolder::at(folder.path());
-        lossy_run(&run, true, 10_000);
+        lossy_run(&run, true, 10_000, |number| number);
         let told = Arc::new(std::sync::Mutex::new(Vec::new()));
         let copy = told.clone();
         let events = EventSink::new(move |kind| copy.lock().unwrap().push(kind));
@@ -412,7 +401,7 @@ mod tests {
     fn clean_keys_are_acquitted_and_nothing_else() {
         let folder = tempfile::tempdir().unwrap();
         let run = RunFolder::at(folder.path());
-        lossy_run(&run, true, 100);
+        lossy_run(&run, true, 100, |number| number);
         std::fs::remove_dir_all(run.ledger(LedgerKind::Attempted)).unwrap();
         let evidence = read_evidence(&run).unwrap();
         let (ledgers, _) = survey_all(&run, &evidence).unwrap();
@@ -433,37 +422,56 @@ mod tests {
     async fn a_table_without_key_that_lost_half_of_its_rows_is_judged_in_little_memory() {
         let folder = tempfile::tempdir().unwrap();
         let run = RunFolder::at(folder.path());
-        lossy_run(&run, false, 2);
-        let in_memory = judge_within((&run, &EventSink::none()), Limits::default())
-            .await
-            .unwrap();
+        lossy_run(&run, false, 2, |number| number);
+        let in_memory = within(&run, Limits::default()).await.unwrap();
         assert_eq!(in_memory.counts.lost, 15_000);
         let limits = Limits {
             resident: 0,
             memory: 32 << 20,
             ..Limits::default()
         };
-        assert_eq!(
-            judge_within((&run, &EventSink::none()), limits)
-                .await
-                .unwrap(),
-            in_memory
-        );
+        assert_eq!(within(&run, limits).await.unwrap(), in_memory);
+    }
+
+    /// Rows that are all alike: hardly a byte each in a file, as much as any others in memory.
+    #[tokio::test]
+    async fn equal_rows_of_a_table_without_key_are_judged_from_disk_however_small_their_files_are()
+    {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunFolder::at(folder.path());
+        lossy_run(&run, false, 2, |_| 7);
+        let in_memory = within(&run, Limits::default()).await.unwrap();
+        assert_eq!(in_memory.counts.lost, 15_000);
+        let limits = Limits {
+            resident_rows: 50_000,
+            memory: 32 << 20,
+            ..Limits::default()
+        };
+        let evidence = read_evidence(&run).unwrap();
+        let (ledgers, _) = survey_all(&run, &evidence).unwrap();
+        let small = |limits| (0..2).all(|number| bucket::is_small(limits, &ledgers, number));
+        assert!(small(Limits::default()) && !small(limits));
+        assert_eq!(within(&run, limits).await.unwrap(), in_memory);
+        // Nor are they looked at for clean keys, of which they have none.
+        std::fs::remove_dir_all(run.ledger(LedgerKind::Attempted)).unwrap();
+        let (ledgers, _) = survey_all(&run, &evidence).unwrap();
+        let frame = Frame::new(&evidence, &BTreeMap::new()).up_to(limits.resident_rows);
+        let full = (0..2).find(|number| bucket::rows(&ledgers, *number) > 0);
+        let look = acquit(&ledgers, &frame, full.unwrap()).unwrap();
+        assert!(matches!(look.suspects, Suspects::Bucket));
     }
 
     #[tokio::test]
     async fn too_little_memory_makes_a_check_unknown_and_never_passes() {
         let folder = tempfile::tempdir().unwrap();
         let run = RunFolder::at(folder.path());
-        lossy_run(&run, true, 100);
+        lossy_run(&run, true, 100, |number| number);
         let limits = Limits {
             resident: 0,
             memory: 400 << 10,
             ..Limits::default()
         };
-        let judgement = judge_within((&run, &EventSink::none()), limits)
-            .await
-            .unwrap();
+        let judgement = within(&run, limits).await.unwrap();
         assert_ne!(judgement.verdict, Verdict::Pass);
         let broken = judgement
             .checks

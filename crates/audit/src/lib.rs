@@ -22,6 +22,7 @@ mod scope;
 mod script;
 mod survey;
 mod transactions;
+mod uncompared;
 
 pub use error::AuditError;
 pub use judge::{Judgement, judge, judge_every_row, judge_telling};

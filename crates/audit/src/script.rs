@@ -14,16 +14,16 @@ use datafusion::arrow::datatypes::{DataType, Schema};
 
 use crate::bucket::{MATCHES, schema, transactions_schema};
 use crate::checks::ALL;
-use crate::engine::{Engine, Limits};
+use crate::engine::{Engine, Limits, workspace};
 use crate::error::AuditError;
-use crate::judge::workspace;
 use crate::survey::{TRUNCATES, look_over, survey_all, survey_transactions};
 use crate::verdict::Grounds;
 
 const HEAD: &str = "\
--- The checks of this run, for DuckDB. Each leaves a table of its name, whose rows are its findings. Give it to the
--- program on standard input, or `.read` it; the working folder does not matter.
--- A verdict needs more than findings: what was recorded, and whether all of it (docs/guarantees.md).
+-- The checks of this run, for DuckDB. Each leaves a table of its name, whose rows are its findings.
+-- Give it to the program on standard input, or `.read` it; the working folder does not matter.
+-- A verdict needs more than findings: what was recorded, and whether all of it was
+-- (docs/guarantees.md).
 ";
 
 /// What the script ends with: how many findings of which kind each check has.

@@ -23,6 +23,9 @@ use cutover_model::{Evidence, FindingKind, ProofLevel, Verdict};
 use crate::checks::{Check, WitnessNeed};
 use crate::scope;
 
+/// Reasons that are told for records that were not decoded, those of most records.
+const KINDS_TOLD: usize = 10;
+
 /// Whether a ledger can be read: its number of rows, or why it cannot.
 pub type LedgerState = Result<u64, String>;
 
@@ -88,7 +91,7 @@ impl<'a> Grounds<'a> {
     }
 
     /// Relations for which something was counted, quoted and joined.
-    fn relations(&self, what: &str) -> String {
+    pub(crate) fn relations(&self, what: &str) -> String {
         let of = |(name, relation): &(String, String)| (name == what).then(|| relation.clone());
         let names: Vec<String> = self.coverage.keys().filter_map(of).collect();
         names.join(", ")
@@ -160,12 +163,17 @@ impl<'a> Grounds<'a> {
 
     pub(crate) fn undecoded(&self) -> Option<String> {
         let payload = &self.evidence.payload;
-        let sample = payload
-            .undecoded_samples
-            .first()
-            .map_or(String::new(), |sample| format!(", first: {sample}"));
-        (payload.undecoded > 0)
-            .then(|| format!("{} records could not be decoded{sample}", payload.undecoded))
+        let mut kinds: Vec<_> = payload.undecoded_kinds.iter().collect();
+        kinds.sort_by_key(|(_, records)| std::cmp::Reverse(**records));
+        let kinds = kinds
+            .iter()
+            .map(|(why, records)| format!("{records} {why}"));
+        let mut more: Vec<String> = kinds.take(KINDS_TOLD).collect();
+        let first = payload.undecoded_samples.first();
+        more.extend(first.map(|sample| format!("first: {sample}")));
+        let told = format!("{} records could not be decoded", payload.undecoded);
+        let told = [vec![told], more].concat().join(", ");
+        (payload.undecoded > 0).then_some(told)
     }
 
     fn identity_obstacle(&self) -> Option<String> {
@@ -334,8 +342,8 @@ impl<'a> Grounds<'a> {
             doubts.extend(self.reading_gaps());
         }
         if missing > 0 {
-            doubts.extend(self.arrival_gap());
             doubts.extend(self.evidence.elsewhere.iter().cloned());
+            doubts.extend(self.arrival_gap());
         }
         // More things missing than records unread: some of them are missing for certain.
         let certain = doubts.is_empty() && missing > self.evidence.payload.undecoded;
@@ -383,47 +391,6 @@ impl<'a> Grounds<'a> {
         }
         all.extend(self.failures.iter().cloned());
         all.extend(self.evidence.problems.iter().cloned());
-        all
-    }
-
-    /// What was left uncompared; lowers what is claimed, not the verdict.
-    fn uncompared(&self) -> Vec<String> {
-        let mut all = Vec::new();
-        for table in &self.evidence.tables {
-            for (column, reason) in &table.not_compared {
-                all.push(format!(
-                    "content of {}.{column} was not compared: {reason}",
-                    table.relation
-                ));
-            }
-        }
-        for (what, text) in [
-            (
-                "content",
-                "changes were published without comparable row image in",
-            ),
-            (
-                "old-content",
-                "changes have their old row on one side only in",
-            ),
-            (
-                "keyless-state",
-                "records or rows without image keep the state unproven of",
-            ),
-            (
-                "stored-content",
-                "stored rows could not be compared by content in",
-            ),
-            (
-                "no-place",
-                "committed changes have no commit LSN or ordinal in",
-            ),
-        ] {
-            let amount = self.amount(what);
-            if amount > 0 {
-                all.push(format!("{amount} {text} {}", self.relations(what)));
-            }
-        }
         all
     }
 

@@ -246,6 +246,63 @@ fn a_state_whose_last_record_is_not_known_as_a_whole_is_no_pass() {
     );
 }
 
+/// A record from before an ALTER TABLE: with what was filled in since it is the stored row, or nobody knows.
+#[test]
+fn a_record_of_an_older_form_says_something_only_where_it_is_the_stored_row() {
+    let older = |filled| {
+        let mut run = states();
+        let last = run
+            .published
+            .iter_mut()
+            .rev()
+            .find(|row| row.op == Op::Update);
+        let last = last.unwrap();
+        // Neither the row nor its revision is known of an older form.
+        (last.after, last.revision, last.filled) = (None, None, filled);
+        run
+    };
+    let (judgement, findings) = older(Some(13)).judge();
+    let told = judgement.reasons.join("; ");
+    assert_eq!(
+        (judgement.verdict, findings),
+        (Verdict::Pass, vec![]),
+        "{told}"
+    );
+    assert!(
+        told.contains("1 keys end with a record from before an ALTER TABLE"),
+        "{told}"
+    );
+    // A lost change, or a value that was computed for each row.
+    for filled in [Some(12), None] {
+        let (judgement, findings) = older(filled).judge();
+        let told = judgement.reasons.join("; ");
+        assert_eq!(
+            (judgement.verdict, findings),
+            (Verdict::Unknown, vec![]),
+            "{told}"
+        );
+        assert!(
+            told.contains("1 keys end with a record that does not hold"),
+            "{told}"
+        );
+    }
+    // Of two last records, both must be.
+    let mut split = older(Some(13));
+    let other = ChangeRow {
+        partition: Some(1),
+        record_offset: Some(900),
+        lsn: Some(999),
+        filled: Some(12),
+        ..record(&split, 50)
+    };
+    split.published.push(other);
+    assert_eq!(split.judge().0.verdict, Verdict::Unknown);
+    // And a row that is gone is gone, whatever form its record has.
+    let mut gone = older(Some(13));
+    gone.stored.clear();
+    assert_eq!(gone.judge().0.verdict, Verdict::Fail);
+}
+
 #[test]
 fn what_is_missing_behind_a_transformation_that_is_not_followed_is_not_called_lost() {
     let mut run = states();

@@ -118,6 +118,17 @@ fn undecoded_records_and_recording_problems_are_named() {
         "2 records could not be decoded, first: t/0/7: no JSON",
     );
     with(
+        |evidence| {
+            evidence.payload.undecoded = 4;
+            evidence.payload.undecoded_samples = vec!["t/0/7: no JSON".into()];
+            evidence.payload.undecoded_kinds = [("an old frame", 1), ("no JSON", 3)]
+                .map(|(why, n)| (why.to_owned(), n))
+                .into();
+        },
+        ProofLevel::P0,
+        "4 records could not be decoded, 3 no JSON, 1 an old frame, first: t/0/7: no JSON",
+    );
+    with(
         |evidence| evidence.problems = vec!["the broker died".into()],
         ProofLevel::P4,
         "the broker died",

@@ -195,6 +195,7 @@ fn evidence(buckets: u16) -> Evidence {
             has_op: true,
             undecoded: 0,
             undecoded_samples: Vec::new(),
+            undecoded_kinds: Default::default(),
         },
         tombstones: true,
         deletes: Default::default(),

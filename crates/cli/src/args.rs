@@ -178,8 +178,8 @@ pub enum Command {
     ///
     /// Looks only, unless --markers consents to markers; without them it is never said that the stream delivers. On
     /// a terminal a screen (q ends it, arrows turn panes and scroll), otherwise a line for each look; with --output
-    /// json an object for each. Exit code with --once: 0 if nothing is wrong, 3 with an alert, 5 if a part did not
-    /// answer.
+    /// json an object for each. Exit code with --once: 0 if nothing is wrong, 3 with an alert, 6 or 7 if a part
+    /// did not answer or did not let us in, 5 if one was not named.
     Watch(WatchArgs),
     /// Slot, publication and replica identity of a stream, made where they are missing.
     ///
@@ -444,6 +444,11 @@ pub enum Measure {
         #[arg(long, default_value = "/var/tmp")]
         folder: PathBuf,
     },
+    /// What a watch takes from the rate of a load: the same load without and with it, in turn.
+    ///
+    /// Starts a server of the lab, which the load writes to as fast as it can. Only what the server has to do is
+    /// measured: Kafka and Connect are not looked at.
+    Watch(WatchedLoad),
     /// Decoding alone, beside serde_json on the same bytes; needs no server.
     Parse {
         /// Records of each round.
@@ -461,4 +466,18 @@ pub enum Measure {
         #[arg(long, default_value = "/var/tmp")]
         folder: PathBuf,
     },
+}
+
+/// How long a watch is measured.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub struct WatchedLoad {
+    /// How often both are measured.
+    #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u32).range(2..=1_000))]
+    pub pairs: u32,
+    /// Seconds of each load.
+    #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    pub seconds: u64,
+    /// Seconds between two looks.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    pub interval: u64,
 }

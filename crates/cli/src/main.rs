@@ -11,6 +11,7 @@ mod documents;
 mod output;
 mod signals;
 mod spool;
+mod terminal;
 mod usage;
 
 use std::any::Any;

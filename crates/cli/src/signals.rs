@@ -1,8 +1,13 @@
-//! Ctrl-C and SIGTERM as a value that a command can wait for.
+//! Ctrl-C and SIGTERM as a value that a command can wait for, and as the end of one that has nothing to put in order.
+
+use std::future::Future;
 
 use cutover_model::{ExitCode, Failure};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+
+use crate::output::Outcome;
+use crate::terminal;
 
 /// Starts to listen. The value changes once, to the exit code that the signal asks for; a second signal ends
 /// the process at once.
@@ -26,6 +31,7 @@ pub fn listen() -> Result<watch::Receiver<Option<ExitCode>>, Failure> {
         let _ = sender.send(Some(next().await));
         // Whoever asks twice does not want to wait: the kernel ends our children when we are gone.
         let code = next().await;
+        terminal::give_back();
         #[expect(clippy::exit, reason = "an orderly end was asked for once already")]
         std::process::exit(i32::from(code.number()));
     });
@@ -41,4 +47,19 @@ pub fn unavailable(what: &str, error: &std::io::Error) -> Failure {
         "end processes that are not needed or raise the limits (ulimit -u, ulimit -n), then try again",
     )
     .because(error)
+}
+
+/// Runs a command that may be broken off wherever it waits. A signal ends it with its exit code.
+pub async fn or_ended(command: impl Future<Output = Outcome>) -> Outcome {
+    let mut signal = match listen() {
+        Ok(signal) => signal,
+        Err(failure) => return Outcome::Failed(failure),
+    };
+    tokio::select! {
+        outcome = command => outcome,
+        _ = signal.changed() => {
+            let code = signal.borrow().unwrap_or(ExitCode::Interrupted);
+            Outcome::Done(String::new(), code)
+        }
+    }
 }

@@ -9,6 +9,8 @@
 
 #[path = "../../report/src/json/agree.rs"]
 mod agree;
+#[path = "real_cli/altered.rs"]
+mod altered;
 #[path = "real_cli/bad_inputs.rs"]
 mod bad_inputs;
 #[path = "real_cli/bad_servers.rs"]

@@ -37,8 +37,15 @@ impl Record for ChangeRow {
         ("tx_id", Kind::Text, true),
         ("tx_order", Kind::Long, true),
         ("tx_table_order", Kind::Long, true),
+        ("filled", Kind::Long, true),
     ];
-    const ADDED: &'static [&'static str] = &["compensation", "tx_id", "tx_order", "tx_table_order"];
+    const ADDED: &'static [&'static str] = &[
+        "compensation",
+        "tx_id",
+        "tx_order",
+        "tx_table_order",
+        "filled",
+    ];
     const VARIED: &'static [&'static str] = &["key", "key_hash", "before", "after"];
 
     fn write(&self, columns: &mut Columns) {
@@ -68,6 +75,7 @@ impl Record for ChangeRow {
         columns.text(self.tx_id.as_deref());
         columns.long(self.tx_order);
         columns.long(self.tx_table_order);
+        columns.long(self.filled);
     }
 
     fn read(cells: &mut Cells<'_>) -> Result<ChangeRow, String> {
@@ -101,6 +109,7 @@ impl Record for ChangeRow {
             tx_id: cells.text().map(str::to_owned),
             tx_order: cells.long(),
             tx_table_order: cells.long(),
+            filled: cells.long(),
         })
     }
 }

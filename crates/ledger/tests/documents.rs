@@ -68,6 +68,7 @@ fn evidence() -> Evidence {
             has_op: true,
             undecoded: 0,
             undecoded_samples: vec![],
+            undecoded_kinds: Default::default(),
         },
         tombstones: true,
         deletes: Default::default(),

@@ -187,6 +187,9 @@ pub struct ChangeRow {
     /// Published only: token of the repair that wrote the record ([`COMPENSATION_HEADER`]). Such a record is marked
     /// backfill: it is no change of the database, it counts in the fold only.
     pub compensation: Option<String>,
+    /// Published only, of a record of an older form of its table: hash of the row with what ADD COLUMN filled in since.
+    /// `after` is not known then: the two being equal says something, their being different does not.
+    pub filled: Option<i64>,
     /// Published only, with transaction metadata: the connector's name of the transaction.
     pub tx_id: Option<String>,
     /// Published only, likewise: place among all changes of the transaction, from 1.
@@ -223,6 +226,7 @@ impl ChangeRow {
             partition: None,
             record_offset: None,
             compensation: None,
+            filled: None,
             tx_id: None,
             tx_order: None,
             tx_table_order: None,

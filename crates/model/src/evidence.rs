@@ -277,4 +277,7 @@ pub struct PayloadEvidence {
     pub undecoded: u64,
     /// The first few of them: `topic/partition/offset: reason`.
     pub undecoded_samples: Vec<String>,
+    /// How many of them there are of each reason; absent from older runs.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub undecoded_kinds: BTreeMap<String, u64>,
 }

@@ -41,5 +41,7 @@ pub use lsn::{Incarnation, Lsn, Position};
 pub use prediction::{LosesOn, PredictedOutcome, Prediction};
 pub use run_folder::RunFolder;
 pub use story::RunStory;
-pub use table::{Column, Comparison, Relation, ReplicaIdentity, TableShape, TypeForm, ValueType};
+pub use table::{
+    Column, Comparison, Fill, Relation, ReplicaIdentity, TableShape, TypeForm, ValueType,
+};
 pub use verdict::{ProofLevel, Verdict};

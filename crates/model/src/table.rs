@@ -137,6 +137,15 @@ impl Comparison {
     }
 }
 
+/// What ADD COLUMN put into rows that were there before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fill {
+    /// Nothing, as far as the server knows: it forgets a value when the table is written anew.
+    Null,
+    /// This, as PostgreSQL prints it.
+    Text(String),
+}
+
 /// One column as the catalogue describes it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Column {
@@ -157,6 +166,9 @@ pub struct Column {
     /// Whether its content is compared.
     #[serde(default, skip_serializing_if = "Comparison::is_unsettled")]
     pub comparison: Comparison,
+    /// Where records may be older than the column: what it holds for them. A value of the table, so it is in no file.
+    #[serde(skip)]
+    pub fill: Option<Fill>,
 }
 
 impl Column {
@@ -193,6 +205,11 @@ impl TableShape {
     /// Whether rows have a key in Kafka. Without one, identity is content and place in the log.
     pub fn has_key(&self) -> bool {
         self.columns.iter().any(|column| column.key)
+    }
+
+    /// Its records may be older than its columns are.
+    pub fn has_history(&self) -> bool {
+        self.columns.iter().any(|column| column.fill.is_some())
     }
 
     /// Described alike, though the two may stand in different databases.

@@ -10,7 +10,7 @@ use cutover_clients::pg::pgoutput::RelationColumn;
 use cutover_model::{Column, Comparison, Relation, TableShape};
 
 use crate::RecordError;
-use crate::canonical::oid;
+use crate::canonical::{left_out, oid};
 
 /// What became of one column.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,8 +125,9 @@ fn between(shape: &TableShape, streamed: &[RelationColumn<'_>]) -> BTreeMap<Stri
     }
     for column in &shape.columns {
         let published = streamed.iter().any(|found| found.name == column.name);
-        // What the server computes need not be in the log.
-        if !published && !column.generated {
+        // What the server computes need not be in the log, and what no ledger has is not missed.
+        let missed = column.key || left_out(column).is_none();
+        if !published && !column.generated && missed {
             found.insert(column.name.clone(), Alteration::Gone);
         }
     }
@@ -233,6 +234,16 @@ mod tests {
             let refused = Alterations::default().note(&shape(false), &now);
             assert!(matches!(refused, Err(RecordError::Shape(_))));
         }
+    }
+
+    #[test]
+    fn a_column_that_no_ledger_has_may_go_or_never_come() {
+        let mut shape = shape(true);
+        shape.columns[1].comparison = Comparison::LeftOut("the publication's list lacks it".into());
+        let now = streamed(&[("id", oid::INT4, -1), ("at", oid::TIMESTAMP, -1)]);
+        let mut alterations = Alterations::default();
+        assert!(alterations.note(&shape, &now).unwrap());
+        assert!(alterations.is_empty());
     }
 
     #[test]

@@ -10,6 +10,8 @@ use crate::canonical::left_out;
 
 /// More problems than this tell nothing new.
 const PROBLEMS_MAX: usize = 100;
+/// More columns than a server's tables have in all: names out of records are no longer kept.
+const NAMES_MAX: usize = 10_000;
 
 /// What was noticed while decoding, once each.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -18,6 +20,8 @@ pub struct Notes {
     pub not_compared: BTreeMap<(String, String), String>,
     /// What does not fit the tables as described; each one keeps the recording from being complete.
     pub problems: BTreeSet<String>,
+    /// How many values some of the problems are about.
+    pub values: BTreeMap<String, u64>,
 }
 
 impl Notes {
@@ -27,11 +31,33 @@ impl Notes {
         }
     }
 
+    /// A problem of a value, one more of it.
+    pub(crate) fn bad_value(&mut self, text: String) {
+        self.bad_values(text, 1);
+    }
+
+    fn bad_values(&mut self, text: String, values: u64) {
+        self.problem(text.clone());
+        if self.problems.contains(&text) {
+            *self.values.entry(text).or_default() += values;
+        }
+    }
+
     pub(crate) fn not_compared(&mut self, relation: &str, column: &str, reason: &str) {
         let place = (relation.to_owned(), column.to_owned());
         self.not_compared
             .entry(place)
             .or_insert_with(|| reason.to_owned());
+    }
+
+    /// A member of a record that is none of the table's columns, or none any more.
+    pub(crate) fn none_of_the_table(&mut self, relation: &str, name: &str) {
+        match self.not_compared.len() < NAMES_MAX {
+            true => self.not_compared(relation, name, "records hold it, and the table does not"),
+            false => self.problem(format!(
+                "{relation}: records have more columns than can be named"
+            )),
+        }
     }
 
     /// The columns that no ledger has.
@@ -54,7 +80,10 @@ impl Notes {
             self.not_compared(&relation, &column, &reason);
         }
         for problem in other.problems {
-            self.problem(problem);
+            match other.values.get(&problem) {
+                Some(values) => self.bad_values(problem, *values),
+                None => self.problem(problem),
+            }
         }
     }
 }

@@ -534,6 +534,58 @@ async fn a_witness_without_slot_or_password_is_refused_at_once() {
     }
 }
 
+/// Whoever is killed leaves no slot behind, and a connection that is lost ends the witness, which says so.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_temporary_slot_sees_everything_and_goes_with_its_session() {
+    let Some(bench) = Bench::new().await else {
+        return;
+    };
+    let start = |slot: &str| {
+        let config = WitnessConfig {
+            slot: slot.into(),
+            ..bench.config()
+        };
+        Witness::start_temporary(config, Arc::clone(&bench.writer), secs(2))
+    };
+    let there = async |slot: &str| slots::slot(&bench.client, slot).await.unwrap();
+    let gone = async |slot: &str| {
+        let gone = wait::until("its end", secs(10), Duration::from_millis(20), async || {
+            Ok::<_, RecordError>(match there(slot).await {
+                None => Poll::Ready(()),
+                Some(slot) => Poll::NotYet(format!("{slot:?}")),
+            })
+        });
+        gone.await.unwrap();
+    };
+    let (witness, from) = start("passing").unwrap();
+    assert!(from > Lsn::INVALID);
+    bench.run("INSERT INTO lean VALUES (1, 'a', 'n')").await;
+    bench.fence(&witness, "end").await;
+    let end = witness.stop().unwrap();
+    assert_eq!(end.changes, 1);
+    gone("passing").await;
+
+    let (witness, _) = start("broken").unwrap();
+    let pid = there("broken").await.unwrap().active_pid.unwrap();
+    bench
+        .run(&format!("SELECT pg_terminate_backend({pid})"))
+        .await;
+    let said = complaint(&witness, "temporary slot").await;
+    assert!(said.contains("connection was lost"), "{said}");
+    assert!(witness.stop().is_err());
+    gone("broken").await;
+
+    let other = pg::connect(&bench.server.address, "test").await.unwrap();
+    let open = "BEGIN; INSERT INTO keyless VALUES ('open', 1)";
+    other.batch_execute(open).await.unwrap();
+    let late = start("late").unwrap_err();
+    assert!(
+        matches!(&late, RecordError::Pg(error) if error.sqlstate() == Some("55P03")),
+        "{late}"
+    );
+    gone("late").await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_freeze_ends_old_sessions_and_a_release_lets_new_ones_write() {
     let Some(bench) = Bench::new().await else {

@@ -110,10 +110,10 @@ async fn parts(
         let recorded = part(request, (Part::Window, root), interrupt, window).await;
         let removed = remove_slot(request.subject, &slot).await;
         if let Err(error) = &removed {
-            // Told whatever else failed: a slot that nobody knows of keeps the server's log for ever.
+            // Told whatever else failed: as long as it is there it keeps the server's log.
             let text = format!(
-                "slot {slot} could not be removed ({error}) and keeps the server's log: \
-                 SELECT pg_drop_replication_slot('{slot}')"
+                "slot {slot} may still be there ({error}); it goes with its session: SELECT \
+                 pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = '{slot}'"
             );
             show(&request.display, EventKind::Warning { text });
         }

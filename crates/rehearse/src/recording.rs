@@ -246,6 +246,7 @@ pub fn broken_off(
             has_op: false,
             undecoded: 0,
             undecoded_samples: Vec::new(),
+            undecoded_kinds: Default::default(),
         },
         tombstones: true,
         deletes: Deletes::default(),

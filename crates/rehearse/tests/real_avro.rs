@@ -2,8 +2,12 @@
 //! folder it also writes what the unit tests of the decoder are fixed to (`crates/record/tests/fixtures/avro*`).
 #![expect(
     clippy::unwrap_used,
+    clippy::panic,
     reason = "a test that cannot go on shall stop, in its own helpers too"
 )]
+
+mod lab;
+mod streams;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
@@ -12,29 +16,21 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use cutover_clients::connect::Connect;
-use cutover_clients::kafka::{Kafka, ReadRange};
+use cutover_clients::kafka::ReadRange;
 use cutover_clients::pg::publication::{create_publication, table_shapes};
-use cutover_clients::pg::{Client, PgAddress, connect_admin};
 use cutover_clients::registry::{Registry, RegistryAddress};
-use cutover_clients::wait::{Poll, until};
-use cutover_lab::services::postgres::{Login, PostgresSpec};
+use cutover_lab::StackSpec;
 use cutover_lab::stack::RegistrySpec;
-use cutover_lab::{Home, Stack, StackSpec};
-use cutover_ledger::ChangeWriter;
 use cutover_model::table::{quote_identifier, quote_literal};
-use cutover_model::{Classified, EventSink, ExitCode, Failure, Relation, TableShape};
+use cutover_model::{Classified, ExitCode, Failure, Relation, TableShape};
 use cutover_record::RecordError;
-use cutover_record::topics::{
-    ConverterModes, PartitionSpan, TopicsConfig, TopicsEnd, record_topics,
-};
-use cutover_rehearse::RehearseError;
+use cutover_record::topics::TopicsEnd;
 use cutover_rehearse::connector::{ConnectorPlan, Converter, Payload, config, deploy};
 use cutover_rehearse::scene::stream;
 use cutover_upgrade::Stream;
+use lab::Lab;
 use serde_json::{Map, Value, json};
 
-const DATABASE: &str = "testdb";
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../record/tests/fixtures");
 /// Its last column's type has no canonical form; the names are what PostgreSQL allows and Avro does not.
 const ODD: &str = "create type public.mood as enum ('ok', 'not ok');
@@ -110,51 +106,11 @@ const FORMS: [Form; 6] = [
     },
 ];
 
-struct World {
-    stack: Stack,
-    admin: PgAddress,
-    debezium: PgAddress,
-    client: Client,
-    connect: Connect,
-    folder: tempfile::TempDir,
+fn registry(lab: &Lab) -> String {
+    lab.stack.registry.as_ref().unwrap().url()
 }
 
-impl World {
-    async fn up() -> World {
-        use std::os::unix::fs::PermissionsExt;
-        let folder = tempfile::Builder::new().prefix("avro-").tempdir().unwrap();
-        let open = std::fs::Permissions::from_mode(0o755);
-        std::fs::set_permissions(folder.path(), open).unwrap();
-        let home = Home::locate(None, Some(folder.path().join("state"))).unwrap();
-        let mut spec = StackSpec::new("avro", folder.path().join("logs"));
-        spec.registry = Some(RegistrySpec::default());
-        spec.postgres
-            .push(("16.14".into(), PostgresSpec::new("main", DATABASE)));
-        let stack = Stack::up(&home, spec, &EventSink::none()).await.unwrap();
-        let cluster = stack.postgres("main").unwrap();
-        let admin = cluster.address(Login::Admin, DATABASE);
-        World {
-            debezium: cluster.tcp_address(Login::Debezium, DATABASE),
-            client: connect_admin(&admin).await.unwrap(),
-            connect: Connect::new(&stack.connect.url()),
-            admin,
-            stack,
-            folder,
-        }
-    }
-
-    fn registry(&self) -> String {
-        self.stack.registry.as_ref().unwrap().url()
-    }
-
-    fn kafka(&self) -> Kafka {
-        Kafka::new(&self.stack.kafka.bootstrap()).unwrap()
-    }
-
-    async fn sql(&self, text: &str) {
-        self.client.batch_execute(text).await.unwrap();
-    }
-
+impl Lab {
     /// The tables of the fixtures, as their shapes say.
     async fn tables(&self) -> Vec<Relation> {
         let mut relations = Vec::new();
@@ -226,7 +182,7 @@ impl World {
             payload: form.payload,
             ..ConnectorPlan::default()
         };
-        let registry = self.registry();
+        let registry = registry(self);
         let mut config = config(&stream, &self.debezium, plan, "3.7.0", Some(&registry)).unwrap();
         let [decimal, time, binary] = form.modes;
         let all = [
@@ -244,28 +200,9 @@ impl World {
         (stream, config)
     }
 
-    /// Waits until the last message has come through a connector.
-    async fn arrived(&self, form: &Form) {
-        let (kafka, topic) = (self.kafka(), format!("{}.message", form.name));
-        let (deadline, every) = (Duration::from_secs(60), Duration::from_millis(200));
-        let what = format!("both messages of {}", form.name);
-        let looked = until(&what, deadline, every, async || {
-            let known = kafka.topics()?.iter().any(|known| known.name == topic);
-            let end = match known {
-                true => kafka.watermarks(&topic, 0)?.1,
-                false => 0,
-            };
-            Ok::<_, RehearseError>(match end {
-                2 => Poll::Ready(()),
-                end => Poll::NotYet(format!("{end} there")),
-            })
-        });
-        looked.await.unwrap();
-    }
-
     /// The records of one connector, as lines of a fixture.
     fn records(&self, form: &Form) -> Vec<Value> {
-        let kafka = self.kafka();
+        let kafka = &self.kafka;
         let begins = format!("{}.", form.name);
         let mut names: Vec<String> = kafka
             .topics()
@@ -307,35 +244,10 @@ impl World {
         stream: &Stream,
         config: &Map<String, Value>,
     ) -> Result<TopicsEnd, RecordError> {
-        let kafka = self.kafka();
-        let topics = kafka.topics().unwrap();
-        let begins = format!("{}.", stream.topic_prefix);
-        let ours = topics
-            .iter()
-            .filter(|topic| topic.name.starts_with(&begins));
-        let spans = ours.map(|topic| PartitionSpan {
-            topic: topic.name.clone(),
-            partition: 0,
-            end: kafka.watermarks(&topic.name, 0).unwrap().1,
-            cuts: Vec::new(),
-            forks: Vec::new(),
-        });
-        let config = TopicsConfig {
-            bootstrap: self.stack.kafka.bootstrap(),
-            prefix: stream.topic_prefix.clone(),
-            shapes: table_shapes(&self.client, &stream.tables).await.unwrap(),
-            modes: ConverterModes::from_connector_config(config),
-            schemas: BTreeMap::new(),
-            spans: spans.collect(),
-        };
+        let shapes = table_shapes(&self.client, &stream.tables).await.unwrap();
         let folder = tempfile::tempdir_in(self.folder.path()).unwrap();
-        let read = move || {
-            let mut writer = ChangeWriter::create(folder.path(), 4).unwrap();
-            let end = record_topics(&config, &mut writer, None, &EventSink::none());
-            writer.finish().unwrap();
-            end
-        };
-        tokio::task::spawn_blocking(read).await.unwrap()
+        self.published(&stream.topic_prefix, &shapes, config, folder.path())
+            .await
     }
 }
 
@@ -372,7 +284,8 @@ const LOAD: [&str; 9] = [
 
 #[tokio::test]
 async fn avro_is_read_back_whole_and_a_registry_that_is_gone_is_named() {
-    let mut world = World::up().await;
+    let with_registry = |spec: &mut StackSpec| spec.registry = Some(RegistrySpec::default());
+    let mut world = Lab::up("avro", "16.14", with_registry).await;
     let relations = world.tables().await;
     let publication = &stream("x").publication;
     create_publication(&world.client, publication, &relations)
@@ -389,7 +302,7 @@ async fn avro_is_read_back_whole_and_a_registry_that_is_gone_is_named() {
         world.sql(part).await;
     }
     for form in &FORMS {
-        world.arrived(form).await;
+        world.messages(form.name, 2).await;
     }
     if let Some(folder) = std::env::var_os("CUTOVER_CAPTURE") {
         capture(&world, Path::new(&folder), &relations).await;
@@ -435,11 +348,11 @@ async fn avro_is_read_back_whole_and_a_registry_that_is_gone_is_named() {
     registry.ready().await.unwrap();
     let end = world.record(stream, config).await.unwrap();
     assert_eq!(end.payload.undecoded, 0);
-    world.stack.down_and_purge().await.unwrap();
+    world.down().await;
 }
 
 /// Writes the fixtures: records of each connector, schemas by id, and the shape of the odd table.
-async fn capture(world: &World, folder: &Path, relations: &[Relation]) {
+async fn capture(world: &Lab, folder: &Path, relations: &[Relation]) {
     let mut ids = BTreeSet::new();
     for form in &FORMS {
         let lines = world.records(form);
@@ -457,7 +370,7 @@ async fn capture(world: &World, folder: &Path, relations: &[Relation]) {
         let file = folder.join(format!("{}.jsonl", form.name));
         std::fs::write(file, lines.join("\n") + "\n").unwrap();
     }
-    let registry = Registry::new(&RegistryAddress::parse(&world.registry()));
+    let registry = Registry::new(&RegistryAddress::parse(&registry(world)));
     let mut schemas = BTreeMap::new();
     for id in ids {
         schemas.insert(id, registry.schema(id).await.unwrap().unwrap().text);

@@ -7,82 +7,56 @@
     reason = "a test that cannot go on shall stop, in its own helpers too"
 )]
 
+mod lab;
+
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use cutover_clients::connect::{Connect, ConnectError, offset_at};
-use cutover_clients::kafka::{Kafka, OffsetKey, OffsetRecord, ReadRange};
+use cutover_clients::connect::{ConnectError, offset_at};
+use cutover_clients::kafka::{OffsetKey, OffsetRecord, ReadRange};
+use cutover_clients::pg::connect_admin;
 use cutover_clients::pg::facts::current_lsn;
 use cutover_clients::pg::marker::emit_message;
 use cutover_clients::pg::publication::create_publication;
 use cutover_clients::pg::slots::{create_slot, peek_at, slot};
-use cutover_clients::pg::{Client, PgAddress, connect_admin};
-use cutover_clients::wait::{Poll, until};
+use cutover_clients::wait::Poll;
+use cutover_lab::StackSpec;
 use cutover_lab::services::connect::OFFSETS_TOPIC;
-use cutover_lab::services::postgres::{Login, PostgresSpec};
-use cutover_lab::{Home, Stack, StackSpec};
-use cutover_model::{EventSink, Lsn};
-use cutover_rehearse::RehearseError;
+use cutover_model::Lsn;
 use cutover_rehearse::connector::{ConnectorPlan, config, deploy};
 use cutover_rehearse::scene::stream;
 use cutover_upgrade::Stream;
+use lab::{Lab, wait};
 use serde_json::{Map, Value, json};
 
-const DATABASE: &str = "testdb";
-
 struct World {
-    stack: Stack,
-    admin: PgAddress,
-    debezium: PgAddress,
-    client: Client,
-    kafka: Kafka,
-    connect: Connect,
+    lab: Lab,
     version: String,
-    _folder: tempfile::TempDir,
 }
 
 impl World {
     async fn up(kafka: &str, debezium: &str) -> World {
-        use std::os::unix::fs::PermissionsExt;
-        let folder = tempfile::Builder::new()
-            .prefix("offsets-")
-            .tempdir()
-            .unwrap();
-        let open = std::fs::Permissions::from_mode(0o755);
-        std::fs::set_permissions(folder.path(), open).unwrap();
-        let home = Home::locate(None, Some(folder.path().join("state"))).unwrap();
-        let mut spec = StackSpec::new("offsets", folder.path().join("logs"));
-        spec.kafka = kafka.into();
-        spec.debezium = debezium.into();
-        spec.connect.offset_partitions = 25;
-        spec.postgres
-            .push(("16.14".into(), PostgresSpec::new("main", DATABASE)));
-        let stack = Stack::up(&home, spec, &EventSink::none()).await.unwrap();
-        let cluster = stack.postgres("main").unwrap();
-        let admin = cluster.address(Login::Admin, DATABASE);
-        let client = connect_admin(&admin).await.unwrap();
-        let schema = cutover_workload::SCHEMA_SQL;
-        client.batch_execute(schema).await.unwrap();
-        let tables = stream("x").tables;
-        create_publication(&client, &stream("x").publication, &tables)
+        let old = |spec: &mut StackSpec| {
+            spec.kafka = kafka.into();
+            spec.debezium = debezium.into();
+            spec.connect.offset_partitions = 25;
+        };
+        let lab = Lab::up("offsets", "16.14", old).await;
+        lab.sql(cutover_workload::SCHEMA_SQL).await;
+        let known = stream("x");
+        create_publication(&lab.client, &known.publication, &known.tables)
             .await
             .unwrap();
         World {
-            debezium: cluster.tcp_address(Login::Debezium, DATABASE),
-            kafka: Kafka::new(&stack.kafka.bootstrap()).unwrap(),
-            connect: Connect::new(&stack.connect.url()),
-            stack,
-            admin,
-            client,
+            lab,
             version: debezium.into(),
-            _folder: folder,
         }
     }
 
     async fn deploy(&self, stream: &Stream) {
         let plan = ConnectorPlan::default();
-        let config = config(stream, &self.debezium, plan, &self.version, None).unwrap();
-        deploy(&self.connect, &self.admin, stream, &config)
+        let config = config(stream, &self.lab.debezium, plan, &self.version, None).unwrap();
+        deploy(&self.lab.connect, &self.lab.admin, stream, &config)
             .await
             .unwrap();
     }
@@ -90,18 +64,18 @@ impl World {
     /// Commits one row and returns a position behind its commit.
     async fn insert(&self, id: i64) -> Lsn {
         let text = format!("insert into public.order_events values ({id}, 'test', now(), {id})");
-        self.client.batch_execute(&text).await.unwrap();
-        current_lsn(&self.client).await.unwrap()
+        self.lab.sql(&text).await;
+        current_lsn(&self.lab.client).await.unwrap()
     }
 
     /// Ids of the rows in the topic, in its order.
     fn published(&self, stream: &Stream) -> Vec<i64> {
         let topic = format!("{}.public.order_events", stream.topic_prefix);
-        let known = self.kafka.topics().unwrap();
+        let known = self.lab.kafka.topics().unwrap();
         if !known.iter().any(|known| known.name == topic) {
             return Vec::new();
         }
-        let (from, to) = self.kafka.watermarks(&topic, 0).unwrap();
+        let (from, to) = self.lab.kafka.watermarks(&topic, 0).unwrap();
         let range = ReadRange {
             topic: &topic,
             partition: 0,
@@ -115,7 +89,7 @@ impl World {
             ids.push(value["after"]["order_id"].as_i64().unwrap());
             ControlFlow::Continue(())
         };
-        self.kafka.read_range(&range, &mut look).unwrap();
+        self.lab.kafka.read_range(&range, &mut look).unwrap();
         ids
     }
 
@@ -149,13 +123,13 @@ impl World {
     }
 
     async fn stop(&self, stream: &Stream) {
-        self.connect.stop(&stream.connector).await.unwrap();
+        self.lab.connect.stop(&stream.connector).await.unwrap();
         wait("a stopped connector", async || {
-            let status = self.connect.status(&stream.connector).await.unwrap();
+            let status = self.lab.connect.status(&stream.connector).await.unwrap();
             let stopped = status.is_some_and(|status| {
                 status.connector_state == "STOPPED" && status.tasks.is_empty()
             });
-            let slot = slot(&self.client, &stream.slot).await.unwrap();
+            let slot = slot(&self.lab.client, &stream.slot).await.unwrap();
             if stopped && slot.is_some_and(|slot| !slot.active) {
                 Poll::Ready(())
             } else {
@@ -166,12 +140,12 @@ impl World {
     }
 
     fn find(&self, stream: &Stream) -> Option<OffsetRecord> {
-        let topic = self.kafka.offsets_topic(OFFSETS_TOPIC);
+        let topic = self.lab.kafka.offsets_topic(OFFSETS_TOPIC);
         topic.find(&key(stream)).unwrap()
     }
 
     fn write(&self, stream: &Stream, value: Option<&Map<String, Value>>) -> OffsetRecord {
-        let topic = self.kafka.offsets_topic(OFFSETS_TOPIC);
+        let topic = self.lab.kafka.offsets_topic(OFFSETS_TOPIC);
         topic.write(&key(stream), value).unwrap()
     }
 
@@ -179,6 +153,7 @@ impl World {
     async fn rewrite(&self, stream: &Stream, value: &Map<String, Value>) {
         let partition = json!({ "server": stream.topic_prefix });
         let asked = self
+            .lab
             .connect
             .patch_offset(&stream.connector, &partition, value)
             .await;
@@ -193,7 +168,7 @@ impl World {
     /// One transaction with two rows, committed while the connector is stopped. Returns the position at which exactly
     /// its second row stands.
     async fn two_rows(&self, stream: &Stream, ids: [i64; 2]) -> Lsn {
-        let writer = connect_admin(&self.admin).await.unwrap();
+        let writer = connect_admin(&self.lab.admin).await.unwrap();
         let insert =
             |id| format!("insert into public.order_events values ({id}, 'test', now(), {id})");
         let first = format!("begin; {}", insert(ids[0]));
@@ -205,7 +180,7 @@ impl World {
         let at: Lsn = row.get::<_, String>(0).parse().unwrap();
         let second = format!("{}; commit", insert(ids[1]));
         writer.batch_execute(&second).await.unwrap();
-        let here = peek_at(&self.client, &stream.slot, &stream.publication, at)
+        let here = peek_at(&self.lab.client, &stream.slot, &stream.publication, at)
             .await
             .unwrap();
         assert_eq!(here, b"I", "no row stands at {at}");
@@ -213,18 +188,8 @@ impl World {
     }
 
     async fn stored(&self, stream: &Stream) -> Option<Lsn> {
-        let stored = self.connect.offsets(&stream.connector).await.unwrap();
+        let stored = self.lab.connect.offsets(&stream.connector).await.unwrap();
         stored.and_then(|stored| stored.lsn())
-    }
-}
-
-async fn wait(what: &str, mut look: impl AsyncFnMut() -> Poll<()>) {
-    let (deadline, every) = (Duration::from_secs(60), Duration::from_millis(100));
-    let done = until(what, deadline, every, async || {
-        Ok::<_, RehearseError>(look().await)
-    });
-    if let Err(error) = done.await {
-        panic!("{error}");
     }
 }
 
@@ -257,6 +222,7 @@ async fn connector_goes_on_exactly_where_a_record_in_the_offsets_topic_says() {
     let wanted = offset(skipped);
     let partition = json!({ "server": stream.topic_prefix });
     let asked = world
+        .lab
         .connect
         .patch_offset(&stream.connector, &partition, &wanted)
         .await;
@@ -267,7 +233,7 @@ async fn connector_goes_on_exactly_where_a_record_in_the_offsets_topic_says() {
         (before.partition, &before.key)
     );
     assert_eq!(world.stored(&stream).await, Some(skipped));
-    world.connect.resume(&stream.connector).await.unwrap();
+    world.lab.connect.resume(&stream.connector).await.unwrap();
     world.insert(4).await;
     world.wait_published(&stream, &[1, 10, 3, 4]).await;
     // Its own commits go on under the same key in the same partition, or this would be refused as scattered.
@@ -276,14 +242,14 @@ async fn connector_goes_on_exactly_where_a_record_in_the_offsets_topic_says() {
     world.write(&stream, None);
     assert_eq!(world.stored(&stream).await, None);
     // A new worker reads the topic from its beginning.
-    world.stack.connect.kill().await.unwrap();
-    world.stack.connect.start().unwrap();
-    world.stack.connect.ready().await.unwrap();
+    world.lab.stack.connect.kill().await.unwrap();
+    world.lab.stack.connect.start().unwrap();
+    world.lab.stack.connect.ready().await.unwrap();
     assert_eq!(world.stored(&stream).await, None);
 
     an_offset_that_never_was_goes_to_the_partition_that_the_worker_chooses(&world).await;
     a_written_position_that_is_a_changes_own_hides_it(&world).await;
-    world.stack.down_and_purge().await.unwrap();
+    world.lab.down().await;
 }
 
 /// What docs/anomalies.md has as A-020.
@@ -291,16 +257,16 @@ async fn a_row_of_an_open_transaction_comes_after_a_message_under_a_lower_positi
     world: &World,
     stream: &Stream,
 ) {
-    let writer = connect_admin(&world.admin).await.unwrap();
+    let writer = connect_admin(&world.lab.admin).await.unwrap();
     let text = "begin; insert into public.order_events values (10, 'test', now(), 10)";
     writer.batch_execute(text).await.unwrap();
-    let message = emit_message(&world.client, &stream.marker_prefix, "between")
+    let message = emit_message(&world.lab.client, &stream.marker_prefix, "between")
         .await
         .unwrap();
     writer.batch_execute("commit").await.unwrap();
     world.wait_published(stream, &[1, 10]).await;
     wait("the stored offset behind the message", async || {
-        let stored = world.connect.offsets(&stream.connector).await.unwrap();
+        let stored = world.lab.connect.offsets(&stream.connector).await.unwrap();
         let seen = stored.map(|stored| (stored.lsn(), stored.reached()));
         match seen {
             Some((lsn, reached)) if lsn < Some(message) && reached >= Some(message) => {
@@ -318,7 +284,7 @@ async fn a_written_position_that_is_a_changes_own_hides_it(world: &World) {
         slot: "slot_at".into(),
         ..stream("at")
     };
-    create_slot(&world.client, &stream.slot, "pgoutput")
+    create_slot(&world.lab.client, &stream.slot, "pgoutput")
         .await
         .unwrap();
     world.deploy(&stream).await;
@@ -329,14 +295,14 @@ async fn a_written_position_that_is_a_changes_own_hides_it(world: &World) {
     world.stop(&stream).await;
     let at = world.two_rows(&stream, [101, 102]).await;
     world.rewrite(&stream, &offset(at)).await;
-    world.connect.resume(&stream.connector).await.unwrap();
+    world.lab.connect.resume(&stream.connector).await.unwrap();
     world.insert(103).await;
     world.wait_published(&stream, &expect(&[103])).await;
 
     world.stop(&stream).await;
     let at = world.two_rows(&stream, [104, 105]).await;
     world.rewrite(&stream, &offset_at(at)).await;
-    world.connect.resume(&stream.connector).await.unwrap();
+    world.lab.connect.resume(&stream.connector).await.unwrap();
     world.insert(106).await;
     let whole = expect(&[103, 104, 105, 106]);
     world.wait_published(&stream, &whole).await;
@@ -347,7 +313,7 @@ async fn a_written_position_that_is_a_changes_own_hides_it(world: &World) {
 async fn the_newest_versions_too_take_a_change_at_a_written_position_for_delivered() {
     let world = World::up("4.3.1", "3.7.0").await;
     a_written_position_that_is_a_changes_own_hides_it(&world).await;
-    world.stack.down_and_purge().await.unwrap();
+    world.lab.down().await;
 }
 
 /// On the same servers: they take longer to come up than all of this.
@@ -358,7 +324,7 @@ async fn an_offset_that_never_was_goes_to_the_partition_that_the_worker_chooses(
             ..stream(name)
         };
         assert_eq!(world.find(&stream), None);
-        create_slot(&world.client, &stream.slot, "pgoutput")
+        create_slot(&world.lab.client, &stream.slot, "pgoutput")
             .await
             .unwrap();
         let skipped = world.insert(5).await;

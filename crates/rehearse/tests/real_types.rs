@@ -3,9 +3,13 @@
 //! of the decoder are fixed to (`crates/record/tests/fixtures/types*`).
 #![expect(
     clippy::unwrap_used,
+    clippy::panic,
     clippy::print_stdout,
     reason = "a test that cannot go on shall stop, in its own helpers too"
 )]
+
+mod lab;
+mod streams;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
@@ -15,33 +19,28 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use cutover_clients::connect::Connect;
-use cutover_clients::kafka::{Kafka, ReadRange};
+use cutover_clients::kafka::ReadRange;
 use cutover_clients::pg::publication::{create_publication, table_shapes};
 use cutover_clients::pg::slots::{create_slot, drop_slot};
-use cutover_clients::pg::{Client, PgAddress, connect_admin};
 use cutover_clients::registry::{Registry, RegistryAddress};
-use cutover_clients::wait::{Poll, until};
-use cutover_lab::services::postgres::{Login, PostgresSpec};
+use cutover_clients::wait::Poll;
+use cutover_lab::StackSpec;
 use cutover_lab::stack::RegistrySpec;
-use cutover_lab::{Home, Stack, StackSpec};
 use cutover_ledger::{ChangeWriter, StoredWriter, read_changes, read_stored};
+use cutover_model::run_folder::LedgerKind;
 use cutover_model::table::{quote_identifier, quote_literal};
-use cutover_model::{Comparison, EventSink, Op, Relation, TableShape};
+use cutover_model::{Comparison, Op, Relation, RunFolder, TableShape};
 use cutover_record::Notes;
 use cutover_record::tables::record_tables;
-use cutover_record::topics::{
-    ConverterModes, PartitionSpan, TopicsConfig, TopicsEnd, record_topics, settle,
-};
+use cutover_record::topics::{ConverterModes, TopicsEnd, settle};
 use cutover_record::witness::{Witness, WitnessConfig, WitnessEnd};
-use cutover_rehearse::RehearseError;
 use cutover_rehearse::connector::{ConnectorPlan, Converter, config, deploy};
 use cutover_rehearse::scene::stream;
 use cutover_upgrade::Stream;
+use lab::{Lab, wait};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-const DATABASE: &str = "testdb";
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../record/tests/fixtures");
 const MARKERS: &str = "cutover-types";
 
@@ -129,15 +128,6 @@ const FORMS: [Form; 7] = [
     ),
 ];
 
-struct World {
-    stack: Stack,
-    admin: PgAddress,
-    debezium: PgAddress,
-    client: Client,
-    connect: Connect,
-    folder: tempfile::TempDir,
-}
-
 /// A connector with the witness that follows the log beside it.
 struct Watched {
     form: &'static Form,
@@ -148,46 +138,21 @@ struct Watched {
     writer: Arc<Mutex<ChangeWriter>>,
 }
 
-impl World {
-    async fn up() -> World {
-        use std::os::unix::fs::PermissionsExt;
-        let folder = tempfile::Builder::new().prefix("types-").tempdir().unwrap();
-        let open = std::fs::Permissions::from_mode(0o755);
-        std::fs::set_permissions(folder.path(), open).unwrap();
-        let home = Home::locate(None, Some(folder.path().join("state"))).unwrap();
-        let mut spec = StackSpec::new("types", folder.path().join("logs"));
-        spec.registry = Some(RegistrySpec::default());
-        // The build with the modules that extensions are made of; a connector and a witness for each form.
-        let mut postgres = PostgresSpec::new("main", DATABASE);
-        for setting in ["max_replication_slots", "max_wal_senders"] {
-            postgres.settings.push((setting.into(), "20".into()));
-        }
-        spec.postgres.push(("17".into(), postgres));
-        let stack = Stack::up(&home, spec, &EventSink::none()).await.unwrap();
-        let cluster = stack.postgres("main").unwrap();
-        let admin = cluster.address(Login::Admin, DATABASE);
-        World {
-            debezium: cluster.tcp_address(Login::Debezium, DATABASE),
-            client: connect_admin(&admin).await.unwrap(),
-            connect: Connect::new(&stack.connect.url()),
-            admin,
-            stack,
-            folder,
-        }
+/// With a registry, the build with the modules that extensions are made of, and room for a connector and a witness of
+/// each form.
+fn spacious(spec: &mut StackSpec) {
+    spec.registry = Some(RegistrySpec::default());
+    for setting in ["max_replication_slots", "max_wal_senders"] {
+        let room = (setting.into(), "20".into());
+        spec.postgres[0].1.settings.push(room);
     }
+}
 
-    fn registry(&self) -> String {
-        self.stack.registry.as_ref().unwrap().url()
-    }
+fn registry(lab: &Lab) -> String {
+    lab.stack.registry.as_ref().unwrap().url()
+}
 
-    fn kafka(&self) -> Kafka {
-        Kafka::new(&self.stack.kafka.bootstrap()).unwrap()
-    }
-
-    async fn sql(&self, text: &str) {
-        self.client.batch_execute(text).await.unwrap();
-    }
-
+impl Lab {
     /// `plain` and `awkward`, both with every column, and `large` with its row.
     async fn tables(&self) -> Vec<Relation> {
         let types = std::fs::read_to_string(format!("{FIXTURES}/types.sql")).unwrap();
@@ -258,7 +223,7 @@ impl World {
             converter: form.converter,
             ..ConnectorPlan::default()
         };
-        let registry = self.registry();
+        let registry = registry(self);
         let mut config = config(&stream, &self.debezium, plan, "3.7.0", Some(&registry)).unwrap();
         let names = [
             "decimal.handling.mode",
@@ -301,56 +266,14 @@ impl World {
 
     /// Waits until a marker has come through the connector and its witness.
     async fn arrived(&self, watched: &Watched) {
-        let (kafka, topic) = (self.kafka(), format!("{}.message", watched.form.name));
-        let (deadline, every) = (Duration::from_secs(60), Duration::from_millis(200));
-        let what = format!("the marker in {topic}");
-        let looked = until(&what, deadline, every, async || {
-            let known = kafka.topics()?.iter().any(|known| known.name == topic);
-            let there = known && kafka.watermarks(&topic, 0)?.1 > 0;
-            let seen = watched.witness.saw_marker("end").is_some();
-            Ok::<_, RehearseError>(match there && seen {
-                true => Poll::Ready(()),
-                false => Poll::NotYet(format!("in the topic: {there}, in the log: {seen}")),
-            })
-        });
-        looked.await.unwrap();
-    }
-
-    fn spans(&self, watched: &Watched) -> Vec<PartitionSpan> {
-        let kafka = self.kafka();
-        let begins = format!("{}.", watched.stream.topic_prefix);
-        let topics = kafka.topics().unwrap();
-        let ours = topics
-            .iter()
-            .filter(|topic| topic.name.starts_with(&begins));
-        ours.map(|topic| PartitionSpan {
-            topic: topic.name.clone(),
-            partition: 0,
-            end: kafka.watermarks(&topic.name, 0).unwrap().1,
-            cuts: Vec::new(),
-            forks: Vec::new(),
+        self.messages(watched.form.name, 1).await;
+        wait("the marker in the log", async || {
+            match watched.witness.saw_marker("end") {
+                Some(_) => Poll::Ready(()),
+                None => Poll::NotYet("not seen".into()),
+            }
         })
-        .collect()
-    }
-
-    /// Reads the topics of a connector into a ledger.
-    async fn published(&self, watched: &Watched, folder: &Path) -> TopicsEnd {
-        let config = TopicsConfig {
-            bootstrap: self.stack.kafka.bootstrap(),
-            prefix: watched.stream.topic_prefix.clone(),
-            shapes: watched.shapes.clone(),
-            modes: ConverterModes::from_connector_config(&watched.config),
-            schemas: BTreeMap::new(),
-            spans: self.spans(watched),
-        };
-        let folder = folder.to_owned();
-        let read = move || {
-            let mut writer = ChangeWriter::create(&folder, 4).unwrap();
-            let end = record_topics(&config, &mut writer, None, &EventSink::none());
-            writer.finish().unwrap();
-            end.unwrap()
-        };
-        tokio::task::spawn_blocking(read).await.unwrap()
+        .await;
     }
 
     /// Stops the witness; its ledger is complete then.
@@ -398,7 +321,7 @@ fn left_out(shape: &TableShape) -> BTreeSet<&str> {
 
 #[tokio::test]
 async fn every_type_is_read_alike_from_log_table_and_topics_or_its_column_is_named() {
-    let world = World::up().await;
+    let world = Lab::up("types", "17", spacious).await;
     let relations = world.tables().await;
     let publication = &stream("x").publication;
     create_publication(&world.client, publication, &relations)
@@ -427,14 +350,15 @@ async fn every_type_is_read_alike_from_log_table_and_topics_or_its_column_is_nam
     for watched in all {
         compare(&world, watched).await;
     }
-    world.stack.down_and_purge().await.unwrap();
+    world.down().await;
 }
 
 /// Records with one connector's settings, and compares `plain` in all three ledgers.
-async fn compare(world: &World, watched: Watched) {
+async fn compare(world: &Lab, watched: Watched) {
     let name = watched.form.name;
     let folder = world.folder.path().join(name);
-    let topics = world.published(&watched, &folder.join("published")).await;
+    let read = world.published(name, &watched.shapes, &watched.config, &folder);
+    let topics = read.await.unwrap();
     let payload = &topics.payload;
     let samples = &payload.undecoded_samples;
     assert_eq!(payload.undecoded, 0, "{name} {samples:?}");
@@ -454,7 +378,11 @@ async fn compare(world: &World, watched: Watched) {
     }
     assert_eq!(stored.len(), 4);
     assert!(stored.values().all(Option::is_some), "{name}");
-    assert_eq!(last_images(&folder.join("published")), stored, "{name}");
+    assert_eq!(
+        last_images(&RunFolder::at(&folder).ledger(LedgerKind::Published)),
+        stored,
+        "{name}"
+    );
     let (end, committed) = world.witnessed(watched).await;
     assert_eq!(committed, stored, "{name}");
     named(name, &shapes[0], (&topics, &tables.notes, &end.notes));
@@ -483,7 +411,7 @@ fn named(form: &str, shape: &TableShape, (topics, tables, log): (&TopicsEnd, &No
 }
 
 /// Writes the fixtures: shapes, COPY's text of the rows, records of each connector, schemas.
-async fn capture(world: &World, all: &[Watched], folder: &Path) {
+async fn capture(world: &Lab, all: &[Watched], folder: &Path) {
     let tables: Vec<Relation> = all[0].stream.tables.clone();
     let shapes = table_shapes(&world.client, &tables[1..]).await.unwrap();
     let lines: Vec<String> = shapes
@@ -518,7 +446,7 @@ async fn capture(world: &World, all: &[Watched], folder: &Path) {
         let file = folder.join(format!("{}.jsonl", watched.form.name));
         std::fs::write(file, lines.join("\n") + "\n").unwrap();
     }
-    let registry = Registry::new(&RegistryAddress::parse(&world.registry()));
+    let registry = Registry::new(&RegistryAddress::parse(&registry(world)));
     let mut schemas = BTreeMap::new();
     for id in ids {
         schemas.insert(id, registry.schema(id).await.unwrap().unwrap().text);
@@ -529,8 +457,8 @@ async fn capture(world: &World, all: &[Watched], folder: &Path) {
 
 /// The change records of one connector, as lines of a fixture. An inline schema that was seen before is left out:
 /// the reader of the fixture puts it back.
-fn records(world: &World, watched: &Watched, ids: &mut BTreeSet<u32>) -> Vec<String> {
-    let kafka = world.kafka();
+fn records(world: &Lab, watched: &Watched, ids: &mut BTreeSet<u32>) -> Vec<String> {
+    let kafka = &world.kafka;
     let (mut lines, mut seen) = (Vec::new(), Vec::<String>::new());
     for table in ["awkward", "large"] {
         let topic = format!("{}.public.{table}", watched.form.name);

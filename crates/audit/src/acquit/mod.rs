@@ -16,6 +16,7 @@ use cutover_model::Evidence;
 use cutover_model::evidence::Scope;
 use cutover_model::run_folder::LedgerKind;
 
+use crate::bucket::rows;
 use crate::error::AuditError;
 use crate::survey::Ledgers;
 pub(crate) use ahead::Looks;
@@ -46,6 +47,8 @@ pub(crate) struct Frame {
     evidence: Evidence,
     /// Relations of which no key is acquitted: truncated ones.
     set_aside: BTreeSet<String>,
+    /// Rows that a bucket may have in all.
+    rows_max: u64,
 }
 
 impl Frame {
@@ -54,7 +57,13 @@ impl Frame {
         Frame {
             evidence: evidence.clone(),
             set_aside: truncated.map(|(_, relation)| relation.clone()).collect(),
+            rows_max: u64::MAX,
         }
+    }
+
+    /// With a bound for the memory that a bucket takes: a larger one is not looked at.
+    pub(crate) fn up_to(self, rows_max: u64) -> Frame {
+        Frame { rows_max, ..self }
     }
 
     /// Whether a relation's keys can be acquitted, and whether its rows were read.
@@ -87,6 +96,9 @@ pub(crate) fn acquit(
             rows: rows.map_or(0, |rows| usize::try_from(*rows).unwrap_or(0)),
         }
     };
+    if rows(ledgers, bucket) > frame.rows_max {
+        return Ok(whole(BTreeMap::new()));
+    }
     // What was attempted is compared with all that was committed.
     if !files(LedgerKind::Attempted).paths.is_empty() {
         return Ok(whole(BTreeMap::new()));

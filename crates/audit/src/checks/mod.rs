@@ -176,8 +176,9 @@ pub const ALL: [Check; 16] = [
             ),
             (
                 KEYED_STATE,
-                "keys end with a record that does not hold the whole row (an untouched large value, an older form of \
-                 the table), so whether it is the stored row is not known",
+                "keys end with a record that does not hold the whole row (an untouched large value; \
+                 an older form of the table, and the row is not that with what ADD COLUMN filled \
+                 in), so whether it is the stored row is not known",
             ),
             (
                 "before-capture",

@@ -8,7 +8,8 @@
 --   deletes whose old row only one side has · keyless-state: records and rows of a
 --   table without key that lack the image its state is folded by · stored-content: rows of keyed
 --   tables without image · keyed-state: keys with a stored row whose last record (in some partition) is a
---   row that is not known as a whole · before-capture: rows without any record, rows of tables without key and
+--   row that is not known as a whole, and is not the stored row with what was filled in since either ·
+--   filled-state: those that are · before-capture: rows without any record, rows of tables without key and
 --   changes of such rows, where the connector took no snapshot · no-xid: acknowledged changes that
 --   cannot be looked up · no-place: committed changes without commit LSN or ordinal · no-position:
 --   lost changes of a life in which nobody noted how far the slot was confirmed.
@@ -54,13 +55,18 @@ union all
 select 'stored-content' as what, relation, count(*) as amount
 from stored where key is not null and image is null group by relation
 union all
-select 'keyed-state' as what, s.relation, count(*) as amount
+select
+  case when l.low = s.image and l.high = s.image then 'filled-state' else 'keyed-state' end as what,
+  s.relation, count(*) as amount
 from stored s
 join (
-  select relation, key_hash
+  select
+    relation, key_hash,
+    case when count(*) = count(filled) then min(filled) end as low,
+    case when count(*) = count(filled) then max(filled) end as high
   from (
     select
-      relation, key_hash, op, after, incarnation,
+      relation, key_hash, op, after, filled, incarnation,
       row_number() over (
         partition by relation, key_hash, topic, "partition" order by record_offset desc
       ) as nth,
@@ -72,7 +78,9 @@ join (
   group by relation, key_hash
 ) l on l.relation = s.relation and l.key_hash = s.key_hash
 where s.key is not null and s.image is not null
-group by s.relation
+group by
+  case when l.low = s.image and l.high = s.image then 'filled-state' else 'keyed-state' end,
+  s.relation
 union all
 select 'before-capture' as what, s.relation, count(*) as amount
 from stored s

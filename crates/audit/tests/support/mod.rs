@@ -90,6 +90,7 @@ pub fn evidence(incarnations: u32, buckets: u16) -> Evidence {
             has_op: true,
             undecoded: 0,
             undecoded_samples: vec![],
+            undecoded_kinds: Default::default(),
         },
         tombstones: true,
         deletes: Default::default(),

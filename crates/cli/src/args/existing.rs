@@ -20,7 +20,8 @@ pub struct ExistingArgs {
     pub allow_reread: bool,
     /// Consent to a replication slot of our own for so many seconds: each change of that time is judged too.
     ///
-    /// The slot is removed at the end; as long as it is there, the server keeps log for it. Needs REPLICATION.
+    /// The slot is a temporary one, which the server removes with our session, even if we are killed; as long as it is
+    /// there, the server keeps log for it. Needs REPLICATION.
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true, default_missing_value = "30")]
     pub witness: Option<u64>,
     /// Seconds that the stream is given to come to the moment at which the tables are read.

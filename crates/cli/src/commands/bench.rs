@@ -1,5 +1,7 @@
 //! `cutover bench`: figures of this machine, each beside what it is compared with.
 
+mod watch;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -99,6 +101,10 @@ async fn measured(what: Measure) -> Result<Vec<Figure>, Failure> {
             };
             let measure = |place| cutover_bench::witness(bench(place));
             with_server(postgres.as_deref(), measure).await?
+        }
+        Measure::Watch(how) => {
+            let measure = |place: Place| watch::measure(place.tcp, how);
+            with_server(None, measure).await?
         }
         Measure::Parse { events } => cutover_bench::parse(events),
         Measure::Audit { rows, folder } => cutover_bench::audit(&folder, rows).await,

@@ -33,6 +33,7 @@ use cutover_report::{Look, Progress};
 
 use crate::args::{Arguments, Command};
 use crate::output::Outcome;
+use crate::signals::or_ended;
 
 /// Runs the command.
 pub async fn run(arguments: Arguments) -> Outcome {
@@ -65,22 +66,22 @@ pub async fn run(arguments: Arguments) -> Outcome {
             report::run(&wanted, settings)
         }
         Command::Explain { code } => explain::run(&code, settings),
-        Command::Bench { what } => bench::run(what, settings).await,
-        Command::Predict(from) => predict::run(from, settings).await,
+        Command::Bench { what } => or_ended(bench::run(what, settings)).await,
+        Command::Predict(from) => or_ended(predict::run(from, settings)).await,
         Command::Lint {
             config,
             debezium,
             to,
         } => lint::run(&config, &debezium, to.as_deref(), settings),
-        Command::Compare(what) => compare::run(what, settings).await,
-        Command::Gap { action } => gap::run(action, settings).await,
+        Command::Compare(what) => or_ended(compare::run(what, settings)).await,
+        Command::Gap { action } => or_ended(gap::run(action, settings)).await,
         Command::Lab { action } => lab::run(action, settings).await,
-        Command::Connector { action } => connector::run(action, settings).await,
-        Command::Doctor(one) => doctor::run(&one, settings).await,
-        Command::Watch(arguments) => watch::run(&arguments, settings).await,
-        Command::Setup(arguments) => setup::run(&arguments, settings).await,
+        Command::Connector { action } => or_ended(connector::run(action, settings)).await,
+        Command::Doctor(one) => or_ended(doctor::run(&one, settings)).await,
+        Command::Watch(arguments) => or_ended(watch::run(&arguments, settings)).await,
+        Command::Setup(arguments) => or_ended(setup::run(&arguments, settings)).await,
         Command::Generate(arguments) => generate::run(&arguments, settings).await,
-        Command::Init(arguments) => init::run(&arguments, settings).await,
+        Command::Init(arguments) => or_ended(init::run(&arguments, settings)).await,
         Command::Config { action } => config::run(action, settings),
         Command::Completions { shell } => manual::completions(shell, settings),
         Command::Man { dir } => manual::pages(&dir, settings),

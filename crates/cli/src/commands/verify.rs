@@ -11,6 +11,7 @@ use cutover_rehearse::judge::{conclude, judge_run, naive_counts};
 use super::{Settings, existing, rehearse, report};
 use crate::args::VerifyArgs;
 use crate::output::Outcome;
+use crate::signals::or_ended;
 
 /// Judges one scenario's folder, or every scenario of a whole run; without one, a stream that runs.
 pub async fn run(what: &VerifyArgs, settings: Settings) -> Outcome {
@@ -18,7 +19,7 @@ pub async fn run(what: &VerifyArgs, settings: Settings) -> Outcome {
     let Some(folder) = &what.run else {
         return match existing::recorded(&what.existing, settings).await {
             Ok(recorded) => {
-                let outcome = saved(&recorded.root, naive, settings).await;
+                let outcome = or_ended(saved(&recorded.root, naive, settings)).await;
                 with_signal(outcome, recorded.signal)
             }
             Err(failure) => Outcome::Failed(failure),
@@ -26,7 +27,7 @@ pub async fn run(what: &VerifyArgs, settings: Settings) -> Outcome {
     };
     match what.sql {
         true => script(folder).await,
-        false => saved(folder, naive, settings).await,
+        false => or_ended(saved(folder, naive, settings)).await,
     }
 }
 
@@ -51,7 +52,9 @@ async fn script(folder: &Path) -> Outcome {
 fn with_signal(outcome: Outcome, signal: Option<ExitCode>) -> Outcome {
     match (outcome, signal) {
         (Outcome::Done(text, _), Some(signal)) => Outcome::Done(text, signal),
-        (outcome, _) => outcome,
+        // Too little was recorded to judge anything.
+        (Outcome::Failed(failure), Some(exit)) => Outcome::Failed(Failure { exit, ..failure }),
+        (outcome, None) => outcome,
     }
 }
 

@@ -19,11 +19,12 @@ use places::{Bad, Places};
 /// A command, and the systems that it cannot do without: `p`ostgres, `k`afka, `c`onnect.
 type Used = (&'static str, &'static str);
 
-const COMMANDS: [Used; 22] = [
+const COMMANDS: [Used; 23] = [
     ("record", "ckp"),
     ("verify", "ckp"),
     ("verify --witness=1", "ckp"),
     ("doctor", "ckp"),
+    ("watch --once", "ckp"),
     ("predict", "cp"),
     ("setup", "cp"),
     (
@@ -160,7 +161,12 @@ fn judged(lab: &RunningLab, command: &str, bad: &Bad) -> Result<(), String> {
     if let Some(word) = bad.words.iter().find(|word| !said.contains(**word)) {
         return wrong(format!("does not say {word}"));
     }
-    if !said.contains("try:") && !said.contains("remedy") {
+    // What only looks goes on, and has no place of its own for a remedy.
+    let looks = ["doctor", "watch"]
+        .iter()
+        .any(|word| line.starts_with(word));
+    let remedy = said.contains("try:") || looks && said.contains("; ");
+    if !remedy {
         return wrong("says no remedy".into());
     }
     if took > PATIENCE {

@@ -14,11 +14,11 @@ use crate::running_lab::RunningLab;
 
 /// Slots, publications, identities, topics and consumer groups: what must be afterwards as before. No session of ours
 /// may be left; the server ends the one of a program that has ended a moment later.
-fn state(lab: &RunningLab) -> (String, BTreeSet<String>, BTreeSet<String>) {
+pub fn state(lab: &RunningLab) -> (String, BTreeSet<String>, BTreeSet<String>) {
     lab.site.wait("end of our sessions", || {
         let ours = lab.ask(
             "SELECT count(*)::text FROM pg_stat_activity WHERE application_name LIKE 'cutover-look%'
-                OR application_name LIKE 'cutover-tables%'",
+                OR application_name LIKE 'cutover-tables%' OR application_name LIKE 'cutover-witness%'",
         );
         (ours == "0").then_some(())
     });
@@ -46,7 +46,7 @@ fn state(lab: &RunningLab) -> (String, BTreeSet<String>, BTreeSet<String>) {
     (server, topics.collect(), groups.collect())
 }
 
-fn scenario(result: &Value) -> &Value {
+pub fn scenario(result: &Value) -> &Value {
     &result["scenarios"][0]
 }
 
@@ -56,7 +56,7 @@ fn check<'a>(result: &'a Value, name: &str) -> &'a Value {
 }
 
 /// Statement that inserts these customers.
-fn insert(from: u32, to: u32) -> String {
+pub fn insert(from: u32, to: u32) -> String {
     format!(
         "INSERT INTO public.customers
            SELECT i, 'name ' || i, i || '@example.org', NULL, 'gold', 1.50, true, '{{}}', now(), i
@@ -65,7 +65,7 @@ fn insert(from: u32, to: u32) -> String {
 }
 
 /// Waits until so many messages stand in the topic of customers.
-fn published(lab: &RunningLab, at_least: i64) {
+pub fn published(lab: &RunningLab, at_least: i64) {
     let kafka = Kafka::new(&format!("127.0.0.1:{}", lab.port("kafka"))).unwrap();
     lab.site.wait("the records in Kafka", || {
         let topics = kafka.topics().unwrap();
@@ -181,7 +181,11 @@ fn a_whole_one_passes_and_nothing_is_left(lab: &RunningLab, kafka: &str) {
 
 /// Does something while another session writes a statement every few milliseconds: without a pause it writes faster
 /// than a connector can follow, and no moment is ever reached.
-fn while_writing(lab: &RunningLab, statement: impl Fn(u32) -> String + Sync, body: impl FnOnce()) {
+pub fn while_writing(
+    lab: &RunningLab,
+    statement: impl Fn(u32) -> String + Sync,
+    body: impl FnOnce(),
+) {
     let go_on = AtomicBool::new(true);
     let admin = lab.admin.clone();
     std::thread::scope(|scope| {

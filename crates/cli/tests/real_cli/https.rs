@@ -1,5 +1,5 @@
-//! HTTPS to a real worker of Kafka Connect, which wants a login besides, and to a real schema registry, with
-//! certificates made for the test.
+//! HTTPS to a real worker of Kafka Connect, which wants a login and then a certificate besides, and to a real schema
+//! registry, which wants a login, with certificates made for the test.
 
 use std::io::Write as _;
 use std::process::{Child, Command, Stdio};
@@ -29,22 +29,49 @@ fn free_port() -> u16 {
     free.local_addr().unwrap().port()
 }
 
-/// The command of the lab's worker with settings added: a later line of a file of properties counts.
-fn worker(stack: &Stack, site: &Site, added: &str) -> (Vec<String>, String) {
-    let info = stack.connect.info();
-    let line = std::fs::read(format!("/proc/{}/cmdline", info.pid.unwrap())).unwrap();
-    let words = line
-        .split(|byte| *byte == 0)
-        .filter(|word| !word.is_empty());
-    let mut words: Vec<String> = words
-        .map(|word| String::from_utf8(word.to_vec()).unwrap())
-        .collect();
-    let settings = std::fs::read_to_string(words.pop().unwrap()).unwrap();
-    let file = site.path("https.properties").display().to_string();
-    std::fs::write(&file, format!("{settings}\n{added}\n")).unwrap();
-    words.push(file);
-    words.insert(1, logins(site));
-    (words, info.folder.display().to_string())
+/// How the lab starts its worker.
+struct Start {
+    words: Vec<String>,
+    folder: String,
+    /// Of its file of properties, which is the last word.
+    settings: String,
+}
+
+impl Start {
+    fn of(stack: &Stack, site: &Site) -> Start {
+        let info = stack.connect.info();
+        let line = std::fs::read(format!("/proc/{}/cmdline", info.pid.unwrap())).unwrap();
+        let words = line
+            .split(|byte| *byte == 0)
+            .filter(|word| !word.is_empty());
+        let mut words: Vec<String> = words
+            .map(|word| String::from_utf8(word.to_vec()).unwrap())
+            .collect();
+        let settings = std::fs::read_to_string(words.pop().unwrap()).unwrap();
+        words.insert(1, logins(site));
+        Start {
+            words,
+            folder: info.folder.display().to_string(),
+            settings,
+        }
+    }
+
+    /// The same with settings added: a later line of a file of properties counts.
+    fn with(&self, site: &Site, name: &str, added: &str) -> Worker {
+        let file = site.path(&format!("{name}.properties"));
+        std::fs::write(&file, format!("{}\n{added}\n", self.settings)).unwrap();
+        let mut log = std::fs::File::create(site.path(&format!("{name}.log"))).unwrap();
+        writeln!(log, "{:?}", self.words).unwrap();
+        let worker = Command::new(&self.words[0])
+            .args(&self.words[1..])
+            .arg(file)
+            .current_dir(&self.folder)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn();
+        Worker(worker.unwrap())
+    }
 }
 
 /// Who may talk to the worker, and the argument of its Java that says so.
@@ -101,24 +128,26 @@ fn connect_and_the_registry_are_spoken_to_over_https() {
          listeners.https.ssl.key.password=canary-store\n\
          rest.extension.classes={BASIC_AUTH}.BasicAuthSecurityRestExtension\n"
     );
-    let (command, folder) = worker(&stack, &site, &added);
+    let start = Start::of(&stack, &site);
     runtime
         .block_on(stack.connect.stop(Duration::from_secs(20)))
         .unwrap();
-    let mut log = std::fs::File::create(site.path("worker.log")).unwrap();
-    writeln!(log, "{command:?}").unwrap();
-    let worker = Command::new(&command[0])
-        .args(&command[1..])
-        .current_dir(folder)
-        .stdin(Stdio::null())
-        .stdout(log.try_clone().unwrap())
-        .stderr(log)
-        .spawn();
-    let worker = Worker(worker.unwrap());
+    let worker = start.with(&site, "login", &added);
     let address = format!("https://127.0.0.1:{port}");
     the_worker(&site, &certificates, &address);
-    the_registry(&site, &certificates, &registry);
     drop(worker);
+    certificates.keytool(
+        "-importcert -noprompt -alias ca -file ca.pem -keystore trust.p12 -storetype PKCS12 -storepass canary-store",
+    );
+    let certified = format!(
+        "{added}listeners.https.ssl.client.auth=required\nlisteners.https.ssl.truststore.type=PKCS12\n\
+         listeners.https.ssl.truststore.location={}\nlisteners.https.ssl.truststore.password=canary-store\n",
+        certificates.path("trust.p12")
+    );
+    let worker = start.with(&site, "certified", &certified);
+    the_worker_that_wants_a_certificate(&site, &certificates, &address);
+    drop(worker);
+    the_registry(&site, &certificates, &registry);
     runtime.block_on(stack.down()).unwrap();
     site.assert_nothing_left();
 }
@@ -162,7 +191,76 @@ fn the_worker(site: &Site, certificates: &Certificates, address: &str) {
     says(site, &["connector", "list", "--connect", &clear], 6);
 }
 
-/// The lab's registry, with a port of HTTPS beside its own; gives its address.
+/// It lets nobody in without a certificate that its authority signed, and asks for the login besides.
+fn the_worker_that_wants_a_certificate(site: &Site, certificates: &Certificates, address: &str) {
+    let private = |name: &str| {
+        let path = certificates.path(name);
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        std::fs::set_permissions(&path, mode).unwrap();
+        path
+    };
+    let with = |name: &str, lines: &str| {
+        let ca = certificates.path("ca.pem");
+        let all = format!(
+            "[connect]\naddress = \"{address}\"\nca = \"{ca}\"\nuser = \"operator\"\n\
+             password = \"canary-login\"\n{lines}"
+        );
+        configured(site, name, &all)
+    };
+    let pair = |certificate: &str, key: &str| {
+        let (certificate, key) = (certificates.path(certificate), certificates.path(key));
+        format!("certificate = \"{certificate}\"\nkey = \"{key}\"\n")
+    };
+    let list = |file: &str, code: i32| says(site, &["connector", "list", "--config", file], code);
+    let good = with("certified.toml", &pair("certified.pem", "certified.key"));
+    site.wait("worker that wants a certificate", || {
+        let mut command = site.command(&["connector", "list", "--config", &good]);
+        (command.output().unwrap().status.code() == Some(0)).then_some(())
+    });
+    // Both in one file.
+    let both = format!("certificate = \"{}\"\n", private("certified.both"));
+    list(&with("both.toml", &both), 0);
+    for (name, lines) in [
+        ("uncertified.toml", String::new()),
+        ("stranger.toml", pair("other-ca.pem", "other-ca.key")),
+    ] {
+        let said = list(&with(name, &lines), 6);
+        assert!(
+            said.contains("CONNECT-UNREACHABLE-001") && said.to_lowercase().contains("certificate"),
+            "{said}"
+        );
+    }
+    std::fs::copy(certificates.path("certified.key"), site.path("open.key")).unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+    std::fs::set_permissions(site.path("open.key"), mode).unwrap();
+    let open = format!(
+        "certificate = \"{}\"\nkey = \"{}\"\n",
+        certificates.path("certified.pem"),
+        site.path("open.key").display()
+    );
+    for (name, lines, word) in [
+        ("unfit.toml", pair("certified.pem", "server.key"), "fit"),
+        (
+            "keyless.toml",
+            pair("certified.pem", "absent.key"),
+            "absent.key",
+        ),
+        ("open.toml", open, "chmod 600"),
+    ] {
+        let said = list(&with(name, &lines), 2);
+        assert!(
+            said.contains("CONNECT-TLS-001") && said.contains(word),
+            "{said}"
+        );
+    }
+    // A certificate is no login here.
+    let wrong = std::fs::read_to_string(&good).unwrap();
+    let wrong = wrong.replace("canary-login", "canary-wrong");
+    list(&configured(site, "certified-wrong.toml", &wrong), 7);
+}
+
+/// The lab's registry, with a port of HTTPS beside its own and a login for schemas; gives its address. Whether it wants
+/// a certificate was settled when it was built: it does not.
 fn encrypted_registry(
     runtime: &tokio::runtime::Runtime,
     stack: &mut Stack,
@@ -172,8 +270,15 @@ fn encrypted_registry(
     let port = free_port();
     let folder = registry.info().folder.join("config");
     std::fs::create_dir_all(&folder).unwrap();
+    let url = registry.url();
+    let path = url.split_once("//").unwrap().1.split_once('/').unwrap().1;
     let settings = format!(
-        "quarkus.http.ssl-port={port}\nquarkus.http.ssl.certificate.files={}\n\
+        "quarkus.security.users.embedded.plain-text=true\n\
+         quarkus.security.users.embedded.users.reader=canary-registry\n\
+         quarkus.security.users.embedded.roles.reader=sr-readonly\n\
+         quarkus.http.auth.permission.schemas.paths=/{path}/schemas/*\n\
+         quarkus.http.auth.permission.schemas.policy=authenticated\n\
+         quarkus.http.ssl-port={port}\nquarkus.http.ssl.certificate.files={}\n\
          quarkus.http.ssl.certificate.key-files={}\nquarkus.http.insecure-requests=enabled\n",
         certificates.path("server.pem"),
         certificates.path("server.open.key"),
@@ -191,35 +296,44 @@ fn encrypted_registry(
     std::fs::write(folder.join("application.properties"), settings).unwrap();
     open(&folder, 0o755);
     open(&folder.join("application.properties"), 0o644);
-    let url = registry.url();
     runtime.block_on(async {
         registry.stop(Duration::from_secs(20)).await.unwrap();
         registry.start().unwrap();
         registry.ready().await.unwrap();
     });
-    let path = url.split_once("//").unwrap().1.split_once('/').unwrap().1;
     format!("https://127.0.0.1:{port}/{path}")
 }
 
 fn the_registry(site: &Site, certificates: &Certificates, address: &str) {
-    let doctor = |name: &str, ca: &str, code: i32| {
-        let file = configured(
-            site,
-            name,
-            &format!(
-                "[registry]\naddress = \"{address}\"\nca = \"{}\"\n",
-                certificates.path(ca)
-            ),
-        );
-        says(
-            site,
-            &["doctor", "--config", &file, "--output", "json"],
-            code,
-        )
+    let doctor = |(name, address): (&str, &str), (ca, login): (&str, &str), code: i32| {
+        let ca = certificates.path(ca);
+        let lines = format!("[registry]\naddress = \"{address}\"\nca = \"{ca}\"\n{login}");
+        let file = configured(site, name, &lines);
+        let args = ["doctor", "--config", &file, "--output", "json"];
+        says(site, &args, code)
     };
+    let good = "user = \"reader\"\npassword = \"canary-registry\"\n";
+    let with_login = address.replace("//", "//reader:canary-registry@");
     // The registry alone is named, so other parts were not looked at.
-    let said = doctor("registry.toml", "ca.pem", 5);
-    assert!(said.contains("schema registry at https://"), "{said}");
-    let said = doctor("registry-other.toml", "other-ca.pem", 6);
+    for (name, address, login) in [
+        ("registry.toml", address, good),
+        ("registry-url.toml", &with_login, ""),
+    ] {
+        let said = doctor((name, address), ("ca.pem", login), 5);
+        assert!(said.contains("schema registry at https://"), "{said}");
+        assert!(!said.contains("REGISTRY-"), "{said}");
+    }
+    for (name, login) in [
+        ("registry-nobody.toml", String::new()),
+        (
+            "registry-wrong.toml",
+            good.replace("canary-registry", "canary-wrong"),
+        ),
+    ] {
+        let said = doctor((name, address), ("ca.pem", &login), 7);
+        assert!(said.contains("REGISTRY-DENIED-001"), "{said}");
+    }
+    let other = ("registry-other.toml", address);
+    let said = doctor(other, ("other-ca.pem", good), 6);
     assert!(said.contains("UnknownIssuer"), "{said}");
 }

@@ -1,7 +1,12 @@
-//! Signals and deaths in the middle of a rehearsal, with the real binary and real servers: right exit code,
-//! the cause named, never `pass`, never a hang, nothing left running.
+//! Signals and deaths in the middle of a rehearsal, and of what looks at systems that were there before, with the real
+//! binary and real servers: right exit code, the cause named, never `pass`, never a hang, nothing left running and
+//! nothing left behind.
 
+use std::time::{Duration, Instant};
+
+use crate::existing::{a_window_is_whole, insert, published, state};
 use crate::running::{Running, kill};
+use crate::running_lab::RunningLab;
 use crate::site::{Site, text};
 use crate::standing_lab::{files_with, password};
 
@@ -154,4 +159,127 @@ fn a_registry_that_dies_while_topics_are_recorded_makes_the_run_unknown() {
     let folder = site.scenario_folder().unwrap();
     let verified = site.run(&["verify", folder.to_str().unwrap()]);
     assert_eq!(verified.status.code(), Some(5), "{}", text(&verified));
+}
+
+/// Starts a command with the lab's configuration.
+fn begin(lab: &RunningLab, args: &[&str]) -> Running {
+    let config = lab.site.path("cutover.toml").display().to_string();
+    lab.site.start(&[args, &["--config", &config]].concat())
+}
+
+/// The witness's slot, if it is there.
+fn slot(lab: &RunningLab) -> Option<String> {
+    let slot = lab.ask(
+        "SELECT coalesce(max(concat_ws(' ', CASE WHEN temporary THEN 'temporary' END,
+                                       CASE WHEN active THEN 'active' END)), '-')
+         FROM pg_replication_slots WHERE slot_name LIKE 'cutover\\_verify\\_%'",
+    );
+    (slot != "-").then_some(slot)
+}
+
+/// What is broken off has ended in time, and everything is as it was.
+fn ends(lab: &RunningLab, (running, signal, code): (Running, &str, Option<i32>), left: &str) {
+    let begun = Instant::now();
+    running.signal(signal);
+    assert_eq!(running.wait().code(), code, "{signal}: {}", lab.site.talk());
+    let took = begun.elapsed();
+    eprintln!(
+        "{left}: ended {:.2} s after SIG{signal}",
+        took.as_secs_f64()
+    );
+    assert!(took < Duration::from_secs(10), "{took:?}");
+    let talk = lab.site.talk();
+    assert!(
+        !talk.contains("PASS") && !talk.contains("panicked"),
+        "{talk}"
+    );
+    assert!(!talk.contains(&lab.secret), "{talk}");
+    let ours = |(_, line): &(i32, String)| line.contains("cutover.toml");
+    assert_eq!(lab.site.processes().into_iter().find(ours), None);
+}
+
+#[test]
+fn a_window_that_is_broken_off_leaves_nothing_behind() {
+    let lab = RunningLab::up("4.3.1", "3.7.0");
+    lab.execute(&insert(1, 50));
+    published(&lab, 50);
+    let before = state(&lab);
+    for (command, signal, code) in [
+        ("verify", "TERM", Some(143)),
+        ("verify", "INT", Some(130)),
+        ("record", "INT", Some(130)),
+        ("verify", "KILL", None),
+    ] {
+        let running = begin(&lab, &[command, "--witness=60"]);
+        lab.site.wait("the witness", || {
+            let reading = lab.ask(
+                "SELECT count(*)::text FROM pg_stat_replication
+                 WHERE application_name = 'cutover-witness' AND state = 'streaming'",
+            );
+            (reading == "1").then_some(())
+        });
+        assert_eq!(slot(&lab).as_deref(), Some("temporary active"));
+        ends(&lab, (running, signal, code), command);
+        lab.site
+            .wait("the end of the slot", || slot(&lab).is_none().then_some(()));
+        assert_eq!(state(&lab), before, "{command} and SIG{signal}");
+    }
+    while_the_slot_is_made(&lab);
+    assert_eq!(state(&lab), before);
+    while_a_table_is_locked(&lab);
+    assert_eq!(state(&lab), before);
+    a_window_is_whole(&lab, &["verify", "--witness=3"]);
+    lab.down();
+}
+
+/// A transaction that has written holds up the slot, and the server would go on waiting.
+fn while_the_slot_is_made(lab: &RunningLab) {
+    let open = lab.sql(async |client| {
+        let begin = "BEGIN; SELECT txid_current()";
+        client.batch_execute(begin).await.unwrap();
+        client
+    });
+    let running = begin(lab, &["verify", "--witness=60"]);
+    lab.site.wait("the slot", || slot(lab));
+    ends(lab, (running, "TERM", Some(143)), "while the slot is made");
+    lab.site
+        .wait("the end of the slot", || slot(lab).is_none().then_some(()));
+    let said = lab.says(&["verify", "--witness=60", "--timeout", "2"], 3);
+    assert!(said.contains("could still commit a change"), "{said}");
+    lab.site
+        .wait("the end of the slot", || slot(lab).is_none().then_some(()));
+    drop(open);
+}
+
+fn while_a_table_is_locked(lab: &RunningLab) {
+    let held = lab.sql(async |client| {
+        let lock = "BEGIN; LOCK TABLE public.customers IN ACCESS EXCLUSIVE MODE";
+        client.batch_execute(lock).await.unwrap();
+        client
+    });
+    let password = lab.private("admin", lab.admin.password.reveal());
+    let port = lab.port("postgres-main");
+    let right = format!("postgresql://postgres@127.0.0.1:{port}/testdb");
+    let compare = ["compare", &right, "--right-password-file", &password];
+    for (args, signal, code) in [
+        (&["verify"][..], "INT", 130),
+        (&["record"], "TERM", 143),
+        (&compare, "INT", 130),
+        (&compare, "TERM", 143),
+    ] {
+        let running = begin(lab, args);
+        lab.site.wait("a session that waits", || {
+            let waiting = lab.ask(
+                "SELECT count(*)::text FROM pg_locks WHERE NOT granted
+                    AND relation = 'public.customers'::regclass",
+            );
+            (waiting != "0").then_some(())
+        });
+        ends(lab, (running, signal, Some(code)), args[0]);
+        lab.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_locks
+             WHERE NOT granted AND relation = 'public.customers'::regclass",
+        );
+    }
+    drop(held);
 }

@@ -220,6 +220,7 @@ fn kafka_is_logged_in_to_as_client_properties_say() {
     );
     over_tls(&site, &listeners, &certificates, &trust);
     by_certificate(&site, &listeners, &certificates, &trust);
+    by_stores(&site, &listeners, &certificates);
     runtime.block_on(stack.down()).unwrap();
     site.assert_nothing_left();
 }
@@ -261,4 +262,108 @@ fn by_certificate(site: &Site, listeners: &Listeners, certificates: &Certificate
     assert!(said.contains("certificate"), "{said}");
     let unchecked = "ssl.endpoint.identification.algorithm=\n";
     says(site, &(form(listeners.elsewhere) + unchecked), IN);
+}
+
+/// Stores as Java's tools make them.
+fn make_stores(certificates: &Certificates) {
+    for (store, kind, authority, how) in [
+        ("trust.p12", "PKCS12", "ca", ""),
+        ("legacy.p12", "PKCS12", "ca", "-J-Dkeystore.pkcs12.legacy"),
+        ("other.p12", "PKCS12", "other-ca", ""),
+        ("trust.jks", "JKS", "ca", ""),
+    ] {
+        certificates.keytool(&format!(
+                "-importcert -noprompt -alias ca -file {authority}.pem -keystore {store} -storetype {kind} \
+                 -storepass canary-store {how}"
+            ));
+    }
+    // Of a program that knows nothing of trust.
+    certificates.openssl(
+        "pkcs12 -export -in certified.both -out openssl.p12 -passout pass:canary-store -name certified",
+    );
+    for (store, kind, how) in [
+        ("own.p12", "PKCS12", ""),
+        ("own-legacy.p12", "PKCS12", "-J-Dkeystore.pkcs12.legacy"),
+        ("own.jks", "JKS", ""),
+    ] {
+        certificates.keytool(&format!(
+                "-importkeystore -noprompt -srckeystore openssl.p12 -srcstoretype PKCS12 -srcstorepass canary-store \
+                 -destkeystore {store} -deststoretype {kind} -deststorepass canary-store {how}"
+            ));
+    }
+}
+
+/// Lines that name a store.
+fn store(certificates: &Certificates, what: &str, (name, kind): (&str, &str)) -> String {
+    let kind = match kind {
+        "" => String::new(),
+        kind => format!("ssl.{what}store.type={kind}\n"),
+    };
+    let path = certificates.path(name);
+    format!("{kind}ssl.{what}store.location={path}\nssl.{what}store.password=canary-store\n")
+}
+
+/// What Java's tools write is taken as it is, or refused with the command that mends it.
+fn by_stores(site: &Site, listeners: &Listeners, certificates: &Certificates) {
+    make_stores(certificates);
+    let trust = |name, kind| store(certificates, "trust", (name, kind));
+    let port = listeners.secure;
+    let secure = login(port, "SASL_SSL", "SCRAM-SHA-512", "canary-scram");
+    for (name, kind) in [
+        ("trust.p12", "PKCS12"),
+        ("trust.p12", "pkcs12"),
+        ("legacy.p12", "PKCS12"),
+        // As Java does: a file of this form is read, whatever it is called.
+        ("trust.p12", "JKS"),
+        ("trust.p12", ""),
+    ] {
+        says(site, &(secure.clone() + &trust(name, kind)), IN);
+    }
+    let said = says(site, &(secure.clone() + &trust("other.p12", "PKCS12")), 6);
+    assert!(said.contains("certificate"), "{said}");
+    let good = trust("trust.p12", "PKCS12");
+    for (lines, word) in [
+        (
+            good.replace("canary-store", "canary-wrong"),
+            "does not open",
+        ),
+        (trust("absent.p12", "PKCS12"), "No such file"),
+        (trust("ca.pem", "PKCS12"), "does not open"),
+        (trust("openssl.p12", "PKCS12"), "keytool -importcert"),
+        (trust("trust.jks", "JKS"), "keytool -importkeystore"),
+        (trust("trust.jks", ""), "keytool -importkeystore"),
+        (
+            good.replace("ssl.truststore.password=canary-store\n", ""),
+            "ssl.truststore.password is missing",
+        ),
+    ] {
+        let said = says(site, &(secure.clone() + &lines), 2);
+        let named = said.contains("CONFIG-KAFKA-001") && said.contains(word);
+        assert!(named, "{word}: {said}");
+    }
+    // The command that is named mends it.
+    certificates.keytool(
+        "-importkeystore -srckeystore trust.jks -destkeystore store.p12 -deststoretype PKCS12 \
+         -srcstorepass canary-store -deststorepass canary-store",
+    );
+    says(site, &(secure + &trust("store.p12", "PKCS12")), IN);
+    by_key_stores(site, listeners, certificates, &good);
+}
+
+fn by_key_stores(site: &Site, listeners: &Listeners, certificates: &Certificates, trust: &str) {
+    let own = |name, kind| store(certificates, "key", (name, kind));
+    let port = listeners.mutual;
+    let mutual = format!("bootstrap.servers=127.0.0.1:{port}\nsecurity.protocol=SSL\n{trust}");
+    for (name, kind) in [
+        ("own.p12", "PKCS12"),
+        ("own.p12", ""),
+        ("own-legacy.p12", "PKCS12"),
+    ] {
+        says(site, &(mutual.clone() + &own(name, kind)), IN);
+    }
+    let said = says(site, &(mutual.clone() + &own("own.jks", "JKS")), 2);
+    assert!(said.contains("keytool -importkeystore"), "{said}");
+    let wrong = own("own.p12", "PKCS12").replace("canary-store", "canary-wrong");
+    let said = says(site, &(mutual + &wrong), 2);
+    assert!(said.contains("keystore"), "{said}");
 }

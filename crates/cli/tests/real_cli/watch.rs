@@ -371,3 +371,130 @@ fn reports_are_lines_of_the_published_form(lab: &RunningLab) {
         assert!(states.iter().any(|one| one == state), "{states:?}");
     }
 }
+
+/// Processes that stand still for as long as this lives.
+struct Halted<'a>(&'a [i32]);
+
+impl Halted<'_> {
+    fn new(pids: &[i32]) -> Halted<'_> {
+        pids.iter().for_each(|pid| kill("STOP", *pid));
+        Halted(pids)
+    }
+}
+
+impl Drop for Halted<'_> {
+    fn drop(&mut self) {
+        self.0.iter().for_each(|pid| kill("CONT", *pid));
+    }
+}
+
+/// A part that is there and answers nobody, and a figure that only it can tell.
+struct Silent<'a> {
+    part: &'a str,
+    label: &'a str,
+    pids: Vec<i32>,
+    figure: &'a str,
+}
+
+#[test]
+fn parts_that_are_silent_are_told_hold_up_nothing_and_come_back() {
+    let lab = RunningLab::up("4.3.1", "3.7.0");
+    lab.execute("INSERT INTO public.order_events VALUES (1, 'test', now(), 1)");
+    let served = Served::start(&lab, &["--markers=5", "--output", "json"]);
+    served.wait("cutover_state{state=\"alive\"} 1");
+    let sessions = lab.ask(
+        "SELECT string_agg(pid::text, ',') FROM pg_stat_activity
+         WHERE application_name IN ('cutover-look', 'cutover-watch')",
+    );
+    let sessions = sessions.split(',').map(|pid| pid.parse().unwrap());
+    let postmaster = lab.site.service("/bin/postgres -D");
+    for silent in [
+        Silent {
+            part: "Kafka",
+            label: "kafka",
+            pids: vec![lab.site.service("kafka.Kafka")],
+            figure: "cutover_topic_end_offset_total{",
+        },
+        Silent {
+            part: "Kafka Connect",
+            label: "connect",
+            pids: vec![lab.site.service("ConnectDistributed")],
+            figure: "cutover_connector_state{",
+        },
+        Silent {
+            part: "PostgreSQL",
+            label: "postgres",
+            pids: sessions.chain([postmaster]).collect(),
+            figure: "cutover_server_position_bytes ",
+        },
+    ] {
+        a_part_is_silent(&served, &silent);
+    }
+    let kafka = [lab.site.service("kafka.Kafka")];
+    let halted = Halted::new(&kafka);
+    served.wait("cutover_part_up{part=\"kafka\"} 0");
+    let begun = Instant::now();
+    served.running.signal("TERM");
+    let Served { running, .. } = served;
+    assert_eq!(running.wait().code(), Some(143));
+    let took = begun.elapsed();
+    drop(halted);
+    eprintln!(
+        "ended {:.1} s after SIGTERM while Kafka was silent",
+        took.as_secs_f64()
+    );
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    reports_are_lines_of_the_published_form(&lab);
+    lab.down();
+}
+
+fn threads(pid: i32) -> usize {
+    std::fs::read_dir(format!("/proc/{pid}/task"))
+        .unwrap()
+        .count()
+}
+
+fn a_part_is_silent(served: &Served<'_>, silent: &Silent<'_>) {
+    let Silent { label, figure, .. } = silent;
+    let is = |metrics: &str, line: &str| metrics.lines().any(|one| one == line);
+    let has = |metrics: &str| metrics.lines().any(|one| one.starts_with(figure));
+    assert!(has(&served.metrics()), "{}", served.metrics());
+    let before = threads(served.running.pid());
+    let halted = Halted::new(&silent.pids);
+    let told = served.wait(&format!("cutover_part_up{{part=\"{label}\"}} 0"));
+    let (begun, mut slowest, mut most) = (Instant::now(), Duration::ZERO, before);
+    while begun.elapsed() < Duration::from_secs(20) {
+        let asked = Instant::now();
+        let metrics = served.metrics();
+        let (health, body) = served.get("/healthz", "localhost");
+        slowest = slowest.max(asked.elapsed());
+        most = most.max(threads(served.running.pid()));
+        assert!(health.starts_with("HTTP/1.1 200"), "{health} {body}");
+        assert!(!has(&metrics), "{metrics}");
+        for state in ["alive", "not_proven", "warning"] {
+            let line = format!("cutover_state{{state=\"{state}\"}} 0");
+            assert!(is(&metrics, &line), "{line}: {metrics}");
+        }
+        std::thread::park_timeout(Duration::from_millis(100));
+    }
+    let once = served.lab.json(&["watch", "--once"], 5);
+    fits(&once);
+    let parts = once["not_looked_at"].as_array().unwrap();
+    let why = parts.iter().find(|one| one["part"] == silent.part);
+    let why = why.unwrap_or_else(|| panic!("{once}"));
+    assert!(why["code"].is_string() && why["why"] != "", "{once}");
+    drop(halted);
+    let up = served.wait(&format!("cutover_part_up{{part=\"{label}\"}} 1"));
+    let alive = up + served.wait("cutover_state{state=\"alive\"} 1");
+    assert!(has(&served.metrics()), "{}", served.metrics());
+    eprintln!(
+        "{}: told after {:.1} s, alive again {:.1} s after it went on; slowest answer {:.2} s; {before} threads, at \
+         most {most}",
+        silent.part,
+        told.as_secs_f64(),
+        alive.as_secs_f64(),
+        slowest.as_secs_f64(),
+    );
+    assert!(slowest < Duration::from_secs(1), "{slowest:?}");
+    assert!(most <= before + 2, "{before} threads before, {most} now");
+}

@@ -64,13 +64,23 @@ impl Certificates {
 
     /// Runs openssl in the folder.
     pub fn openssl(&self, arguments: &str) {
-        let output = Command::new("openssl")
+        self.run("openssl", arguments);
+    }
+
+    /// Runs Java's own program for stores in the folder.
+    pub fn keytool(&self, arguments: &str) {
+        self.run("keytool", arguments);
+    }
+
+    fn run(&self, program: &str, arguments: &str) {
+        let output = Command::new(program)
             .args(arguments.split_whitespace())
             .current_dir(&self.0)
             .output()
             .unwrap();
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "openssl {arguments}: {said}");
+        let error = String::from_utf8_lossy(&output.stderr);
+        let said = String::from_utf8_lossy(&output.stdout) + error;
+        assert!(output.status.success(), "{program} {arguments}: {said}");
     }
 
     /// A file of the folder.

@@ -110,9 +110,14 @@ impl Site {
 pub struct Running(Child);
 
 impl Running {
+    /// Its process.
+    pub fn pid(&self) -> i32 {
+        self.0.id().cast_signed()
+    }
+
     /// Sends it a signal.
     pub fn signal(&self, signal: &str) {
-        kill(signal, self.0.id().cast_signed());
+        kill(signal, self.pid());
     }
 
     /// Waits for its end, for at most two minutes.

@@ -1,8 +1,8 @@
 //! A lab of the real binary that runs, and the configuration that an operator would write for it.
 
-use std::cell::RefCell;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use cutover_clients::pg::{Client, PgAddress, PgHost, connect_admin, passfile};
 use serde_json::Value;
@@ -21,7 +21,7 @@ pub struct RunningLab {
     /// The server, as its administrator.
     pub admin: PgAddress,
     /// Files into which a test has written secrets itself.
-    planted: RefCell<Vec<PathBuf>>,
+    planted: Mutex<Vec<PathBuf>>,
     status: Value,
     runtime: tokio::runtime::Runtime,
 }
@@ -63,7 +63,7 @@ impl RunningLab {
         let lab = RunningLab {
             secret,
             admin,
-            planted: RefCell::new(vec![site.path("cutover.toml")]),
+            planted: Mutex::new(vec![site.path("cutover.toml")]),
             status,
             runtime: tokio::runtime::Runtime::new().unwrap(),
             site,
@@ -109,7 +109,7 @@ impl RunningLab {
         for secret in [self.secret.as_str(), admin] {
             let mut found = Vec::new();
             files_with(self.site.folder.path(), secret, &mut found);
-            let planted = self.planted.borrow();
+            let planted = self.planted.lock().unwrap();
             found.retain(|file| !planted.iter().any(|one| Path::new(file) == one));
             assert_eq!(found, Vec::<String>::new());
         }
@@ -118,7 +118,7 @@ impl RunningLab {
     /// Writes a file that only its owner can read; gives its path.
     pub fn private(&self, name: &str, content: &str) -> String {
         let path = self.site.path(name);
-        self.planted.borrow_mut().push(path.clone());
+        self.planted.lock().unwrap().push(path.clone());
         std::fs::write(&path, content).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
         path.to_str().unwrap().to_owned()

@@ -14,6 +14,7 @@ mod reader;
 mod record;
 mod repair;
 mod settings;
+mod stores;
 mod talk;
 
 use std::collections::BTreeMap;

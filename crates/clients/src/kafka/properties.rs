@@ -5,8 +5,11 @@
 //! file that says how to log in or to encrypt is followed or refused, never passed over; only what has nothing to do
 //! with reaching the cluster may be left out, and that is listed.
 
+use std::borrow::Cow;
+
 use super::KafkaError;
 use super::address::library_can;
+use super::stores::{OWN_JKS, Store, TRUST_JKS, authorities};
 use crate::secret::Secret;
 
 /// What was read.
@@ -112,6 +115,7 @@ pub fn read(text: &str) -> Result<ClientProperties, PropertiesError> {
             key,
             value,
             trust: store("truststore"),
+            trust_password: of("ssl.truststore.password"),
             own: store("keystore"),
         };
         if let Err(reason) = one.take(&mut taken) {
@@ -130,47 +134,15 @@ struct Pair<'a> {
     key: &'a str,
     value: &'a str,
     trust: Store,
+    trust_password: Option<&'a str>,
     own: Store,
 }
 
-/// The form of a store of certificates or keys.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Store {
-    Pem,
-    Pkcs12,
-    Jks,
-}
-
-impl Store {
-    /// By what is said, else by the first bytes of the file; Java itself takes JKS for what is not said.
-    fn of(said: Option<&str>, path: Option<&str>) -> Store {
-        match said.map(str::to_uppercase).as_deref() {
-            Some("PEM") => return Store::Pem,
-            Some("PKCS12") => return Store::Pkcs12,
-            _ => {}
-        }
-        let mut first = [0_u8; 1];
-        let file = path.and_then(|path| std::fs::File::open(path).ok());
-        let read =
-            file.is_some_and(|mut file| std::io::Read::read_exact(&mut file, &mut first).is_ok());
-        match first {
-            // A sequence of ASN.1: newer Java tools write that whatever the store is called.
-            [0x30] if read => Store::Pkcs12,
-            _ => Store::Jks,
-        }
-    }
-}
-
-const TRUST_PKCS12: &str = "authorities are read as PEM only: openssl pkcs12 -in STORE -nokeys -out ca.pem, then \
-    ssl.truststore.type=PEM and ssl.truststore.location=ca.pem";
-const TRUST_JKS: &str = "authorities are read as PEM only: keytool -importkeystore -srckeystore STORE -destkeystore \
-    store.p12 -deststoretype PKCS12, openssl pkcs12 -in store.p12 -nokeys -out ca.pem, then \
-    ssl.truststore.type=PEM and ssl.truststore.location=ca.pem";
-const OWN_JKS: &str = "a JKS key store is not read: keytool -importkeystore -srckeystore STORE -destkeystore store.p12 \
-    -deststoretype PKCS12, then ssl.keystore.type=PKCS12 and ssl.keystore.location=store.p12";
+/// Why an option cannot be followed.
+type Refused = Cow<'static, str>;
 
 impl Pair<'_> {
-    fn take(&self, taken: &mut ClientProperties) -> Result<(), &'static str> {
+    fn take(&self, taken: &mut ClientProperties) -> Result<(), Refused> {
         let (key, value) = (self.key, self.value);
         let mut set = |name: &str, value: &str| {
             taken.settings.push((name.to_owned(), Secret::new(value)));
@@ -185,8 +157,8 @@ impl Pair<'_> {
             "ssl.endpoint.identification.algorithm" if value.is_empty() => set(key, "none"),
             "ssl.truststore.location" => match self.trust {
                 Store::Pem => set("ssl.ca.location", value),
-                Store::Pkcs12 => return Err(TRUST_PKCS12),
-                Store::Jks => return Err(TRUST_JKS),
+                Store::Pkcs12 => set("ssl.ca.pem", &authorities(value, self.trust_password)?),
+                Store::Jks => return Err(TRUST_JKS.into()),
             },
             "ssl.keystore.location" => match self.own {
                 Store::Pem => {
@@ -194,9 +166,10 @@ impl Pair<'_> {
                     set("ssl.key.location", value);
                 }
                 Store::Pkcs12 => set(key, value),
-                Store::Jks => return Err(OWN_JKS),
+                Store::Jks => return Err(OWN_JKS.into()),
             },
             "ssl.keystore.key" => set("ssl.key.pem", value),
+            "ssl.truststore.password" if self.trust == Store::Pkcs12 => {}
             "ssl.truststore.type" | "ssl.keystore.type" | "ssl.truststore.password" => {
                 taken
                     .left_out
@@ -213,7 +186,7 @@ impl Pair<'_> {
         Ok(())
     }
 
-    fn other(&self, taken: &mut ClientProperties) -> Result<(), &'static str> {
+    fn other(&self, taken: &mut ClientProperties) -> Result<(), Refused> {
         let key = self.key;
         if let Some((_, name)) = RENAMED.iter().find(|(java, _)| *java == key) {
             taken
@@ -222,7 +195,7 @@ impl Pair<'_> {
             return Ok(());
         }
         if key.starts_with("sasl.") || key.starts_with("ssl.") || key.starts_with("security.") {
-            return Err("this option of the login or the encryption is not supported");
+            return Err("this option of the login or the encryption is not supported".into());
         }
         let known = NOT_NEEDED.iter().find(|(start, _)| key.starts_with(start));
         let reason = known.map_or(

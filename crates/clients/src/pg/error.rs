@@ -176,7 +176,7 @@ impl Classified for PgError {
                 "grant the role what it lacks (REPLICATION, SELECT on the tables, or ownership)"
             }
             (ExitCode::Denied, None) if matches!(self, PgError::Login { .. }) => {
-                "give the password by PGPASSWORD, ~/.pgpass, PGPASSFILE or a password file, and check user and pg_hba.conf"
+                "give the password by PGPASSWORD, ~/.pgpass or a password file, and check user and pg_hba.conf"
             }
             (ExitCode::Denied, _) => "check user, password and pg_hba.conf of the server",
             (ExitCode::Unreachable, _) => {

@@ -64,12 +64,28 @@ impl Visible {
         self.running.contains(&self.whole(xid))
     }
 
+    /// Whether a transaction of these low 32 bits had not begun to write.
+    pub fn is_before(&self, xid: u32) -> bool {
+        self.whole(xid) >= self.next
+    }
+
     /// The id nearest to the snapshot that has these low bits.
     fn whole(&self, xid: u32) -> u64 {
         let low = u32::try_from(self.next & u64::from(u32::MAX)).unwrap_or(u32::MAX);
         let distance = i64::from(xid.wrapping_sub(low).cast_signed());
         self.next.saturating_add_signed(distance)
     }
+}
+
+/// What a snapshot of now sees.
+///
+/// # Errors
+/// The server refused.
+pub async fn visible_now(client: &Client) -> Result<Visible, PgError> {
+    let taken = client
+        .query_one("SELECT pg_current_snapshot()::text", &[])
+        .await;
+    Visible::parse(taken.map_err(PgError::sql("taking a snapshot"))?.get(0))
 }
 
 /// A snapshot that is held until this is dropped.
@@ -141,6 +157,7 @@ mod tests {
         assert!(visible.sees(9) && visible.sees(11) && visible.sees(19));
         assert!(!visible.sees(12) && !visible.sees(20) && !visible.sees(21));
         assert!(visible.was_running(15) && !visible.was_running(16) && !visible.is_quiet());
+        assert!(visible.is_before(20) && !visible.is_before(19) && !visible.is_before(15));
         let wrapped = Visible::parse("4294967290:4294967300:4294967294").unwrap();
         assert!(wrapped.sees(u32::MAX) && wrapped.sees(3) && !wrapped.sees(4));
         assert!(!wrapped.sees(4_294_967_294) && wrapped.was_running(4_294_967_294));

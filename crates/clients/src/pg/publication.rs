@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use cutover_model::table::quote_identifier;
-use cutover_model::{Column, Comparison, Relation, ReplicaIdentity, TableShape};
+use cutover_model::{Column, Comparison, Fill, Relation, ReplicaIdentity, TableShape};
 use tokio_postgres::Client;
 
 use super::{PgError, composition};
@@ -142,6 +142,43 @@ LEFT JOIN LATERAL (
 WHERE c.relkind IN ('r', 'p')
 ORDER BY c.oid, a.attnum";
 
+/// Notes of every column what ADD COLUMN filled into the rows that were there, for records that are older than it.
+///
+/// The server keeps such a value until the table is written anew, and one that was computed for each row never.
+///
+/// # Errors
+/// The statement failed.
+pub async fn read_fills(client: &Client, shapes: &mut [TableShape]) -> Result<(), PgError> {
+    let tables = || shapes.iter().map(|shape| &shape.relation);
+    let schemas: Vec<&str> = tables().map(|table| table.schema.as_str()).collect();
+    let names: Vec<&str> = tables().map(|table| table.name.as_str()).collect();
+    let rows = client
+        .query(FILLS, &[&schemas, &names])
+        .await
+        .map_err(PgError::sql("reading what was filled into columns"))?;
+    let fill = |row: &tokio_postgres::Row| {
+        let table = Relation::new(row.get::<_, String>(0), row.get::<_, String>(1));
+        let text: Option<String> = row.get(3);
+        ((table, row.get(2)), text.map_or(Fill::Null, Fill::Text))
+    };
+    let fills: HashMap<(Relation, String), Fill> = rows.iter().map(fill).collect();
+    for shape in shapes {
+        for column in &mut shape.columns {
+            let place = (shape.relation.clone(), column.name.clone());
+            column.fill = fills.get(&place).cloned();
+        }
+    }
+    Ok(())
+}
+
+const FILLS: &str = "
+SELECT n.nspname::text, c.relname::text, a.attname::text,
+       CASE WHEN a.atthasmissing THEN (a.attmissingval::text::text[])[1] END
+FROM unnest($1::text[], $2::text[]) AS wanted (nsp, rel)
+JOIN pg_namespace n ON n.nspname = wanted.nsp
+JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = wanted.rel
+JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped";
+
 /// The shapes of these tables, in the order asked for.
 ///
 /// # Errors
@@ -184,6 +221,7 @@ pub async fn table_shapes(
                 key: row.get(6),
                 generated: row.get(7),
                 comparison: Comparison::Unsettled,
+                fill: None,
             });
         }
     }

@@ -141,6 +141,27 @@ impl ReplicationStream {
     /// # Errors
     /// The server refused, or did not finish within `patience`.
     pub fn create_slot(&mut self, name: &str, patience: Duration) -> Result<Lsn, PgError> {
+        self.create(name, "", patience)
+    }
+
+    /// The same for a slot that nobody but this session can read from, and that the server removes when the session
+    /// ends, however it ends.
+    ///
+    /// # Errors
+    /// As [`ReplicationStream::create_slot`]. Whoever has written and not ended is waited for, which ends with SQLSTATE
+    /// 55P03 after `patience`.
+    pub fn create_temporary_slot(
+        &mut self,
+        name: &str,
+        patience: Duration,
+    ) -> Result<Lsn, PgError> {
+        // The server looks at nobody's connection while it waits: only this makes it give up by itself.
+        let limit = format!("SET lock_timeout = {}", patience.as_millis());
+        self.query_row(&limit)?;
+        self.create(name, "TEMPORARY ", patience.saturating_add(ANSWER_TIMEOUT))
+    }
+
+    fn create(&mut self, name: &str, kind: &str, patience: Duration) -> Result<Lsn, PgError> {
         if !may_name_a_slot(name) {
             return Err(PgError::Missing(format!("replication slot '{name}'")));
         }
@@ -149,7 +170,8 @@ impl ReplicationStream {
         } else {
             "NOEXPORT_SNAPSHOT"
         };
-        let command = format!("CREATE_REPLICATION_SLOT \"{name}\" LOGICAL pgoutput {nothing}");
+        let command =
+            format!("CREATE_REPLICATION_SLOT \"{name}\" {kind}LOGICAL pgoutput {nothing}");
         let row = self.query_row_within(&command, patience)?;
         let text = row.get(1).and_then(Option::as_deref).unwrap_or_default();
         text.parse().map_err(|_| PgError::Protocol {

@@ -12,6 +12,8 @@ pub enum TopicKind {
     Messages,
     /// Heartbeats.
     Heartbeats,
+    /// Signals to the connector, and its notifications.
+    Signals,
     /// Transaction metadata (`<prefix>.transaction`).
     Transactions,
     /// Any other name; a change record in it must name its table itself.
@@ -29,7 +31,7 @@ pub enum Decoded {
     Message(Message),
     /// A BEGIN or an END of transaction metadata, as rows of its ledger.
     Transaction(Vec<TransactionRow>),
-    /// A heartbeat.
+    /// A heartbeat, a signal, a notification.
     Skipped,
     /// Not decoded, and why.
     Undecoded(String),

@@ -72,9 +72,37 @@ pub fn settle(shapes: &mut [TableShape], modes: &ConverterModes) {
 }
 
 fn by_type(column: &Column, modes: &ConverterModes) -> Comparison {
+    let typed = Typed::of(column);
+    let unknown = |setting: &&String| decides(setting, &typed);
+    if let Some(setting) = modes.unknown.iter().find(unknown) {
+        return Comparison::LeftOut(format!("connector setting {setting} is not understood"));
+    }
     match Encoding::of_type(&Typed::of(column), modes, None) {
         Encoding::NotCompared(why) | Encoding::Lossy(why) => Comparison::LeftOut(why),
         _ => Comparison::Compared,
+    }
+}
+
+/// Whether a setting (`name=value`) decides how values of a type are written.
+fn decides(setting: &str, typed: &Typed<'_>) -> bool {
+    let kind = typed.kind();
+    if let Kind::Array(element) = &kind {
+        return decides(setting, element);
+    }
+    match setting.split('=').next().unwrap_or_default() {
+        "time.precision.mode" => matches!(
+            kind,
+            Kind::Date | Kind::Time | Kind::ZonedTime | Kind::Stamp | Kind::ZonedStamp
+        ),
+        "decimal.handling.mode" => matches!(kind, Kind::Numeric | Kind::Money),
+        "money.fraction.digits" => matches!(kind, Kind::Money),
+        "binary.handling.mode" => matches!(kind, Kind::Bytes | Kind::Printed),
+        "interval.handling.mode" => matches!(kind, Kind::Interval),
+        "hstore.handling.mode" => matches!(kind, Kind::Hstore),
+        "include.unknown.datatypes" => matches!(kind, Kind::Printed),
+        "schema.name.adjustment.mode" => false,
+        // How members are called, and what stands in for a value: of any column.
+        _ => true,
     }
 }
 
@@ -315,4 +343,59 @@ fn timed(
 /// `atttypmod` of time(p) and timestamp(p) is p itself; without p it is 6.
 fn exact_in_millis(modifier: i32) -> bool {
     (0..=3).contains(&modifier)
+}
+
+#[cfg(test)]
+mod tests {
+    use cutover_model::{Relation, ReplicaIdentity};
+    use serde_json::json;
+
+    use super::*;
+
+    /// Names of the columns that are left out because of one setting.
+    fn left_out_by(setting: &str, value: &str) -> Vec<&'static str> {
+        let columns = [
+            ("int", oid::INT4),
+            ("text", oid::TEXT),
+            ("date", oid::DATE),
+            ("stamp", oid::TIMESTAMP),
+            ("zoned", oid::TIMESTAMPTZ),
+            ("numeric", oid::NUMERIC),
+            ("bytes", oid::BYTEA),
+        ];
+        let column = |(name, type_oid): &(&str, u32)| Column {
+            name: (*name).into(),
+            type_oid: *type_oid,
+            type_modifier: -1,
+            ..Column::default()
+        };
+        let mut shapes = [TableShape {
+            relation: Relation::new("public", "t"),
+            columns: columns.iter().map(column).collect(),
+            replica_identity: ReplicaIdentity::Default,
+            content_lost: None,
+            unclear_key: false,
+        }];
+        let config = json!({ setting: value });
+        let modes = ConverterModes::from_connector_config(config.as_object().unwrap());
+        settle(&mut shapes, &modes);
+        let told = format!("connector setting {setting}={value} is not understood");
+        let by_it = |column: &Column| column.comparison == Comparison::LeftOut(told.clone());
+        let both = columns.iter().zip(&shapes[0].columns);
+        both.filter(|(_, column)| by_it(column))
+            .map(|((name, _), _)| *name)
+            .collect()
+    }
+
+    #[test]
+    fn what_an_unknown_value_of_a_setting_decides_is_left_out_and_never_guessed() {
+        let left_out = left_out_by("time.precision.mode", "structured");
+        assert_eq!(left_out, ["date", "stamp", "zoned"]);
+        assert_eq!(left_out_by("decimal.handling.mode", "exact"), ["numeric"]);
+        assert_eq!(left_out_by("binary.handling.mode", "rot13"), ["bytes"]);
+        let named = left_out_by("field.name.adjustment.mode", "odd");
+        assert_eq!(named.len(), 7, "any column may be called otherwise");
+        assert!(left_out_by("time.precision.mode", "connect").is_empty());
+        assert!(left_out_by("schema.name.adjustment.mode", "odd").is_empty());
+    }
 }

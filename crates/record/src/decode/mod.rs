@@ -8,6 +8,7 @@
 //! changed in the middle of a topic. A record that cannot be decoded is an answer, with the reason; row values
 //! never are part of it.
 
+mod added;
 mod avro_schema;
 mod avro_text;
 mod changed;
@@ -23,6 +24,7 @@ mod json_flat;
 mod layout;
 mod modes;
 mod names;
+mod older;
 mod placeholder;
 mod placing;
 mod registry;
@@ -30,6 +32,7 @@ pub mod rewrite;
 mod routes;
 mod row;
 mod shown;
+mod topic;
 mod transaction;
 mod value;
 
@@ -40,6 +43,8 @@ use cutover_clients::kafka::Record;
 use cutover_model::{ChangeRow, Op, ReplicaIdentity, TableShape};
 
 use crate::notes::Notes;
+use added::Said;
+pub use added::{headers_tell_deletes, op_field};
 pub use changed::{Changed, changed_key};
 use decoded::Unread;
 pub use decoded::{Change, Decoded, Message, TopicKind};
@@ -61,18 +66,7 @@ pub use registry::SchemaSource;
 use registry::Schemas;
 pub use routes::{Route, Router};
 use row::{Reading, Room};
-
-struct Topic {
-    kind: TopicKind,
-    keys: Framing,
-    values: Framing,
-    /// Records of several tables go to it.
-    shared: bool,
-    /// Table of the last change.
-    last: Option<usize>,
-    /// Of each partition, where the topic's name does not tell whose tombstones they are.
-    lasts: BTreeMap<i32, usize>,
-}
+use topic::{Beside, Topic};
 
 /// Decodes the records of one connector's topics.
 pub struct Decoder<'a> {
@@ -81,8 +75,7 @@ pub struct Decoder<'a> {
     relations: Vec<Rc<str>>,
     /// Topic of each table.
     names: Vec<String>,
-    /// Topics of messages and of transactions.
-    beside: [String; 2],
+    beside: Beside,
     /// Layout of each table by the connector's settings, for payloads without schema.
     plain: Vec<Rc<Layout>>,
     topics: HashMap<String, Box<Topic>>,
@@ -106,7 +99,7 @@ impl<'a> Decoder<'a> {
             shapes,
             modes,
             names: shapes.iter().map(of_table).collect(),
-            beside: ["message", "transaction"].map(|name| router.of(name)),
+            beside: Beside::new(prefix, &modes.beside, &router),
             relations: shapes
                 .iter()
                 .map(|shape| shape.relation.to_string().into())
@@ -149,15 +142,9 @@ impl<'a> Decoder<'a> {
 
     /// What a topic is for.
     pub fn kind(&self, topic: &str) -> TopicKind {
-        if topic.starts_with("__debezium-heartbeat") {
-            return TopicKind::Heartbeats;
-        }
-        let [messages, transactions] = &self.beside;
         match self.names.iter().position(|name| name == topic) {
             Some(index) => TopicKind::Changes(index),
-            None if topic == messages => TopicKind::Messages,
-            None if topic == transactions => TopicKind::Transactions,
-            None => TopicKind::Unknown,
+            None => self.beside.kind(topic),
         }
     }
 
@@ -170,7 +157,7 @@ impl<'a> Decoder<'a> {
     pub fn decode(&mut self, record: &Record<'_>, incarnation: i32) -> Decoded {
         let (name, mut topic) = self.topic(record.topic);
         let decoded = match topic.kind {
-            TopicKind::Heartbeats => Ok(Decoded::Skipped),
+            TopicKind::Heartbeats | TopicKind::Signals => Ok(Decoded::Skipped),
             TopicKind::Transactions => self.transaction(&mut topic, record, incarnation),
             _ => self.record(&mut topic, record, incarnation),
         };
@@ -189,16 +176,9 @@ impl<'a> Decoder<'a> {
             Some((other, topic)) => drop(self.topics.insert(other, topic)),
             None => {}
         }
-        let topic = self.topics.remove(name).unwrap_or_else(|| {
-            Box::new(Topic {
-                kind: self.kind(name),
-                shared: self.is_shared(name),
-                lasts: BTreeMap::new(),
-                keys: Framing::default(),
-                values: Framing::default(),
-                last: None,
-            })
-        });
+        let known = self.topics.remove(name);
+        let topic =
+            known.unwrap_or_else(|| Box::new(Topic::new(self.kind(name), self.is_shared(name))));
         (name.to_owned(), topic)
     }
 
@@ -274,11 +254,13 @@ impl<'a> Decoder<'a> {
         if cloud_event::is_one(&fields) {
             return Err(cloud_event::NOT_DECODED.to_owned().into());
         }
-        let facts = json_flat::read(&fields, self.modes)?;
-        let index = match json_flat::relation(&fields, self.modes) {
-            Some((schema, table)) => self.find(topic, &schema, &table)?,
-            None => self.by_topic(topic)?,
+        let said = Said {
+            added: &self.modes.added,
+            row: Some(&fields),
+            record,
         };
+        let facts = json_flat::read(&fields, &said)?;
+        let index = self.told(topic, &said)?;
         let format = form.flat();
         let found = Found {
             index,
@@ -298,10 +280,7 @@ impl<'a> Decoder<'a> {
         found: Found<'_>,
     ) -> Result<Decoded, Unread> {
         let Found { index, facts, .. } = &found;
-        topic.last = Some(*index);
-        if topic.shared {
-            topic.lasts.insert(record.partition, *index);
-        }
+        topic.seen(*index, facts.op, record.partition);
         let shapes = self.shapes;
         let shape = &shapes[*index];
         let relation = Rc::clone(&self.relations[*index]);
@@ -314,7 +293,7 @@ impl<'a> Decoder<'a> {
             relation: &relation,
             layout: &layout,
             modes: self.modes,
-            added_prefix: flat.then_some(self.modes.added_prefix.as_str()),
+            added: flat.then_some(&self.modes.added),
         };
         // With any other identity the old row holds its key only; Debezium fills up with null, "" and 0.
         let old_row = shape.replica_identity == ReplicaIdentity::Full;
@@ -330,6 +309,11 @@ impl<'a> Decoder<'a> {
             Some(new) => new.revision,
             None => known_old.and_then(|old| old.revision),
         };
+        if let Some(new) = new.filter(|_| shape.has_history()) {
+            let place = (record.partition, *index);
+            let older = topic.held.allow(place, shape, &new.lacks, &mut self.notes);
+            row.filled = new.filled.filter(|_| older);
+        }
         row.lsn = facts.lsn;
         row.xid = facts.xid;
         if let Some(place) = &facts.transaction {
@@ -370,8 +354,23 @@ impl<'a> Decoder<'a> {
                 .to_owned()
                 .into());
         }
+        let said = Said {
+            added: &self.modes.added,
+            row: None,
+            record,
+        };
+        if let Some(facts) = json_flat::delete(&said)? {
+            let found = Found {
+                index: self.told(topic, &said)?,
+                schema: None,
+                fields: Fields::default(),
+                facts,
+                format: "delete without value, told by its headers",
+            };
+            return self.change(topic, record, incarnation, found);
+        }
         // It comes right behind the delete, in the same partition.
-        let index = match topic.lasts.get(&record.partition) {
+        let index = match topic.deleted.get(&record.partition) {
             Some(last) => *last,
             None => self
                 .by_topic(topic)
@@ -415,7 +414,7 @@ impl<'a> Decoder<'a> {
             relation: &relation,
             layout: &layout,
             modes: self.modes,
-            added_prefix: None,
+            added: None,
         };
         let why = match payload {
             Shape::Object(fields) => match reading.key(&fields, &mut self.room) {
@@ -450,6 +449,14 @@ impl<'a> Decoder<'a> {
         (0..self.shapes.len())
             .find(|index| same(*index))
             .ok_or_else(|| format!("{schema}.{table} is not among the captured tables"))
+    }
+
+    /// The table that a record without envelope names, else the one whose topic it is in.
+    fn told(&self, topic: &Topic, said: &Said<'_>) -> Result<usize, String> {
+        match said.relation() {
+            Some((schema, table)) => self.find(topic, &schema, &table),
+            None => self.by_topic(topic),
+        }
     }
 
     fn by_topic(&self, topic: &Topic) -> Result<usize, String> {

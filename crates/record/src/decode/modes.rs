@@ -6,10 +6,12 @@ use std::collections::BTreeMap;
 use cutover_clients::registry::RegistryAddress;
 use serde_json::{Map, Value};
 
+use super::added::Added;
 use super::changed::{Changed, changed};
 use super::framing::Part;
 use super::names::FieldNames;
 use super::routes::{Route, routes};
+use super::topic::BesideNames;
 
 /// `decimal.handling.mode`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -97,8 +99,10 @@ pub struct ConverterModes {
     pub money_scale: i64,
     /// `unavailable.value.placeholder`: stands in for an unchanged TOAST value.
     pub placeholder: String,
-    /// Prefix of fields that the flattening transformation adds (`add.fields.prefix`).
-    pub added_prefix: String,
+    /// What the flattening transformation adds to rows and headers.
+    pub added: Added,
+    /// Other names of topics that hold no changes.
+    pub beside: BesideNames,
     /// `field.name.adjustment.mode`.
     pub field_names: FieldNames,
     /// Registry of the keys' schemas.
@@ -128,7 +132,8 @@ impl Default for ConverterModes {
             unknown_types: false,
             money_scale: 2,
             placeholder: PLACEHOLDER.to_owned(),
-            added_prefix: "__".to_owned(),
+            added: Added::default(),
+            beside: BesideNames::default(),
             field_names: FieldNames::default(),
             key_registry: None,
             value_registry: None,
@@ -161,6 +166,8 @@ impl ConverterModes {
         let mut modes = ConverterModes {
             key_registry: registry(config, Part::Key),
             value_registry: registry(config, Part::Value),
+            added: Added::of_config(config),
+            beside: BesideNames::of_config(config),
             routes,
             unfollowed,
             changed,
@@ -195,10 +202,6 @@ impl ConverterModes {
                 }
                 // Names of schemas are not looked at, only names of types, which are never adjusted.
                 "schema.name.adjustment.mode" => field_names(&word).map(|_| ()),
-                key if key.starts_with("transforms.") && key.ends_with(".add.fields.prefix") => {
-                    modes.added_prefix = value.to_owned();
-                    Some(())
-                }
                 _ => Some(()),
             };
             if known.is_none() {
@@ -212,26 +215,33 @@ impl ConverterModes {
 /// The options of a connector's configuration that decide how its records look. The rest may hold secrets and is
 /// left out.
 pub fn record_options(config: &Map<String, Value>) -> BTreeMap<String, String> {
-    const WHOLE: [&str; 14] = [
+    const WHOLE: [&str; 19] = [
         "binary.handling.mode",
         "decimal.handling.mode",
         "field.name.adjustment.mode",
+        "heartbeat.topics.prefix",
         "hstore.handling.mode",
         "include.unknown.datatypes",
         "interval.handling.mode",
+        "notification.sink.topic.name",
         "key.converter",
         "money.fraction.digits",
         "schema.name.adjustment.mode",
+        "signal.kafka.topic",
         "time.precision.mode",
         "tombstones.on.delete",
+        "topic.heartbeat.prefix",
+        "topic.transaction",
         "transforms",
         "unavailable.value.placeholder",
         "value.converter",
     ];
-    const OF_TRANSFORMS: [&str; 10] = [
+    const OF_TRANSFORMS: [&str; 14] = [
         ".type",
         ".add.fields",
         ".add.fields.prefix",
+        ".add.headers",
+        ".add.headers.prefix",
         ".delete.handling.mode",
         ".delete.tombstone.handling.mode",
         ".drop.tombstones",
@@ -239,6 +249,8 @@ pub fn record_options(config: &Map<String, Value>) -> BTreeMap<String, String> {
         ".regex",
         ".replacement",
         ".route.by.field",
+        ".topic.regex",
+        ".topic.replacement",
     ];
     let decides = |name: &str| {
         let of_transform = || OF_TRANSFORMS.iter().any(|suffix| name.ends_with(suffix));
@@ -367,12 +379,11 @@ mod tests {
     fn settings_are_read_and_an_unknown_one_is_told() {
         let config = serde_json::json!({
             "decimal.handling.mode": "string", "time.precision.mode": "connect",
-            "binary.handling.mode": "rot13", "transforms.unwrap.add.fields.prefix": "_",
+            "binary.handling.mode": "rot13",
         });
         let modes = ConverterModes::from_connector_config(config.as_object().unwrap());
         assert_eq!(modes.decimal, Decimal::String);
         assert_eq!(modes.time_precision, TimePrecision::Connect);
-        assert_eq!(modes.added_prefix, "_");
         assert_eq!(modes.unknown, ["binary.handling.mode=rot13"]);
     }
 

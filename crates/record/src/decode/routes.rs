@@ -10,8 +10,12 @@ use serde_json::{Map, Value};
 use super::modes::ConverterModes;
 use super::placing::topic_part;
 
-/// Kafka's own; its class may also be named by its last part alone.
-const ROUTER: &str = "RegexRouter";
+/// Kafka's own and Debezium's, with the options that say what they do. A class may also be named by its last part
+/// alone. Debezium's adds a member to keys, so that rows of several tables have several keys; no table has it.
+const ROUTERS: [(&str, &str, &str); 2] = [
+    ("RegexRouter", "regex", "replacement"),
+    ("ByLogicalTableRouter", "topic.regex", "topic.replacement"),
+];
 /// Those that change what a record holds, its headers or its partition, and neither drop it nor send it elsewhere.
 const STAY: [&str; 27] = [
     "ByteBufferConverter",
@@ -43,7 +47,7 @@ const STAY: [&str; 27] = [
     "TimezoneConverter",
 ];
 
-/// `RegexRouter`: a topic whose whole name matches gets the replacement.
+/// A topic whose whole name matches gets the replacement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
     regex: String,
@@ -90,13 +94,23 @@ impl<'a> Router<'a> {
 
     /// Where records of Debezium's topic `prefix.name` end up.
     pub(super) fn of(&self, name: &str) -> String {
-        let name = format!("{}.{name}", self.prefix);
+        self.routed(format!("{}.{name}", self.prefix))
+    }
+
+    /// Where heartbeats end up, whose topics begin otherwise.
+    pub(super) fn of_heartbeats(&self, begin: &str) -> String {
+        self.routed(format!("{begin}.{}", self.prefix))
+    }
+
+    fn routed(&self, name: String) -> String {
         self.routes.iter().fold(name, |name, route| {
             if !route.whole.is_match(&name) {
                 return name;
             }
             let routed = route.found.replace(&name, route.replacement.as_str());
-            routed.into_owned()
+            let routed = routed.into_owned();
+            // A topic must have a name: without one, a record stays where it was.
+            if routed.is_empty() { name } else { routed }
         })
     }
 }
@@ -132,12 +146,15 @@ pub(super) fn routes(config: &Map<String, Value>) -> (Vec<Route>, Vec<String>) {
     let (mut routes, mut unknown) = (Vec::new(), Vec::new());
     for Transformation { name, class, last } in transformations(config) {
         let of = |part: &str| option(&format!("transforms.{name}.{part}"));
-        let route = Route {
-            regex: of("regex").unwrap_or_default().to_owned(),
-            replacement: of("replacement").unwrap_or_default().to_owned(),
-        };
-        let followed = of("predicate").is_none() && route.compiled().is_some();
-        if last == ROUTER && followed {
+        let router = ROUTERS.iter().find(|(class, _, _)| *class == last);
+        let route = router.and_then(|(_, regex, replacement)| {
+            Some(Route {
+                regex: of(regex)?.to_owned(),
+                replacement: of(replacement)?.to_owned(),
+            })
+        });
+        let route = route.filter(|route| of("predicate").is_none() && route.compiled().is_some());
+        if let Some(route) = route {
             routes.push(route);
         } else if !STAY.contains(&last) || of("route.by.field").is_some() {
             unknown.push(format!(
@@ -213,6 +230,42 @@ mod tests {
         assert_eq!(to("p", "public.orders_7"), "orders70$");
         assert_eq!(to("p", "message"), "p.message");
         assert_eq!(to("x.p", "public.orders"), "x.p.public.orders");
+    }
+
+    #[test]
+    fn many_tables_in_one_topic_are_followed_as_debezium_routes_them() {
+        let (routes, unknown) = of(json!({
+            "transforms": "one", "transforms.one.type": "io.debezium.transforms.ByLogicalTableRouter",
+            "transforms.one.topic.regex": "(.*)customers_shard_(.*)",
+            "transforms.one.topic.replacement": "$1customers_all",
+            "transforms.one.key.field.name": "shard",
+        }));
+        assert!(unknown.is_empty(), "{unknown:?}");
+        let modes = ConverterModes {
+            routes,
+            ..ConverterModes::default()
+        };
+        let to = |name| Router::new("p", &modes).of(name);
+        assert_eq!(to("public.customers_shard_7"), "p.public.customers_all");
+        assert_eq!(to("public.orders"), "p.public.orders");
+        // Without the options that it needs it is not followed.
+        let (_, unknown) = of(json!({
+            "transforms": "one", "transforms.one.type": "ByLogicalTableRouter", "transforms.one.regex": ".*",
+        }));
+        assert_eq!(unknown.len(), 1);
+    }
+
+    #[test]
+    fn a_replacement_that_leaves_no_name_leaves_the_topic() {
+        let (routes, _) = of(json!({
+            "transforms": "r", "transforms.r.type": "RegexRouter",
+            "transforms.r.regex": "(x?).*", "transforms.r.replacement": "$1",
+        }));
+        let modes = ConverterModes {
+            routes,
+            ..ConverterModes::default()
+        };
+        assert_eq!(Router::new("p", &modes).of("public.t"), "p.public.t");
     }
 
     #[test]

@@ -2,26 +2,33 @@
 //!
 //! What does not fit is noted, never skipped: a missing column, an unknown one, a value that cannot be read or
 //! that the topic does not hold. Such a row keeps its identity but has no image hash, because the other
-//! ledgers hash every comparable column and would differ for no reason.
+//! ledgers hash every comparable column and would differ for no reason. Of a table whose records may be older than its
+//! columns, a missing one is told to [`older`](super::older), which judges it.
 
 use cutover_model::TableShape;
 use cutover_model::canonical::{Canonical, RowHasher, push_key};
 
+use super::added::Added;
 use super::encoding::Encoding;
 use super::fields::Fields;
 use super::layout::Layout;
 use super::modes::ConverterModes;
+use super::older;
 use super::shown::shown;
 use super::value::{self, Trouble};
 use crate::canonical;
 use crate::notes::Notes;
 
 /// A row as a record shows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Row {
     /// Hash of the row; `None` when a comparable column is not there.
     pub(crate) image: Option<i64>,
     pub(crate) revision: Option<i64>,
+    /// Places of columns that may be younger than the record, which does not hold them.
+    pub(crate) lacks: Vec<usize>,
+    /// Of a record of an older form of the table: hash of the row with what was filled in since.
+    pub(crate) filled: Option<i64>,
 }
 
 /// Room that is used again from row to row.
@@ -40,18 +47,15 @@ pub(crate) struct Reading<'a> {
     pub(crate) relation: &'a str,
     pub(crate) layout: &'a Layout,
     pub(crate) modes: &'a ConverterModes,
-    /// Members that begin so and are no columns were added by a transformation.
-    pub(crate) added_prefix: Option<&'a str>,
+    /// Members that were added by a transformation, where one may have been at work.
+    pub(crate) added: Option<&'a Added>,
 }
 
 impl Reading<'_> {
     pub(crate) fn row(&self, fields: &Fields<'_>, room: &mut Room, notes: &mut Notes) -> Row {
         if self.shape.content_lost.is_some() {
             // What a column holds depends on when the record was made.
-            return Row {
-                image: None,
-                revision: None,
-            };
+            return Row::default();
         }
         self.as_shown(fields, room)
             .unwrap_or_else(|| self.as_read(fields, notes))
@@ -91,29 +95,44 @@ impl Reading<'_> {
         Some(Row {
             image: Some(room.hasher.finish()),
             revision,
+            ..Row::default()
         })
     }
 
     fn as_read(&self, fields: &Fields<'_>, notes: &mut Notes) -> Row {
-        let mut whole = true;
-        let mut found = 0;
+        let (mut unread, mut found) = (0, 0);
+        let mut lacks = Vec::new();
         let mut values = Vec::with_capacity(self.shape.columns.len());
         for place in 0..self.shape.columns.len() {
             let json = fields.get_near(place, &self.layout.names[place]);
             found += usize::from(json.is_some());
             let value = self.value(place, json, notes);
-            whole &= value.is_some();
+            unread += usize::from(value.is_none());
+            if value.is_none() && json.is_none() && self.may_lack(place) {
+                lacks.push(place);
+            }
             // Out of the hash, which is thrown away below.
             values.push(value.unwrap_or_else(|| Canonical::NotCompared(String::new())));
         }
-        if found < fields.len() {
-            self.note_unknown(fields, notes);
-        }
+        let more = found < fields.len() && self.note_unknown(fields, notes);
         let image = canonical::row_image(self.shape, &values);
+        // A record of another form of the table: what a column was called then may be another one now.
+        let older = self.shape.has_history() && (more || !lacks.is_empty());
+        let known = older && unread == lacks.len();
         Row {
-            image: image.hash.filter(|_| whole),
-            revision: image.revision,
+            image: image.hash.filter(|_| unread == 0 && !older),
+            revision: image.revision.filter(|_| !older),
+            filled: { known }
+                .then(|| older::filled(self.shape, values, &lacks))
+                .flatten(),
+            lacks,
         }
+    }
+
+    /// The record may be from before this column was added. A key is none without all of its columns.
+    fn may_lack(&self, place: usize) -> bool {
+        let column = &self.shape.columns[place];
+        column.fill.is_some() && !column.key
     }
 
     /// Key text from a row; `None` for a table without key, and when a key column is not there or cannot be read.
@@ -201,6 +220,9 @@ impl Reading<'_> {
                 notes.not_compared(relation, name, reason);
                 return Some(Canonical::NotCompared(reason.clone()));
             }
+            if self.may_lack(place) {
+                return None;
+            }
             if canonical::shown_by_all(column.type_oid) {
                 notes.problem(format!("{relation}: column '{name}' is not in the payload"));
             } else {
@@ -224,7 +246,7 @@ impl Reading<'_> {
                 None
             }
             Err(Trouble::Bad(reason)) => {
-                notes.problem(format!(
+                notes.bad_value(format!(
                     "{relation}: a value of column '{name}' is {reason}"
                 ));
                 notes.not_compared(relation, name, reason);
@@ -233,18 +255,23 @@ impl Reading<'_> {
         }
     }
 
-    fn note_unknown(&self, fields: &Fields<'_>, notes: &mut Notes) {
+    /// Names the members that are no columns; tells whether there are any.
+    fn note_unknown(&self, fields: &Fields<'_>, notes: &mut Notes) -> bool {
+        let mut any = false;
         for name in fields.names() {
-            let added = self
-                .added_prefix
-                .is_some_and(|prefix| name.starts_with(prefix));
-            let known = || self.layout.names.iter().any(|known| known == name);
-            if !added && !known() {
-                let relation = self.relation;
-                notes.problem(format!(
+            let added = self.added.is_some_and(|added| added.has_field(name));
+            if added || self.layout.names.iter().any(|known| known == name) {
+                continue;
+            }
+            any = true;
+            let relation = self.relation;
+            match self.shape.has_history() {
+                true => notes.none_of_the_table(relation, name),
+                false => notes.problem(format!(
                     "{relation}: the payload has an unknown column '{name}'"
-                ));
+                )),
             }
         }
+        any
     }
 }

@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use cutover_clients::registry::{Registered, RegistryError};
 use cutover_model::canonical::Canonical;
-use cutover_model::{Column, Half, Relation};
+use cutover_model::{Column, Fill, Half, Relation};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -19,6 +19,7 @@ use crate::canonical::{from_text, row_image};
 mod avro;
 mod avro_bytes;
 mod every_type;
+mod flat;
 
 #[derive(Deserialize)]
 struct Line {
@@ -464,6 +465,55 @@ fn columns_that_are_missing_or_unknown_are_problems_and_leave_no_image() {
     assert_eq!(problems.len(), 2, "{problems:?}");
 }
 
+/// The new row of a record, and what it is with what was filled in since.
+fn images(decoder: &mut Decoder<'_>, row: &str) -> (Option<i64>, Option<i64>) {
+    let value = format!(r#"{{"id":1,{row},"__op":"c","__source_lsn":5}}"#);
+    let record = record("p.public.t", Some(r#"{"id":1}"#), Some(&value));
+    match decoder.decode(&record, 0) {
+        Decoded::Change(change) => (change.row.after, change.row.filled),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Before and after `ALTER TABLE t ADD b DEFAULT 'plain', DROP z`.
+#[test]
+fn records_of_older_forms_are_filled_up_and_said_to_be_older() {
+    let mut shapes = small(&[("id", 20, true), ("a", 25, false), ("b", 25, false)]);
+    for column in &mut shapes[0].columns {
+        column.fill = Some(match column.name.as_str() {
+            "b" => Fill::Text("plain".into()),
+            _ => Fill::Null,
+        });
+    }
+    let modes = ConverterModes::default();
+    let mut decoder = Decoder::new("p", &shapes, &modes);
+    let mut read = |row: &str| images(&mut decoder, row);
+    let before = read(r#""a":"x","z":1"#);
+    let added = read(r#""a":"x""#);
+    let now = read(r#""a":"x","b":"plain""#);
+    assert!(now.0.is_some() && now.1.is_none());
+    assert_eq!((before, added), ((None, now.0), (None, now.0)));
+    // What is called b now may have been another column then, so only its being equal says something.
+    assert_eq!(read(r#""a":"x","b":"plain","z":1"#), (None, now.0));
+    assert!(decoder.notes().problems.is_empty());
+    let named: Vec<&String> = decoder
+        .notes()
+        .not_compared
+        .keys()
+        .map(|it| &it.1)
+        .collect();
+    assert_eq!(named, ["b", "z"]);
+    // Nothing but the key is no row.
+    let mut bare = Decoder::new("p", &shapes, &modes);
+    assert_eq!(images(&mut bare, r#""z":1"#), (None, None));
+    // The column was there already: this record is not older than it.
+    let mut decoder = Decoder::new("p", &shapes, &modes);
+    let mut read = |row: &str| images(&mut decoder, row);
+    read(r#""a":"x","b":"plain""#);
+    assert_eq!(read(r#""a":"x""#), (None, None));
+    assert_eq!(decoder.notes().problems.len(), 1);
+}
+
 #[test]
 fn a_type_that_a_version_of_debezium_leaves_out_is_named_and_leaves_no_image() {
     let mut shapes = small(&[("id", 20, true), ("i", 869, false)]);
@@ -580,6 +630,51 @@ fn topics_are_told_by_their_names() {
     );
     assert_eq!(decoder.kind("px.public.my_table"), TopicKind::Unknown);
     assert_eq!(decoder.kind("p.public.other"), TopicKind::Unknown);
+    let named = json!({ "topic.heartbeat.prefix": "p", "topic.transaction": "tx" });
+    let modes = ConverterModes::from_connector_config(named.as_object().unwrap());
+    let decoder = Decoder::new("p", &shapes, &modes);
+    assert_eq!(decoder.kind("p.p"), TopicKind::Heartbeats);
+    assert_eq!(decoder.kind("p.tx"), TopicKind::Transactions);
+    assert_eq!(decoder.kind("p.transaction"), TopicKind::Unknown);
+    assert_eq!(decoder.kind("p.public.my_table"), TopicKind::Changes(0));
+}
+
+/// `ByLogicalTableRouter` adds a member to the key, and puts several tables into one topic.
+#[test]
+fn a_record_of_a_shared_topic_is_of_the_table_that_it_names_whatever_its_key_says_besides() {
+    let mut shapes = [
+        small(&[("id", 20, true), ("a", 25, false)]),
+        small(&[("id", 20, true), ("a", 25, false)]),
+    ]
+    .concat();
+    shapes[0].relation = Relation::new("public", "c_1");
+    shapes[1].relation = Relation::new("public", "c_2");
+    let config = json!({
+        "transforms": "one", "transforms.one.type": "io.debezium.transforms.ByLogicalTableRouter",
+        "transforms.one.topic.regex": "(.*)c_(.*)", "transforms.one.topic.replacement": "$1c_all",
+        "transforms.one.key.field.name": "shard",
+    });
+    let modes = ConverterModes::from_connector_config(config.as_object().unwrap());
+    let mut decoder = Decoder::new("p", &shapes, &modes);
+    let mut read = |key: &str, value: Option<&str>| match decoder
+        .decode(&record("p.public.c_all", Some(key), value), 0)
+    {
+        Decoded::Change(change) => (change.row.relation.clone(), change.row.key.clone()),
+        Decoded::Tombstone(row) => (row.relation, row.key),
+        other => panic!("{other:?}"),
+    };
+    let of = |table: &str, op: &str| {
+        format!(
+            r#"{{"before":{{"id":1,"a":"x"}},"after":{{"id":1,"a":"x"}},"op":"{op}",
+                "source":{{"schema":"public","table":"{table}","txId":7,"lsn":5}}}}"#
+        )
+    };
+    for table in ["c_2", "c_1"] {
+        let key = format!(r#"{{"id":1,"shard":"p.public.{table}"}}"#);
+        let expected = (format!("public.{table}"), Some("{\"id\":\"1\"}".to_owned()));
+        assert_eq!(read(&key, Some(&of(table, "d"))), expected);
+        assert_eq!(read(&key, None), expected, "the tombstone behind it");
+    }
 }
 
 #[test]

@@ -10,6 +10,7 @@ use cutover_model::{ChangeRow, TransactionMark, TransactionRow};
 use serde::Deserialize;
 
 use super::Decoded;
+use super::added::{Fact, Said};
 use super::fields::{Fields, Shape};
 
 /// Where a change stands in its transaction.
@@ -33,13 +34,12 @@ impl Place {
         })
     }
 
-    /// From what `add.fields` put beside the columns of a flat row.
-    pub(super) fn of_flat(fields: &Fields<'_>, prefix: &str) -> Option<Place> {
-        let name = |name: &str| format!("{prefix}transaction_{name}");
+    /// From what was added to a flat row.
+    pub(super) fn of_flat(said: &Said<'_>) -> Option<Place> {
         Some(Place {
-            id: fields.string(&name("id"))?.into_owned(),
-            order: fields.integer(&name("total_order")),
-            table_order: fields.integer(&name("data_collection_order")),
+            id: said.text(Fact::Transaction)?.into_owned(),
+            order: said.integer(Fact::Order),
+            table_order: said.integer(Fact::TableOrder),
         })
     }
 

@@ -148,7 +148,7 @@ fn sequences(decoder: &Decoder<'_>, spans: &[PartitionSpan]) -> Vec<Sequence> {
     for (place, span) in spans.iter().enumerate() {
         let alone = match decoder.kind(&span.topic) {
             TopicKind::Changes(_) => !decoder.is_shared(&span.topic),
-            TopicKind::Heartbeats => true,
+            TopicKind::Heartbeats | TopicKind::Signals => true,
             TopicKind::Messages | TopicKind::Transactions | TopicKind::Unknown => false,
         };
         match shared.get(span.topic.as_str()) {
@@ -260,9 +260,11 @@ fn put_together(of_settings: &Notes, reads: Vec<Read>, spans: usize) -> TopicsEn
         notes.add(read.notes);
         whole.add(read.tally);
     }
-    let told = |problem: String| match seen_at.get(&problem) {
-        Some(place) => format!("{problem} (first: {place})"),
-        None => problem,
+    let values = std::mem::take(&mut notes.values);
+    let told = |problem: String| match (seen_at.get(&problem), values.get(&problem)) {
+        (Some(place), Some(values)) => format!("{problem} ({values} of them, first: {place})"),
+        (Some(place), None) => format!("{problem} (first: {place})"),
+        (None, _) => problem,
     };
     let payload = whole.payload();
     let mut problems = whole.problems;
@@ -304,6 +306,31 @@ mod tests {
         assert!(
             problems[0].contains("two schemas as value/1"),
             "{problems:?}"
+        );
+    }
+
+    #[test]
+    fn bad_values_are_counted_by_column_and_kind_over_all_partitions() {
+        let read = |values: &[&str]| {
+            let mut read = Read::default();
+            for value in values {
+                let text = format!("public.t: a value of column '{value}");
+                read.notes.bad_value(text.clone());
+                read.noticed.entry(text).or_insert("t/0/7".into());
+            }
+            read
+        };
+        let reads = vec![
+            read(&["a' is no text", "a' is no text", "b' is no number"]),
+            read(&["a' is no text"]),
+        ];
+        let told = put_together(&Notes::default(), reads, 0).problems;
+        assert_eq!(
+            told,
+            [
+                "public.t: a value of column 'a' is no text (3 of them, first: t/0/7)",
+                "public.t: a value of column 'b' is no number (1 of them, first: t/0/7)",
+            ]
         );
     }
 

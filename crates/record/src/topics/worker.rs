@@ -234,9 +234,11 @@ impl<'a> Worker<'a> {
                 tally.published += 1;
                 let snapshot = change.row.op == Op::Read;
                 tally.snapshot += u64::from(snapshot);
-                // What an incremental snapshot reads has no position in the log, and is no change of it.
-                tally.without_lsn += u64::from(!change.has_lsn && !snapshot);
-                tally.without_op += u64::from(!change.has_op);
+                // What an incremental snapshot reads has no position in the log, and is no change of it; nor is what a
+                // repair wrote, which has none of the headers that would tell.
+                let repair = change.row.compensation.is_some();
+                tally.without_lsn += u64::from(!change.has_lsn && !snapshot && !repair);
+                tally.without_op += u64::from(!change.has_op && !repair);
                 tally.form(change.format);
                 self.append(change.row)
             }

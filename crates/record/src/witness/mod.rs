@@ -15,8 +15,10 @@ mod tracked;
 
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use cutover_clients::pg::PgAddress;
+use cutover_clients::pg::replication::ReplicationStream;
 use cutover_ledger::ChangeWriter;
 use cutover_model::{Lsn, TableShape};
 
@@ -31,7 +33,7 @@ pub use state::{Place, Tally, WitnessStatus};
 pub struct WitnessConfig {
     /// The server; the address stays the same over a restart.
     pub address: PgAddress,
-    /// Logical slot with the `pgoutput` plugin, made before the first write that counts.
+    /// Logical slot with the `pgoutput` plugin, made before the first write that counts, or to be made.
     pub slot: String,
     /// Publication.
     pub publication: String,
@@ -74,9 +76,35 @@ impl Witness {
         config: WitnessConfig,
         writer: Arc<Mutex<ChangeWriter>>,
     ) -> Result<Witness, RecordError> {
+        let stream = ReplicationStream::open(&config.address)?;
+        Witness::on(stream, (config, false), writer)
+    }
+
+    /// The same on a slot that it makes, and that the server removes with its session, however that ends: a lost
+    /// connection ends the witness. Gives the slot's first position too; everything committed after it is seen. Blocks
+    /// while transactions that have written go on, for as long as `patience`.
+    ///
+    /// # Errors
+    /// As [`Witness::start`], or somebody has written and does not end (SQLSTATE 55P03).
+    pub fn start_temporary(
+        config: WitnessConfig,
+        writer: Arc<Mutex<ChangeWriter>>,
+        patience: Duration,
+    ) -> Result<(Witness, Lsn), RecordError> {
+        let mut stream = ReplicationStream::open(&config.address)?;
+        let from = stream.create_temporary_slot(&config.slot, patience)?;
+        Ok((Witness::on(stream, (config, true), writer)?, from))
+    }
+
+    fn on(
+        stream: ReplicationStream,
+        (config, temporary): (WitnessConfig, bool),
+        writer: Arc<Mutex<ChangeWriter>>,
+    ) -> Result<Witness, RecordError> {
         let shared = Arc::new(Shared::default());
         let name = format!("witness-{}", config.incarnation);
-        let (reader, stream) = Reader::attach(config, writer, Arc::clone(&shared))?;
+        let told = Arc::clone(&shared);
+        let (reader, stream) = Reader::attach(stream, (config, temporary), writer, told)?;
         let thread = std::thread::Builder::new()
             .name(name)
             .spawn(move || reader.run(stream))

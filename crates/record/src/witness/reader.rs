@@ -28,6 +28,8 @@ const GRACE: Duration = Duration::from_secs(30);
 
 pub(super) struct Reader {
     config: WitnessConfig,
+    /// The slot is gone with the session that made it.
+    temporary: bool,
     writer: Arc<Mutex<ChangeWriter>>,
     shared: Arc<Shared>,
     assembly: Assembly,
@@ -43,19 +45,20 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    /// Opens the first stream, so that whoever starts a witness learns at once when it cannot work.
+    /// Starts the first stream, so that whoever starts a witness learns at once when it cannot work.
     pub(super) fn attach(
-        config: WitnessConfig,
+        mut stream: ReplicationStream,
+        (config, temporary): (WitnessConfig, bool),
         writer: Arc<Mutex<ChangeWriter>>,
         shared: Arc<Shared>,
     ) -> Result<(Reader, ReplicationStream), RecordError> {
-        let mut stream = ReplicationStream::open(&config.address)?;
         let identity = stream.identify()?;
         stream.start(&options(&config, Lsn::INVALID))?;
         shared.update(|status| status.connected = true);
         let assembly = Assembly::new(config.incarnation, &config.shapes, &config.marker_prefix);
         let reader = Reader {
             config,
+            temporary,
             writer,
             shared,
             assembly,
@@ -92,6 +95,11 @@ impl Reader {
             match ended {
                 Ok(()) => return self.end(),
                 Err(error) if error.permanence() == Permanence::Definite => return Err(error),
+                Err(error) if self.temporary => {
+                    return Err(RecordError::Witness(format!(
+                        "its connection was lost, and its temporary slot with it: {error}"
+                    )));
+                }
                 Err(error) => self.shared.update(|status| {
                     status.connected = false;
                     status.waiting = Some(error.to_string());

@@ -32,7 +32,7 @@ pub const ALL: &[Explanation] = &[
         [
             "Something took the connection to PostgreSQL's address and then said nothing.",
             "The address in the message; `psql` with it hangs in the same way.",
-            "A firewall or a proxy whose server is gone, another program on this port, or a server that is stopped (SIGSTOP).",
+            "A firewall, a proxy whose server is gone, another program on this port, or a server stopped by SIGSTOP.",
             "Look at what listens there (`ss -ltnp` on that machine) and at what lies between.",
         ],
     ),
@@ -283,7 +283,7 @@ pub const ALL: &[Explanation] = &[
             "No connection to a broker came to be, because of its encryption.",
             "What the library says in the message; security.protocol on both sides.",
             "An unknown authority, a certificate of another host or one that has expired, or one side in the clear.",
-            "Give the authority as PEM (ssl.truststore.type=PEM), and the names that the brokers advertise.",
+            "Give the authority as PEM or PKCS12 (ssl.truststore.type), and the names that the brokers advertise.",
         ],
     ),
     entry(

@@ -242,13 +242,11 @@ fn overview(told: &Told, report: &WatchReport, width: usize) -> Vec<Line> {
     }
     for (name, read, shown) in CURVES {
         let values: Vec<Option<f64>> = told.history.points.iter().map(read).collect();
-        let highest = values.iter().flatten().copied().fold(0.0, f64::max);
+        let highest = values.iter().flatten().copied().reduce(f64::max);
         let room = width.saturating_sub(32).clamp(8, 200);
-        let bars = bars(&values, room, highest);
-        lines.push((
-            Tone::Plain,
-            format!("{name:<10}{bars} highest {}", shown(highest)),
-        ));
+        let bars = bars(&values, room, highest.unwrap_or(0.0));
+        let highest = highest.map_or_else(|| figures::UNKNOWN.to_owned(), shown);
+        lines.push((Tone::Plain, format!("{name:<10}{bars} highest {highest}")));
     }
     lines
 }
@@ -373,6 +371,17 @@ mod tests {
         ] {
             assert!(all.contains(word), "{word}: {all}");
         }
+    }
+
+    #[test]
+    fn what_was_never_seen_has_no_highest() {
+        let mut told = watch_told();
+        for point in &mut told.history.points {
+            point.marker_seconds = None;
+        }
+        let lines = screen(&told, &mut Reader::default(), Look::PLAIN, 50);
+        let curve = lines.iter().find(|line| line.starts_with("marker    ·"));
+        assert!(curve.unwrap().ends_with(" highest -"), "{lines:?}");
     }
 
     #[test]

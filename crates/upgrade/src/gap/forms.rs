@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 
 use cutover_model::Op;
 use cutover_model::gap::KeyTrouble;
+use cutover_record::decode::op_field;
 use cutover_record::decode::rewrite::{JsonValue, ValueForm};
 
 use crate::lint::unwrap;
@@ -19,7 +20,7 @@ use crate::lint::unwrap;
 pub struct DeleteForm {
     /// A tombstone follows each delete.
     pub tombstone: bool,
-    /// Flattened deletes are rows with `__deleted`; the name of the member that holds the operation, if any.
+    /// Flattened deletes are rows with `__deleted`; the name of the member that holds the operation, empty without one.
     pub rewritten: Option<String>,
 }
 
@@ -50,10 +51,14 @@ impl DeleteForm {
                 option("drop.tombstones") == Some("false"),
             ),
         };
-        let added = option("add.fields.prefix").unwrap_or("__");
+        // Without it among the fields, a row says of its operation only that it is a delete.
+        let op = || {
+            let listed = option("add.fields").unwrap_or_default();
+            op_field(listed, option("add.fields.prefix")).unwrap_or_default()
+        };
         DeleteForm {
             tombstone: keeps && tombstones,
-            rewritten: rewrites.then(|| format!("{added}op")),
+            rewritten: rewrites.then(op),
         }
     }
 
@@ -245,15 +250,33 @@ mod tests {
     #[test]
     fn a_flattened_ghost_is_deleted_as_the_transformation_would() {
         let flat = br#"{"id":1,"__deleted":"false","__op":"u"}"#;
-        let rewrite = options(&[(
-            "transforms.unwrap.delete.tombstone.handling.mode",
-            "rewrite-with-tombstone",
-        )]);
+        let rewrite = options(&[
+            (
+                "transforms.unwrap.delete.tombstone.handling.mode",
+                "rewrite-with-tombstone",
+            ),
+            ("transforms.unwrap.add.fields", "op,source.lsn"),
+        ]);
         let form = DeleteForm::of(&rewrite, true);
         let delete = r#"{"id":1,"__deleted":"true","__op":"d"}"#;
         assert_eq!(
             texts(&drafts(KeyTrouble::Ghost, Some(flat), None, &form)),
             [("d", delete.to_owned()), ("x", "-".to_owned())]
+        );
+        let named = options(&[
+            (
+                "transforms.unwrap.delete.tombstone.handling.mode",
+                "rewrite",
+            ),
+            ("transforms.unwrap.add.fields", "lsn,op:what"),
+            ("transforms.unwrap.add.fields.prefix", ""),
+        ]);
+        let flat_named = br#"{"id":1,"__deleted":"false","what":"u"}"#;
+        let delete = r#"{"id":1,"__deleted":"true","what":"d"}"#;
+        let form = DeleteForm::of(&named, true);
+        assert_eq!(
+            texts(&drafts(KeyTrouble::Ghost, Some(flat_named), None, &form)),
+            [("d", delete.to_owned())]
         );
         let old = options(&[("transforms.unwrap.delete.handling.mode", "rewrite")]);
         let form = DeleteForm::of(&old, true);

@@ -1,10 +1,12 @@
 //! What becomes of deletes on their way into the topics, from a connector's options: by its own
-//! `tombstones.on.delete`, and by `ExtractNewRecordState`, whose options and defaults depend on the version.
+//! `tombstones.on.delete`, and by `ExtractNewRecordState`, whose options and defaults depend on the version. A delete
+//! without value is as good as one with it if headers tell its operation and its position.
 //!
 //! The rule it protects: a run is judged by what its connector was told to write. What the transformation takes away
 //! on purpose is neither lost nor a missing tombstone; but nothing is proven of it either.
 
 use cutover_model::evidence::Deletes;
+use cutover_record::decode::headers_tell_deletes;
 
 use super::{Config, unwrap};
 use crate::predict::DebeziumVersion;
@@ -23,7 +25,10 @@ pub fn of_deletes(config: &Config, version: DebeziumVersion) -> (Deletes, bool) 
             None if version >= unwrap::OLD_UNTIL => of_mode("tombstone"),
             None => of_old_options(option),
         };
+        let told = headers_tell_deletes(|name| config.get(&format!("{prefix}{name}")).cloned());
         left = match (deletes, left.0) {
+            // It stands for both, and nothing follows it.
+            (Deletes::TombstoneOnly, Deletes::Recorded) if told => (Deletes::Recorded, false),
             // The delete itself becomes the record without value; whether the connector wrote one does not matter.
             (Deletes::TombstoneOnly, Deletes::Recorded) => (deletes, true),
             (_, Deletes::Recorded) => (deletes, keeps && left.1),
@@ -131,6 +136,28 @@ mod tests {
             ("delete.handling.mode", "rewrite"),
         ];
         assert_eq!(flattened("3.2.0", &old), (TombstoneOnly, true));
+    }
+
+    #[test]
+    fn a_delete_without_value_is_a_delete_where_its_headers_tell_which() {
+        let of = |mode, headers| flattened("3.7.0", &[(NEW, mode), ("add.headers", headers)]);
+        for mode in ["tombstone", "delete-to-tombstone"] {
+            assert_eq!(of(mode, "op,source.lsn"), (Recorded, false), "{mode}");
+            assert_eq!(of(mode, "op"), (TombstoneOnly, true), "{mode}");
+        }
+        assert_eq!(of("drop", "op,lsn"), (Dropped, false));
+        assert_eq!(of("rewrite-with-tombstone", "op,lsn"), (Recorded, true));
+        for (drops, left) in [
+            ("true", (Recorded, false)),
+            ("false", (TombstoneOnly, true)),
+        ] {
+            let old = [
+                ("drop.tombstones", drops),
+                ("delete.handling.mode", "none"),
+                ("add.headers", "op,lsn:position"),
+            ];
+            assert_eq!(flattened("3.0.0", &old), left, "{drops}");
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //! keeps the recording from being complete.
 
 mod arrival;
+mod published;
 mod sift;
 mod stream;
 mod window;
@@ -17,8 +18,8 @@ use std::time::Duration;
 
 use cutover_clients::connect::Connect;
 use cutover_clients::kafka::{Kafka, KafkaAddress};
-use cutover_clients::pg::PgAddress;
-use cutover_clients::pg::moment::{Moment, hold};
+use cutover_clients::pg::moment::{Moment, hold, visible_now};
+use cutover_clients::pg::{PgAddress, connect_looking};
 use cutover_clients::registry::RegistryAddress;
 use cutover_ledger::{ChangeWriter, StoredWriter, buckets_for, write_evidence};
 use cutover_model::evidence::{
@@ -36,6 +37,7 @@ use crate::error::UpgradeError;
 use crate::lint::of_deletes;
 use crate::predict::DebeziumVersion;
 use arrival::Arrived;
+use sift::Look;
 use stream::Ends;
 pub use stream::Observed;
 pub use window::{record_window, remove_slot, slot_name};
@@ -71,13 +73,20 @@ pub async fn record_states(
     events: &EventSink,
 ) -> Result<Observed, UpgradeError> {
     let kafka = Arc::new(Kafka::at(&subject.kafka)?);
-    let observed = Observed::find(subject).await?;
+    let mut observed = Observed::find(subject).await?;
+    observed.with_history(subject).await?;
     events.note(format!(
         "connector {} of PostgreSQL {}, {} tables",
         observed.connector,
         observed.server.version,
         observed.shapes.len()
     ));
+    observed
+        .withheld
+        .iter()
+        .for_each(|what| events.note(what.clone()));
+    // After the server's position was read, and before the ends are.
+    let begun = visible_now(&connect_looking(&subject.postgres).await?).await?;
     let before = observed.ends(&kafka).await?;
     let moment = hold(&subject.postgres).await?;
     let arrived = arrival::wait(subject, &observed, &kafka, (&moment, events)).await?;
@@ -90,10 +99,18 @@ pub async fn record_states(
         buckets,
         events,
     };
-    let mut topics = recording.topics(&kafka, (&before, &ends), &moment).await?;
+    let look = Look {
+        began: (observed.server.current_lsn, &begun),
+        before: &before,
+        moment: (moment.position, &moment.visible),
+    };
+    let mut topics = recording.topics(&kafka, &ends, &look).await?;
     let notes = recording.stored(&moment).await?;
     topics.problems.extend(observed.problems.iter().cloned());
-    write_evidence(run, &recording.evidence(topics, notes, (&moment, arrived)))?;
+    topics.problems.extend(observed.altered(subject).await?);
+    let mut evidence = recording.evidence(topics, notes, (&moment, arrived));
+    evidence.elsewhere.extend(observed.withheld.iter().cloned());
+    write_evidence(run, &evidence)?;
     Ok(observed)
 }
 
@@ -110,12 +127,12 @@ impl Recording<'_> {
     async fn topics(
         &self,
         kafka: &Arc<Kafka>,
-        (before, ends): (&Ends, &Ends),
-        moment: &Moment,
+        ends: &Ends,
+        look: &Look<'_>,
     ) -> Result<TopicsEnd, UpgradeError> {
         let config = self.config(ends, None);
         let folder = self.run.ledger(LedgerKind::Published);
-        if before == ends && moment.visible.is_quiet() {
+        if look.before == ends && look.moment.1.is_quiet() {
             return self.read(kafka, config, &folder).await;
         }
         let whole = tempfile::Builder::new()
@@ -126,7 +143,7 @@ impl Recording<'_> {
                 source,
             })?;
         let mut end = self.read(kafka, config, whole.path()).await?;
-        let rule = |row: &_| sift::seen(row, before, moment);
+        let rule = |row: &_| look.seen(row);
         let sifted = sift::sift(whole.path(), (&folder, self.buckets), &rule)?;
         if sifted.later > 0 {
             self.events.note(format!(

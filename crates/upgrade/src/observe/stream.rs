@@ -6,13 +6,14 @@ use std::sync::Arc;
 pub(super) use cutover_clients::kafka::Ends;
 use cutover_clients::kafka::Kafka;
 use cutover_clients::pg::facts::{ServerFacts, server_facts};
-use cutover_clients::pg::publication::{publication_tables, table_shapes};
+use cutover_clients::pg::publication::{publication_tables, read_fills, table_shapes};
+use cutover_clients::pg::publication_details::withheld;
 use cutover_clients::pg::{Client, connect_looking};
-use cutover_model::{Relation, TableShape};
+use cutover_model::{Comparison, Relation, TableShape};
 use cutover_record::decode::{ConverterModes, Decoder, Router, TopicKind, changed_key, settle};
 use serde_json::{Map, Value};
 
-use super::Subject;
+use super::{Subject, published};
 use crate::doctor::ConnectorFacts;
 use crate::error::UpgradeError;
 use crate::fence::blocking;
@@ -40,6 +41,8 @@ pub struct Observed {
     pub(super) shapes: Vec<TableShape>,
     pub(super) modes: ConverterModes,
     pub(super) problems: Vec<String>,
+    /// What the publication withholds, in words.
+    pub(super) withheld: Vec<String>,
 }
 
 impl Observed {
@@ -71,20 +74,9 @@ impl Observed {
             .with_registry(subject.registry.as_ref());
         let mut shapes = table_shapes(&client, &tables).await?;
         settle(&mut shapes, &modes);
-        if let Some(unclear) = shapes.iter().find(|shape| shape.unclear_key) {
-            let table = &unclear.relation;
-            return Err(UpgradeError::Refused(format!(
-                "table {table} has no primary key, and the unique index by which Debezium keys its records allows \
-                 nulls or covers a part of the rows, so a key names no row: name other tables with --table"
-            )));
-        }
-        let masked = changed_key(&shapes, &modes.changed)
-            .map(|(table, column, why)| format!("column {column} of the key of {table}: {why}"));
-        if let Some(setting) = modes.other_keys.first().cloned().or(masked) {
-            return Err(UpgradeError::Refused(format!(
-                "by {setting}, records have other keys than their tables, so no record can be told to be of a row"
-            )));
-        }
+        let withheld = withheld(&client, facts.publication()).await?;
+        let withheld = published::narrow(&mut shapes, &withheld, facts.publication())?;
+        keys_name_rows(&shapes, &modes)?;
         if !subject.tables.is_empty() {
             let published = publication_tables(&client, facts.publication()).await?;
             let router = Router::new(&prefix, &modes);
@@ -102,7 +94,29 @@ impl Observed {
             shapes,
             modes,
             problems,
+            withheld,
         })
+    }
+
+    /// Records may be older than the columns of their tables.
+    pub(super) async fn with_history(&mut self, subject: &Subject) -> Result<(), UpgradeError> {
+        let client = connect_looking(&subject.postgres).await?;
+        Ok(read_fills(&client, &mut self.shapes).await?)
+    }
+
+    /// Tables that are not what they were, each a problem: what their records were read by is no longer so.
+    pub(super) async fn altered(&self, subject: &Subject) -> Result<Vec<String>, UpgradeError> {
+        let client = connect_looking(&subject.postgres).await?;
+        let tables: Vec<Relation> = self.shapes.iter().map(|it| it.relation.clone()).collect();
+        let mut now = table_shapes(&client, &tables).await?;
+        read_fills(&client, &mut now).await?;
+        let both = self.shapes.iter().zip(&now);
+        let altered = both.filter(|(was, is)| !is_the_same(was, is));
+        let told = altered.map(|(was, _)| {
+            let table = &was.relation;
+            format!("table {table} was altered or written anew while it was looked at: look again")
+        });
+        Ok(told.collect())
     }
 
     /// The connector read no table when it began, or not all of it.
@@ -147,6 +161,45 @@ impl Observed {
         }
         Ok(ends)
     }
+}
+
+/// Whether a record's key tells whose it is.
+fn keys_name_rows(shapes: &[TableShape], modes: &ConverterModes) -> Result<(), UpgradeError> {
+    if let Some(unclear) = shapes.iter().find(|shape| shape.unclear_key) {
+        let table = &unclear.relation;
+        return Err(UpgradeError::Refused(format!(
+            "table {table} has no primary key, and the unique index by which Debezium keys its records allows \
+             nulls or covers a part of the rows, so a key names no row: name other tables with --table"
+        )));
+    }
+    let masked = changed_key(shapes, &modes.changed)
+        .map(|(table, column, why)| format!("column {column} of the key of {table}: {why}"));
+    let key = shapes.iter().find_map(unread_key);
+    if let Some(setting) = modes.other_keys.first().cloned().or(masked).or(key) {
+        return Err(UpgradeError::Refused(format!(
+            "by {setting}, records have other keys than their tables, or keys that are not read, so no record can \
+             be told to be of a row"
+        )));
+    }
+    Ok(())
+}
+
+/// A column of a key that is not compared, and why: the rows of its table cannot be told from each other.
+fn unread_key(shape: &TableShape) -> Option<String> {
+    let mut keys = shape.columns.iter().filter(|column| column.key);
+    keys.find_map(|column| match &column.comparison {
+        Comparison::LeftOut(why) => Some(format!(
+            "column {} of the key of {}: {why}",
+            column.name, shape.relation
+        )),
+        _ => None,
+    })
+}
+
+/// The same columns, filled with the same.
+fn is_the_same(was: &TableShape, is: &TableShape) -> bool {
+    let mut columns = was.columns.iter().zip(&is.columns);
+    was.is_like(is) && columns.all(|(was, is)| was.fill == is.fill)
 }
 
 /// Whoever names some of the tables must name all that share a topic: a tombstone does not say whose it is.

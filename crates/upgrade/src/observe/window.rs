@@ -1,34 +1,37 @@
 //! With consent: a witness on a slot of its own watches the stream for a while, and each change of that time is judged.
 //!
-//! The slot is the one thing that is made, and it is removed whatever happens. Both ends of the window are snapshots,
-//! the first one taken after the slot was made: a change belongs to the window if the second sees its transaction and
-//! the first does not. So both ledgers are cut by the same rule, without a marker in the log.
+//! The slot is the one thing that is made. It belongs to the witness's session, and the server removes it when that
+//! ends, even if this program is killed. Both ends of the window are snapshots, the first one taken after the slot was
+//! made: a change belongs to the window if the second sees its transaction and the first does not. So both ledgers are
+//! cut by the same rule, without a marker in the log.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use cutover_clients::kafka::Kafka;
-use cutover_clients::pg::connect_admin;
 use cutover_clients::pg::moment::{Moment, hold};
-use cutover_clients::pg::slots::{drop_slot, slot};
+use cutover_clients::pg::pending::pending;
+use cutover_clients::pg::slots::slot;
+use cutover_clients::pg::{Client, PgError, connect_admin};
 use cutover_clients::wait::{Poll, WaitError, pause, until};
 use cutover_ledger::{ChangeWriter, buckets_for, write_evidence};
 use cutover_model::evidence::{Acknowledged, Scope, WitnessEvidence};
 use cutover_model::run_folder::LedgerKind;
 use cutover_model::{EventKind, EventSink, Lsn, RunFolder};
-use cutover_record::Notes;
 use cutover_record::witness::{Witness, WitnessConfig, WitnessEnd};
+use cutover_record::{Notes, RecordError};
 
 use super::arrival::{self, Arrived};
 use super::stream::{Ends, Observed};
 use super::{Recording, Subject, sift};
 use crate::error::UpgradeError;
-use crate::operate::setup::make_slot;
 
 /// Between two looks.
 const EVERY: Duration = Duration::from_millis(250);
 /// How long a slot that was read from may be held by its last session.
 const LETTING_GO: Duration = Duration::from_secs(30);
+/// What the server says when somebody who has written does not end.
+const WAITED_LONG: &str = "55P03";
 /// Nobody writes a marker of this prefix.
 const PREFIX: &str = "cutover-verify";
 
@@ -37,27 +40,28 @@ pub fn slot_name() -> String {
     format!("cutover_verify_{:08x}", rand::random::<u32>())
 }
 
-/// Removes the slot, if it is there.
+/// Sees to it that the slot is gone: whoever was broken off may have left a session behind that still makes it or reads
+/// from it, and the slot goes with the session.
 ///
 /// # Errors
-/// The server cannot be reached, or somebody holds the slot.
+/// The server cannot be reached, or does not end the session.
 pub async fn remove_slot(subject: &Subject, name: &str) -> Result<(), UpgradeError> {
     let client = connect_admin(&subject.postgres).await?;
-    let what = format!("removing slot {name}");
+    let what = format!("the end of slot {name}");
     let removed = until(&what, LETTING_GO, EVERY, async || {
-        let held = slot(&client, name).await?.is_some_and(|slot| slot.active);
-        if held {
-            return Ok::<_, UpgradeError>(Poll::NotYet(
-                "its last session still holds it".to_owned(),
-            ));
+        let Some(slot) = slot(&client, name).await? else {
+            return Ok::<_, UpgradeError>(Poll::Ready(()));
+        };
+        if let Some(pid) = slot.active_pid {
+            end_session(&client, pid).await?;
         }
-        drop_slot(&client, name).await?;
-        Ok(Poll::Ready(()))
+        Ok(Poll::NotYet("its last session still holds it".to_owned()))
     });
     Ok(removed.await?)
 }
 
-/// Watches for so long, and records the changes of that time into a run folder. The caller removes the slot.
+/// Watches for so long, and records the changes of that time into a run folder. The caller looks whether the slot is
+/// gone, since this may be broken off.
 ///
 /// # Errors
 /// As [`super::record_states`], or no slot can be made.
@@ -69,30 +73,29 @@ pub async fn record_window(
 ) -> Result<Observed, UpgradeError> {
     let kafka = Arc::new(Kafka::at(&subject.kafka)?);
     let mut observed = Observed::find(subject).await?;
+    observed
+        .withheld
+        .iter()
+        .for_each(|what| events.note(what.clone()));
     let before = observed.ends(&kafka).await?;
     let client = connect_admin(&subject.postgres).await?;
-    // Said before it is there: whoever is killed cannot say it any more.
     events.note(format!(
-        "slot {name} is made for the time of the window; should it stay: SELECT pg_drop_replication_slot('{name}')"
+        "temporary slot {name} is made for the time of the window; the server removes it with its session"
     ));
-    let place = (subject.postgres.database.as_str(), name);
-    let from = make_slot(&client, place, subject.patience).await?;
-    let first = hold(&subject.postgres).await?;
     let buckets = buckets_for(u64::from(u16::MAX));
     let folder = temporary(run)?;
     let writer = ChangeWriter::create(folder.path(), buckets)?;
     let writer = Arc::new(Mutex::new(writer));
-    let witness = Witness::start(
-        WitnessConfig {
-            address: subject.postgres.clone(),
-            slot: name.to_owned(),
-            publication: observed.publication.clone(),
-            incarnation: 0,
-            shapes: observed.shapes.clone(),
-            marker_prefix: PREFIX.to_owned(),
-        },
-        Arc::clone(&writer),
-    )?;
+    let config = WitnessConfig {
+        address: subject.postgres.clone(),
+        slot: name.to_owned(),
+        publication: observed.publication.clone(),
+        incarnation: 0,
+        shapes: observed.shapes.clone(),
+        marker_prefix: PREFIX.to_owned(),
+    };
+    let (witness, from) = begin(&client, subject, config, Arc::clone(&writer)).await?;
+    let first = hold(&subject.postgres).await?;
     watch(&witness, length, events).await;
     let last = hold(&subject.postgres).await?;
     let witnessed = caught_up(&witness, last.position, subject.patience).await?;
@@ -125,6 +128,44 @@ pub async fn record_window(
         .record((&recording, &kafka), folder.path(), (ended, arrived))
         .await?;
     Ok(observed)
+}
+
+/// Begins to watch, beside the task that waits for signals.
+///
+/// # Errors
+/// Whoever has written and not ended is named, because somebody has to end it; the server refused.
+async fn begin(
+    client: &Client,
+    subject: &Subject,
+    config: WitnessConfig,
+    writer: Arc<Mutex<ChangeWriter>>,
+) -> Result<(Witness, Lsn), UpgradeError> {
+    let patience = subject.patience;
+    let beginning =
+        tokio::task::spawn_blocking(move || Witness::start_temporary(config, writer, patience));
+    let begun = beginning.await;
+    match begun.map_err(|panic| UpgradeError::Disproved(panic.to_string()))? {
+        Err(RecordError::Pg(error)) if error.sqlstate() == Some(WAITED_LONG) => {
+            let database = &subject.postgres.database;
+            Err(UpgradeError::Pending {
+                seconds: patience.as_secs_f64(),
+                pending: pending(client, database).await?,
+            })
+        }
+        begun => Ok(begun?),
+    }
+}
+
+/// Ends a session of our own role, which everybody may.
+async fn end_session(client: &Client, pid: i32) -> Result<(), UpgradeError> {
+    let ended = client
+        .execute("SELECT pg_terminate_backend($1)", &[&pid])
+        .await;
+    ended.map_err(|source| PgError::Sql {
+        what: "ending the witness's session".to_owned(),
+        source,
+    })?;
+    Ok(())
 }
 
 fn temporary(run: &RunFolder) -> Result<tempfile::TempDir, UpgradeError> {

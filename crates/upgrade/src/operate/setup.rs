@@ -165,7 +165,7 @@ async fn make(
 ///
 /// # Errors
 /// Whoever has written and not ended is named, because somebody has to end it; the server refused.
-pub(crate) async fn make_slot(
+async fn make_slot(
     client: &Client,
     (database, name): (&str, &str),
     patience: Duration,
@@ -334,78 +334,71 @@ fn table_item(table: &Relation, identity: Option<ReplicaIdentity>) -> SetupItem 
 
 fn slot(wanted: &Wanted, found: &Found) -> SetupItem {
     let subject = slot_subject(wanted);
-    let name = quote_literal(&wanted.slot);
-    let drop = format!("SELECT pg_drop_replication_slot({name})");
-    let Some(detail) = found
-        .slots
-        .iter()
-        .find(|detail| detail.slot.name == wanted.slot)
-    else {
-        if found
-            .slots_max
-            .is_some_and(|most| found.slots.len() >= most)
-        {
-            let told = format!(
-                "not there, and all {} replication slots are taken",
-                found.slots.len()
-            );
-            return item(subject, SetupState::InTheWay, told)
-                .remedy("drop a slot that nobody reads, or raise max_replication_slots and restart the server");
-        }
-        return item(subject, SetupState::Wanted, "not there").by(format!(
-            "SELECT pg_create_logical_replication_slot({name}, '{PLUGIN}')"
-        ));
+    let of_it = |detail: &&SlotDetail| detail.slot.name == wanted.slot;
+    let Some(detail) = found.slots.iter().find(of_it) else {
+        return no_slot(subject, wanted, found);
     };
-    let other = |told: String, remedy: String| {
-        item(subject.clone(), SetupState::InTheWay, told).remedy(remedy)
-    };
-    if detail.kind != "logical" {
-        return other(
-            format!("it is a {} slot", detail.kind),
-            "choose another name".into(),
-        );
+    if let Some((told, remedy)) = unusable(detail, found) {
+        return item(subject, SetupState::InTheWay, told).remedy(remedy);
     }
-    if detail.temporary {
-        return other(
-            "it is temporary: it belongs to the session that made it, and goes away with it".into(),
-            "end that session, or choose another name".into(),
-        );
-    }
-    if detail.database.as_deref() != Some(&found.database) {
-        let database = detail.database.as_deref().unwrap_or("no database");
-        return other(
-            format!("it is of database {database}"),
-            "choose another name".into(),
-        );
-    }
-    if detail.slot.plugin != PLUGIN {
-        return other(
-            format!("it decodes with {}", detail.slot.plugin),
-            "choose another name, or drop it if nobody needs it".into(),
-        );
-    }
-    if detail.slot.is_lost() {
-        let why = detail
-            .invalidation
-            .as_deref()
-            .unwrap_or("no reason is given");
-        let told = format!("it is lost ({why}): what was committed since will not come from it");
-        return other(
-            told,
-            format!("find out what is missing (`cutover doctor`), then {drop} and run this again"),
-        );
-    }
-    let position = detail
-        .slot
-        .confirmed_flush
-        .map_or_else(|| "-".to_owned(), |at| at.to_string());
+    let position = detail.slot.confirmed_flush;
+    let position = position.map_or_else(|| "-".to_owned(), |at| at.to_string());
     let reader = if detail.slot.active { "in use" } else { "free" };
-    item(
-        subject,
-        SetupState::Present,
-        format!("confirmed to {position}, {reader}"),
-    )
-    .done()
+    let told = format!("confirmed to {position}, {reader}");
+    item(subject, SetupState::Present, told).done()
+}
+
+fn no_slot(subject: String, wanted: &Wanted, found: &Found) -> SetupItem {
+    let taken = found.slots.len();
+    if found.slots_max.is_some_and(|most| taken >= most) {
+        let told = format!("not there, and all {taken} replication slots are taken");
+        return item(subject, SetupState::InTheWay, told).remedy(
+            "drop a slot that nobody reads, or raise max_replication_slots and restart the server",
+        );
+    }
+    let name = quote_literal(&wanted.slot);
+    item(subject, SetupState::Wanted, "not there").by(format!(
+        "SELECT pg_create_logical_replication_slot({name}, '{PLUGIN}')"
+    ))
+}
+
+/// Why a slot of this name cannot be the stream's, and what to do about it.
+fn unusable(detail: &SlotDetail, found: &Found) -> Option<(String, String)> {
+    let another = "choose another name";
+    let of_database = detail.database.as_deref().unwrap_or("no database");
+    let (told, remedy) = if detail.kind != "logical" {
+        (format!("it is a {} slot", detail.kind), another.to_owned())
+    } else if detail.temporary {
+        (
+            "it is temporary: it belongs to the session that made it, and goes away with it"
+                .to_owned(),
+            format!("end that session, or {another}"),
+        )
+    } else if of_database != found.database {
+        (
+            format!("it is of database {of_database}"),
+            another.to_owned(),
+        )
+    } else if detail.slot.plugin != PLUGIN {
+        (
+            format!("it decodes with {}", detail.slot.plugin),
+            format!("{another}, or drop it if nobody needs it"),
+        )
+    } else if detail.slot.is_lost() {
+        let why = detail.invalidation.as_deref();
+        let why = why.unwrap_or("no reason is given");
+        let name = quote_literal(&detail.slot.name);
+        (
+            format!("it is lost ({why}): what was committed since will not come from it"),
+            format!(
+                "find out what is missing (`cutover doctor`), then SELECT pg_drop_replication_slot({name}) and run \
+                 this again"
+            ),
+        )
+    } else {
+        return None;
+    };
+    Some((told, remedy))
 }
 
 #[cfg(test)]

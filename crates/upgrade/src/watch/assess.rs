@@ -251,9 +251,16 @@ fn of_markers(report: &WatchReport) -> Vec<Diagnosis> {
                 }
             });
             let waiting = markers.waiting_seconds.unwrap_or_default();
+            // Where nobody can look, a marker may be. It is told all the same: who waits to be sure waits too long.
+            let mut silent = report.not_looked_at.iter();
+            let told = match silent.any(|one| one.part == "Kafka") {
+                true => {
+                    "Kafka does not answer here either, so whether the stream delivers is not known"
+                }
+                false => "the stream does not deliver",
+            };
             let evidence = format!(
-                "a marker was written {waiting:.1} s ago and has not come out: the stream does not deliver; \
-                 {states}{reader}{why}"
+                "a marker was written {waiting:.1} s ago and has not come out: {told}; {states}{reader}{why}"
             );
             let remedy =
                 "cutover doctor; cutover connector offsets show; the worker's log".to_owned();

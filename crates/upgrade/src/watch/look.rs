@@ -15,7 +15,8 @@ use cutover_clients::pg::{Client, PgAddress, connect_looking};
 use cutover_clients::wait::within;
 use cutover_model::connector::{ConnectorState, Health};
 use cutover_model::doctor::NotLookedAt;
-use cutover_model::{Classified, Failure};
+use cutover_model::{Classified, ExitCode, Failure};
+use tokio::task::{JoinError, JoinHandle};
 
 use crate::error::UpgradeError;
 use crate::fence::blocking;
@@ -62,6 +63,8 @@ pub struct Sample {
     pub topics_left_out: u64,
     /// Parts that did not answer, or that nobody named.
     pub not_looked_at: Vec<NotLookedAt>,
+    /// What the worst of those that did not answer would end a command with.
+    pub unreached: Option<ExitCode>,
 }
 
 /// Where to look; keeps its connections.
@@ -76,13 +79,13 @@ pub struct Eyes {
     pub kafka: Option<Arc<Kafka>>,
     client: Option<Client>,
     names: Option<StreamNames>,
+    counting: Option<Counting>,
 }
 
 /// What the worker said.
 struct Worker {
     names: StreamNames,
     connector: ConnectorState,
-    offset: Option<StoredOffset>,
 }
 
 impl Eyes {
@@ -100,6 +103,7 @@ impl Eyes {
             kafka,
             client: None,
             names: None,
+            counting: None,
         }
     }
 
@@ -113,19 +117,21 @@ impl Eyes {
             ..Sample::default()
         };
         let before = self.names.as_ref().map(|names| names.prefix.clone());
-        let topics = topics(self.kafka.clone(), before);
+        let (kafka, mut counting) = (self.kafka.clone(), self.counting.take());
+        let topics = topics(kafka, before, &mut counting);
         let (counted, ()) = tokio::join!(topics, async {
             // The offset first: see the head of this file.
             self.worker(&mut sample).await;
             self.server(&mut sample).await;
         });
+        self.counting = counting;
         match counted {
             Some(Ok((counted, left_out))) => {
                 sample.topics = Some(counted);
                 sample.topics_left_out = left_out;
             }
             Some(Err(error)) => sample.failed("Kafka", &error),
-            None if self.kafka.is_some() => sample.silent("Kafka"),
+            None if self.kafka.is_some() => sample.silent("Kafka", "KAFKA-UNREACHABLE-001"),
             None => sample.unnamed("Kafka", "give --kafka, or kafka.bootstrap in cutover.toml"),
         }
         sample.seconds = begun.elapsed().as_secs_f64();
@@ -140,15 +146,15 @@ impl Eyes {
         match within(ANSWERS, worker(connect, self.connector.as_deref())).await {
             Some(Ok(worker)) => {
                 self.names = Some(worker.names);
+                offset(connect, &worker.connector.name, sample).await;
                 sample.connector = Some(worker.connector);
-                sample.offset = worker.offset;
             }
             // An answer too: the worker has none of this name.
             Some(Err(UpgradeError::Connect(ConnectError::NoConnector { connector }))) => {
                 sample.connector = Some(absent(connector));
             }
             Some(Err(error)) => sample.failed("Kafka Connect", &error),
-            None => sample.silent("Kafka Connect"),
+            None => sample.silent("Kafka Connect", "CONNECT-UNREACHABLE-001"),
         }
         // What the stream is called does not change when the worker falls silent.
         sample.names.clone_from(&self.names);
@@ -176,7 +182,7 @@ impl Eyes {
                 sample.server = Some((address.to_string(), facts));
             }
             Some(Err(error)) => sample.failed("PostgreSQL", &error),
-            None => sample.silent("PostgreSQL"),
+            None => sample.silent("PostgreSQL", "PG-CONNECT-001"),
         }
     }
 }
@@ -202,8 +208,16 @@ async fn worker(connect: &Connect, name: Option<&str>) -> Result<Worker, Upgrade
     Ok(Worker {
         names: names(&starting),
         connector: operated.state().await?,
-        offset: connect.offsets(&starting.connector).await?,
     })
+}
+
+/// The worker reads it from Kafka, so that a broker which is silent holds up this answer alone.
+async fn offset(connect: &Connect, connector: &str, sample: &mut Sample) {
+    match within(ANSWERS, connect.offsets(connector)).await {
+        Some(Ok(stored)) => sample.offset = stored,
+        Some(Err(error)) => sample.failed("stored offset", &error),
+        None => sample.silent("stored offset", "CONNECT-UNREACHABLE-001"),
+    }
 }
 
 /// Names by a connector's configuration.
@@ -222,13 +236,40 @@ pub(super) fn names(starting: &Starting) -> StreamNames {
 
 type Counted = (BTreeMap<String, u64>, u64);
 
+/// Ends that are being asked for, of topics with this prefix.
+struct Counting {
+    prefix: Option<String>,
+    task: JoinHandle<Result<Counted, UpgradeError>>,
+}
+
 /// Ends of the stream's topics; none before the stream has a name. `None` if the brokers are not named or are silent.
+///
+/// A call of the library cannot be broken off, and brokers that are silent hold it up for longer than a look lasts. So
+/// one that is under way is waited for again, and not another one begun beside it.
 async fn topics(
     kafka: Option<Arc<Kafka>>,
     prefix: Option<String>,
+    under_way: &mut Option<Counting>,
 ) -> Option<Result<Counted, UpgradeError>> {
     let kafka = kafka?;
-    let counting = blocking(move || {
+    // What has ended since the look before says what was then.
+    let usable = |old: &Counting| old.prefix == prefix && !old.task.is_finished();
+    let counting = match under_way.take().filter(usable) {
+        Some(old) => old,
+        None => Counting {
+            task: tokio::spawn(count(kafka, prefix.clone())),
+            prefix,
+        },
+    };
+    let counting = under_way.insert(counting);
+    let counted = within(ANSWERS, &mut counting.task).await?;
+    *under_way = None;
+    let broke_off = |panic: JoinError| Err(UpgradeError::Disproved(panic.to_string()));
+    Some(counted.unwrap_or_else(broke_off))
+}
+
+async fn count(kafka: Arc<Kafka>, prefix: Option<String>) -> Result<Counted, UpgradeError> {
+    blocking(move || {
         let (mut asked, mut left_out) = (0, 0);
         let mut topics = kafka.topics()?;
         let Some(prefix) = prefix.map(|prefix| prefix + ".") else {
@@ -246,8 +287,8 @@ async fn topics(
             *counted.entry(topic).or_default() += u64::try_from(end).unwrap_or(0);
         }
         Ok((counted, left_out))
-    });
-    within(ANSWERS, counting).await
+    })
+    .await
 }
 
 impl Sample {
@@ -255,14 +296,27 @@ impl Sample {
         self.note(part, why.to_owned(), None);
     }
 
-    fn silent(&mut self, part: &str) {
-        let why = format!("no answer within {} s", ANSWERS.as_secs());
-        self.note(part, why, None);
+    /// A part that does not answer is one that cannot be reached; only what nobody named has no code.
+    fn silent(&mut self, part: &str, code: &str) {
+        let why = format!(
+            "no answer within {} s; see whether it runs, and what lies between",
+            ANSWERS.as_secs()
+        );
+        self.failed_with(ExitCode::Unreachable);
+        self.note(part, why, Some(code.to_owned()));
     }
 
     fn failed(&mut self, part: &str, error: &dyn Classified) {
         let failure = Failure::of(error);
-        self.note(part, failure.message, Some(failure.code));
+        self.failed_with(failure.exit);
+        let remedy = failure.remedy;
+        let remedy = remedy.map_or_else(String::new, |remedy| format!("; {remedy}"));
+        self.note(part, failure.message + &remedy, Some(failure.code));
+    }
+
+    fn failed_with(&mut self, exit: ExitCode) {
+        let worse = |known: &ExitCode| known.number() >= exit.number();
+        self.unreached = self.unreached.filter(worse).or(Some(exit));
     }
 
     fn note(&mut self, part: &str, why: String, code: Option<String>) {

@@ -1,42 +1,32 @@
-//! The terminal while a screen is shown: keys come one by one and unseen, and everything is put back at the end.
+//! The keys of a terminal that is held for a screen.
 
 use std::io::Read as _;
 
 use cutover_model::Failure;
-use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
+use nix::sys::signal::{Signal, raise};
 use tokio::sync::mpsc;
 
 use super::screen::Key;
-use crate::output;
-
-/// Another page of the terminal, so that what stood there comes back; no cursor.
-const ENTER: &str = "\u{1b}[?1049h\u{1b}[?25l\u{1b}[2J";
-const LEAVE: &str = "\u{1b}[?25h\u{1b}[?1049l";
+use crate::terminal;
 
 /// Holds the terminal until it is dropped.
 pub struct Keyboard {
-    before: Termios,
     /// Keys, as they come.
     pub keys: mpsc::Receiver<Key>,
 }
 
+fn failed(error: nix::Error) -> Failure {
+    super::refused(
+        "CLI-WATCH-001",
+        format!("set up the terminal: {error}"),
+        "use --plain",
+    )
+}
+
 impl Keyboard {
-    /// Takes the terminal. Ctrl-C stays a signal.
+    /// Takes the terminal.
     pub fn take() -> Result<Keyboard, Failure> {
-        let failed = |error: nix::Error| {
-            super::refused(
-                "CLI-WATCH-001",
-                format!("set up the terminal: {error}"),
-                "use --plain",
-            )
-        };
-        let before = tcgetattr(std::io::stdin()).map_err(failed)?;
-        let mut quiet = before.clone();
-        quiet
-            .local_flags
-            .remove(LocalFlags::ICANON | LocalFlags::ECHO);
-        tcsetattr(std::io::stdin(), SetArg::TCSANOW, &quiet).map_err(failed)?;
-        output::stream(ENTER);
+        terminal::hold().map_err(failed)?;
         let (sender, keys) = mpsc::channel(16);
         // A read cannot be broken off, so it has a thread that ends with the process.
         std::thread::spawn(move || {
@@ -49,15 +39,20 @@ impl Keyboard {
                 }
             }
         });
-        Ok(Keyboard { before, keys })
+        Ok(Keyboard { keys })
+    }
+
+    /// Gives the terminal back and stands still until the shell lets us go on (Ctrl-Z, `fg`).
+    pub fn rest(&self) -> Result<(), Failure> {
+        terminal::give_back();
+        raise(Signal::SIGSTOP).map_err(failed)?;
+        terminal::hold().map_err(failed)
     }
 }
 
 impl Drop for Keyboard {
     fn drop(&mut self) {
-        output::stream(LEAVE);
-        // There is nobody left who could do something about it.
-        let _ = tcsetattr(std::io::stdin(), SetArg::TCSANOW, &self.before);
+        terminal::give_back();
     }
 }
 

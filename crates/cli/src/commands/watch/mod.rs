@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use cutover_clients::kafka::Kafka;
 use cutover_clients::wait::{Poll, pause, until};
-use cutover_model::watch::{Liveness, WatchedMarkers};
+use cutover_model::watch::{Liveness, WatchState, WatchedMarkers};
 use cutover_model::{ExitCode, Failure};
 use cutover_report::watch::lines::whole;
 use cutover_report::watch::watch_json;
@@ -28,12 +28,11 @@ use super::Settings;
 use crate::args::WatchArgs;
 use crate::config::{self, Systems};
 use crate::output::{self, Outcome};
-use crate::signals;
 
 /// Between the two looks of `--once`, so that there are rates.
 const APART: Duration = Duration::from_secs(1);
 
-/// Watches.
+/// Watches. Whatever it waits for, a signal ends it: what it holds is given back when it is dropped.
 pub async fn run(arguments: &WatchArgs, settings: Settings) -> Outcome {
     match watched(arguments, settings).await {
         Ok(outcome) => outcome,
@@ -133,11 +132,17 @@ async fn once(
             WatchedMarkers::default()
         }
     };
-    desk.take(eyes.look().await, &proven);
+    let sample = eyes.look().await;
+    let unreached = sample.unreached;
+    desk.take(sample, &proven);
     let Some(report) = &desk.told.report else {
         return Ok(Outcome::text(""));
     };
-    let exit = report.state.exit_code();
+    // What is not known because a system did not answer or did not let us in ends as it does everywhere.
+    let exit = match (report.state, unreached) {
+        (WatchState::Unknown, Some(exit)) => exit,
+        (state, _) => state.exit_code(),
+    };
     if settings.json {
         let text = watch_json(report, true).map_err(|error| Failure::of(&error))?;
         return Ok(Outcome::Done(text, exit));
@@ -217,7 +222,6 @@ enum News {
     /// What looks or writes markers is gone.
     BrokeOff,
     Key(Key),
-    Ended(ExitCode),
 }
 
 type Service<'a> = Option<&'a watch::Sender<Arc<serve::Shown>>>;
@@ -239,15 +243,13 @@ async fn follow(
         }
     });
     let mut state = markers.as_ref().map(|markers| markers.state.clone());
-    let mut signals = signals::listen()?;
-    let exit = loop {
+    loop {
         let known = desk.markers().clone();
         let news = tokio::select! {
             Some(sample) = looks.recv() => News::Look(Box::new(sample)),
             () = gone(&looking) => News::BrokeOff,
             () = changed(state.as_mut(), &known) => News::Markers,
             key = pressed(&mut show) => News::Key(key),
-            _ = signals.changed() => News::Ended(signals.borrow().unwrap_or(ExitCode::Interrupted)),
         };
         if markers.as_ref().is_some_and(Markers::broke_off) {
             return Err(broke_off());
@@ -264,22 +266,21 @@ async fn follow(
                 show.tell(&desk, false)
             }
             News::BrokeOff => return Err(broke_off()),
-            News::Key(Key::Quit) => break ExitCode::Pass,
+            News::Key(Key::Quit) => break,
             News::Key(key) => match &mut show {
                 Show::Screen(screen) => screen.press(key, &desk.told),
                 _ => true,
             },
-            News::Ended(exit) => break exit,
         };
         if let Some(service) = service {
             service.send_replace(Arc::new(serve::Shown::of(&desk.told)));
         }
         if !goes_on {
-            break ExitCode::Pass;
+            break;
         }
-    };
+    }
     looking.abort();
-    Ok(Outcome::Done(String::new(), exit))
+    Ok(Outcome::text(""))
 }
 
 /// Ends when the task has.

@@ -23,6 +23,8 @@ pub enum Key {
     Top,
     /// The terminal has another size now.
     Resized,
+    /// Ctrl-Z.
+    Rest,
 }
 
 /// Lines of a page.
@@ -32,6 +34,7 @@ const PAGE: usize = 15;
 pub struct Screen {
     keyboard: Keyboard,
     resized: Signal,
+    rested: Signal,
     reader: Reader,
     look: Look,
 }
@@ -39,16 +42,21 @@ pub struct Screen {
 impl Screen {
     /// Takes the terminal.
     pub fn open(look: Look) -> Result<Screen, Failure> {
-        let resized = signal(SignalKind::window_change()).map_err(|error| {
-            super::refused(
-                "CLI-WATCH-001",
-                format!("follow the terminal's size: {error}"),
-                "use --plain",
-            )
-        })?;
+        let listen = |kind: SignalKind| {
+            signal(kind).map_err(|error| {
+                super::refused(
+                    "CLI-WATCH-001",
+                    format!("follow the terminal: {error}"),
+                    "use --plain",
+                )
+            })
+        };
+        let rest = SignalKind::from_raw(nix::libc::SIGTSTP);
+        let (resized, rested) = (listen(SignalKind::window_change())?, listen(rest)?);
         let mut screen = Screen {
             keyboard: Keyboard::take()?,
             resized,
+            rested,
             reader: Reader::default(),
             look,
         };
@@ -56,11 +64,12 @@ impl Screen {
         Ok(screen)
     }
 
-    /// The next key, or a change of size.
+    /// The next key, or what happened to the terminal.
     pub async fn pressed(&mut self) -> Key {
         tokio::select! {
             Some(key) = self.keyboard.keys.recv() => key,
             _ = self.resized.recv() => Key::Resized,
+            _ = self.rested.recv() => Key::Rest,
         }
     }
 
@@ -75,7 +84,9 @@ impl Screen {
             Key::Top => *at = 0,
             Key::Left => self.reader.turn(false),
             Key::Right => self.reader.turn(true),
-            Key::Resized | Key::Quit => {}
+            // A terminal that cannot be taken again is none to draw on.
+            Key::Rest if self.keyboard.rest().is_err() => return false,
+            Key::Resized | Key::Rest | Key::Quit => {}
         }
         self.draw(told)
     }

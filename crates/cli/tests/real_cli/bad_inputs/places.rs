@@ -105,88 +105,60 @@ impl Places {
         ] {
             lab.execute(statement);
         }
-        let reach: (i32, &'static [&'static str]) = (6, &["PostgreSQL"]);
-        let login: (i32, &'static [&'static str]) = (7, &["PostgreSQL"]);
-        for (what, user, place, password, told) in [
+        let reach = (6, &["PostgreSQL"][..]);
+        let login = (7, &["PostgreSQL"][..]);
+        let by = |user: &str, place: &str| format!("{user}@{place}");
+        let usual = |place: String| by("debezium", &place);
+        let home = format!("{here}/testdb");
+        for (what, place, password, told) in [
             (
                 "unknown host",
-                "debezium",
-                "no-such-host.invalid:5432/testdb",
+                usual("no-such-host.invalid/testdb".into()),
                 &right,
                 reach,
             ),
-            (
-                "refused",
-                "debezium",
-                &*format!("{gone}/testdb"),
-                &right,
-                reach,
-            ),
-            (
-                "black hole",
-                "debezium",
-                &*format!("{hole}/testdb"),
-                &right,
-                reach,
-            ),
+            ("refused", usual(format!("{gone}/testdb")), &right, reach),
+            ("black hole", usual(format!("{hole}/testdb")), &right, reach),
             (
                 "another protocol",
-                "debezium",
-                &*format!("127.0.0.1:{worker}/testdb"),
+                usual(format!("127.0.0.1:{worker}/testdb")),
                 &right,
                 reach,
             ),
             (
                 "not encrypted",
-                "debezium",
-                &*format!("{here}/testdb?sslmode=require"),
+                usual(format!("{home}?sslmode=require")),
                 &right,
                 reach,
             ),
-            (
-                "wrong password",
-                "debezium",
-                &*format!("{here}/testdb"),
-                &wrong,
-                login,
-            ),
-            (
-                "role that is not there",
-                "nobody",
-                &*format!("{here}/testdb"),
-                &wrong,
-                login,
-            ),
+            ("wrong password", usual(home.clone()), &wrong, login),
+            ("role that is not there", by("nobody", &home), &wrong, login),
             (
                 "role that may not log in",
-                "no_login",
-                &*format!("{here}/testdb"),
+                by("no_login", &home),
                 &wrong,
                 login,
             ),
             (
                 "database that is not there",
-                "debezium",
-                &*format!("{here}/absent"),
+                usual(format!("{here}/absent")),
                 &right,
-                (3, &["absent"]),
+                (3, &["absent"][..]),
             ),
             (
                 "database closed to the role",
-                "debezium",
-                &*format!("{here}/closed"),
+                usual(format!("{here}/closed")),
                 &right,
                 login,
             ),
             (
                 "database closed to all",
-                "debezium",
-                &*format!("{here}/no_door"),
+                usual(format!("{here}/no_door")),
                 &right,
-                (3, &["no_door"]),
+                (3, &["no_door"][..]),
             ),
         ] {
-            let address = format!("postgresql://{user}@{place}");
+            let address = format!("postgresql://{place}");
             let said = ["--postgres", &address, "--password-file", password];
             self.add('p', what, &said, told);
         }
@@ -337,10 +309,9 @@ fn answering(status: &'static str, body: &'static str) -> String {
             let mut request = [0; 4096];
             let _ = stream.read(&mut request);
             let length = body.len();
-            let _ = write!(
-                stream,
-                "HTTP/1.1 {status}\r\nContent-Type: text/html\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
-            );
+            let head =
+                format!("HTTP/1.1 {status}\r\nContent-Type: text/html\r\nContent-Length: {length}");
+            let _ = write!(stream, "{head}\r\nConnection: close\r\n\r\n{body}");
         }
     });
     format!("http://{address}")

@@ -82,6 +82,7 @@ pub fn healthy() -> Sample {
         slots: vec![slot("other"), slot("s")],
         topics: Some([("p.public.t".to_owned(), 40)].into()),
         topics_left_out: 0,
+        unreached: None,
         not_looked_at: Vec::new(),
     }
 }
@@ -153,6 +154,20 @@ fn running_and_in_use_with_an_overdue_marker_is_an_alert() {
     let evidence = &report.alerts[0].evidence;
     assert!(
         evidence.contains("8.5 s ago") && evidence.contains("running, its slot is in use"),
+        "{evidence}"
+    );
+    // Where it is looked for nobody answers: it may be there.
+    let mut sample = healthy();
+    sample.not_looked_at.push(NotLookedAt {
+        part: "Kafka".into(),
+        why: "no answer within 5 s".into(),
+        code: Some("KAFKA-UNREACHABLE-001".into()),
+    });
+    let report = judged(&sample, &markers(Liveness::Missing));
+    let evidence = &report.alerts[0].evidence;
+    assert_eq!(report.state, WatchState::Alert);
+    assert!(
+        evidence.contains("is not known") && !evidence.contains("does not deliver"),
         "{evidence}"
     );
     let mut skipped = markers(Liveness::Proven);
