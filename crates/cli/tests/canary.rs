@@ -102,7 +102,7 @@ const COMMANDS: [(&str, i32); 20] = [
     ("connector offsets set --to-slot --apply", 6),
     ("connector offsets reset --apply", 6),
     ("doctor", 6),
-    ("watch --once", 5),
+    ("watch --once", 6),
     ("setup --slot s --publication p --table a.b", 6),
     ("record", 6),
     ("verify --naive", 6),

@@ -125,7 +125,7 @@ async fn every_form_is_proven_whole_or_says_what_it_leaves_out() {
     }
     lab.down().await;
     println!("ended after {:.1} s", begun.elapsed().as_secs_f64());
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert_eq!(wrong, Vec::<String>::new());
 }
 
 /// What is wrong with a connector's stream or with what is said of it.
@@ -146,7 +146,10 @@ async fn of_group(lab: &Lab, played: &Played, forms: &[Form]) -> Vec<String> {
             Some(form) => as_proven(lab, form.proven, (name, &judged)).await,
             None => as_expected(lab, name, &judged),
         };
-        wrong.extend(held.err().map(|why| format!("{name}: {why}")));
+        if let Err(why) = held {
+            println!("{name}: {why}");
+            wrong.push(name.to_owned());
+        }
     }
     wrong
 }
@@ -257,7 +260,6 @@ fn defaulted() -> Vec<Wanted> {
         written("d_avro", Converter::Avro),
         flattened::usual("d_flat"),
         written("d_kept", Converter::Json).with(&[KEPT]),
-        flattened::usual("d_flat_half").with(&[KEPT]),
         flattened::usual("d_flat_kept").with(&[
             KEPT,
             ("transforms.unwrap.replace.null.with.default", "false"),

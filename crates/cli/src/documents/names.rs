@@ -11,17 +11,20 @@ use super::{Document, alternatives, documents, repository, words};
 use crate::args::Arguments;
 
 /// Words of the form of our names that are somebody else's, or name no scenario.
-const FOREIGN: [&str; 16] = [
+const FOREIGN: [&str; 19] = [
     "apache-avro",
     "aws-lc",
     "cutover-watch",
+    "delete-to-tombstone",
     "make-env.sh",
     "not-proven",
     "openssl-sys",
+    "p12-keystore",
     "postgres-protocol",
     "rdkafka-sys",
     "request-a.json",
     "result-1",
+    "rewrite-with-tombstone",
     "rust-toolchain.toml",
     "rust-version",
     "rustls-no-provider",

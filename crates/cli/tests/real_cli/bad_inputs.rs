@@ -165,7 +165,7 @@ fn judged(lab: &RunningLab, command: &str, bad: &Bad) -> Result<(), String> {
     let looks = ["doctor", "watch"]
         .iter()
         .any(|word| line.starts_with(word));
-    let remedy = said.contains("try:") || looks && said.contains("; ");
+    let remedy = said.contains("try:") || looks && said.contains(';');
     if !remedy {
         return wrong("says no remedy".into());
     }

@@ -273,9 +273,9 @@ fn make_stores(certificates: &Certificates) {
         ("trust.jks", "JKS", "ca", ""),
     ] {
         certificates.keytool(&format!(
-                "-importcert -noprompt -alias ca -file {authority}.pem -keystore {store} -storetype {kind} \
-                 -storepass canary-store {how}"
-            ));
+            "-importcert -noprompt -alias ca -file {authority}.pem -keystore {store} -storetype {kind} \
+             -storepass canary-store {how}"
+        ));
     }
     // Of a program that knows nothing of trust.
     certificates.openssl(
@@ -287,9 +287,9 @@ fn make_stores(certificates: &Certificates) {
         ("own.jks", "JKS", ""),
     ] {
         certificates.keytool(&format!(
-                "-importkeystore -noprompt -srckeystore openssl.p12 -srcstoretype PKCS12 -srcstorepass canary-store \
-                 -destkeystore {store} -deststoretype {kind} -deststorepass canary-store {how}"
-            ));
+            "-importkeystore -noprompt -srckeystore openssl.p12 -srcstoretype PKCS12 -srcstorepass canary-store \
+             -destkeystore {store} -deststoretype {kind} -deststorepass canary-store {how}"
+        ));
     }
 }
 
@@ -354,13 +354,16 @@ fn by_key_stores(site: &Site, listeners: &Listeners, certificates: &Certificates
     let own = |name, kind| store(certificates, "key", (name, kind));
     let port = listeners.mutual;
     let mutual = format!("bootstrap.servers=127.0.0.1:{port}\nsecurity.protocol=SSL\n{trust}");
-    for (name, kind) in [
-        ("own.p12", "PKCS12"),
-        ("own.p12", ""),
-        ("own-legacy.p12", "PKCS12"),
-    ] {
-        says(site, &(mutual.clone() + &own(name, kind)), IN);
+    for kind in ["PKCS12", ""] {
+        says(site, &(mutual.clone() + &own("own.p12", kind)), IN);
     }
+    // As Java 8 wrote it, with RC2, which OpenSSL 3 does not have by default.
+    let said = says(
+        site,
+        &(mutual.clone() + &own("own-legacy.p12", "PKCS12")),
+        2,
+    );
+    assert!(said.contains("ssl.keystore.location"), "{said}");
     let said = says(site, &(mutual.clone() + &own("own.jks", "JKS")), 2);
     assert!(said.contains("keytool -importkeystore"), "{said}");
     let wrong = own("own.p12", "PKCS12").replace("canary-store", "canary-wrong");

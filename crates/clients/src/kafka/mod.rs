@@ -128,7 +128,10 @@ impl Kafka {
         let begun = Instant::now();
         loop {
             let source = match self.asking.fetch_metadata(None, ASK_ONCE) {
-                Ok(metadata) => return Ok(metadata),
+                Ok(metadata) => {
+                    self.asking.context().forget();
+                    return Ok(metadata);
+                }
                 Err(source) => source,
             };
             if let Some(heard) = talk::heard(&self.asking) {

@@ -4,7 +4,7 @@
 //! tells the cause beside that, as an event; here it is kept, so that a refused login is called one. Nothing that it
 //! says holds a secret.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rdkafka::client::ClientContext;
@@ -17,6 +17,9 @@ use super::KafkaError;
 
 /// A consumer that remembers.
 pub(super) type Consumer = BaseConsumer<Talk>;
+
+/// All that is there is heard in so long.
+const DRAIN: Duration = Duration::from_millis(20);
 
 /// Why waiting for a broker is of no use.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,14 +41,19 @@ impl Heard {
     }
 }
 
-/// Keeps the first thing of weight that was said.
+/// Keeps the first thing of weight that was said since there was an answer: what follows from it is said later, and the
+/// library does not say a thing again as long as it goes on.
 #[derive(Debug, Default)]
 pub(super) struct Talk(Mutex<Option<Heard>>);
 
 impl Talk {
-    /// What was heard since the last time.
-    pub(super) fn take(&self) -> Option<Heard> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    fn kept(&self) -> MutexGuard<'_, Option<Heard>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// There was an answer: what was said before it is over.
+    pub(super) fn forget(&self) {
+        *self.kept() = None;
     }
 }
 
@@ -54,19 +62,20 @@ impl ClientContext for Talk {
 
     fn error(&self, error: Cause, reason: &str) {
         if let Some(heard) = weighed(&error, reason) {
-            let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            kept.get_or_insert(heard);
+            self.kept().get_or_insert(heard);
         }
     }
 }
 
 impl ConsumerContext for Talk {}
 
-/// What the library has to say of its connections, if it is of weight.
+/// What the library has said of its connections since there was an answer, if it is of weight.
 pub(super) fn heard(consumer: &Consumer) -> Option<Heard> {
-    // Events come to whoever polls; there is nothing else to poll for, since nothing is assigned.
-    while consumer.poll(Duration::ZERO).is_some() {}
-    consumer.context().take()
+    // Events come to whoever polls; there is nothing else to poll for, since nothing is assigned. A poll that waits for
+    // no time at all ends behind the first event that the library deals with by itself (a lost connection, say), and
+    // what stands behind it, such as the certificate that was the reason, would be heard too late.
+    while consumer.poll(DRAIN).is_some() {}
+    consumer.context().kept().clone()
 }
 
 fn weighed(error: &Cause, reason: &str) -> Option<Heard> {

@@ -171,13 +171,17 @@ pub async fn read_fills(client: &Client, shapes: &mut [TableShape]) -> Result<()
     Ok(())
 }
 
+// An array in the array that holds it has one dimension more, and its text is taken apart otherwise: it is left out, so
+// that nothing is claimed of records that lack it.
 const FILLS: &str = "
 SELECT n.nspname::text, c.relname::text, a.attname::text,
        CASE WHEN a.atthasmissing THEN (a.attmissingval::text::text[])[1] END
 FROM unnest($1::text[], $2::text[]) AS wanted (nsp, rel)
 JOIN pg_namespace n ON n.nspname = wanted.nsp
 JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = wanted.rel
-JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped";
+JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+JOIN pg_type t ON t.oid = a.atttypid
+WHERE NOT (a.atthasmissing AND t.typcategory = 'A')";
 
 /// The shapes of these tables, in the order asked for.
 ///

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use cutover_audit::{Judgement, judge};
 use cutover_clients::connect::Status;
 use cutover_clients::pg::publication::table_shapes;
-use cutover_clients::pg::slots::{create_slot, slot};
+use cutover_clients::pg::slots::create_slot;
 use cutover_clients::wait::Poll;
 use cutover_ledger::{ChangeWriter, StoredWriter, read_changes, write_evidence};
 use cutover_model::run_folder::LedgerKind;
@@ -30,6 +30,10 @@ use crate::shapes::Shape;
 use crate::streams::BUCKETS;
 
 const MARKERS: &str = "cutover-shapes";
+/// Whoever makes a slot has it too, before a connector knows from where on it reads.
+const READERS: &str = "select count(*) from pg_replication_slots made
+    join pg_stat_replication reader on reader.pid = made.active_pid
+    where made.slot_name = $1::text and reader.state in ('catchup', 'streaming')";
 
 /// A connector that is to capture a group.
 #[derive(Clone)]
@@ -186,10 +190,10 @@ impl Lab {
                 let status = self.connect.status(name).await.unwrap();
                 let failure = status.as_ref().and_then(Status::failure);
                 assert!(failure.is_none(), "{name}: {failure:?}");
-                let slot = slot(&self.client, name).await.unwrap();
-                match slot.is_some_and(|slot| slot.active) {
-                    true => Poll::Ready(()),
-                    false => Poll::NotYet("its slot has no reader".into()),
+                let readers = self.client.query_one(READERS, &[&name]).await;
+                match readers.unwrap().get::<_, i64>(0) {
+                    1 => Poll::Ready(()),
+                    _ => Poll::NotYet("its slot has no reader".into()),
                 }
             })
             .await;

@@ -32,9 +32,9 @@ impl Sifted {
     pub fn problem(&self) -> Option<String> {
         (self.unplaced > 0).then(|| {
             format!(
-                "{} records cannot be told to be of the moment or not: they came while it was looked \
-                 and do not say of which transaction they are, or are of a number that a transaction \
-                 under way has too: look again while nobody writes",
+                "{} records cannot be told to be of the moment or not: they came while it was \
+                 looked and do not say of which transaction they are, or are of a number that a \
+                 transaction under way has too: look again while nobody writes",
                 self.unplaced
             )
         })

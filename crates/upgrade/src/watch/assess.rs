@@ -60,7 +60,12 @@ pub fn assess(
     };
     report.alerts = alerts(&report, own, limits);
     report.state = state(&report);
-    report.exit_code = report.state.exit_code().number();
+    // What is not known because a system did not answer or did not let us in ends as it does everywhere.
+    let exit = match (report.state, sample.unreached) {
+        (WatchState::Unknown, Some(exit)) => exit,
+        (state, _) => state.exit_code(),
+    };
+    report.exit_code = exit.number();
     report
 }
 

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use cutover_clients::kafka::Kafka;
 use cutover_clients::wait::{Poll, pause, until};
-use cutover_model::watch::{Liveness, WatchState, WatchedMarkers};
+use cutover_model::watch::{Liveness, WatchedMarkers};
 use cutover_model::{ExitCode, Failure};
 use cutover_report::watch::lines::whole;
 use cutover_report::watch::watch_json;
@@ -132,17 +132,11 @@ async fn once(
             WatchedMarkers::default()
         }
     };
-    let sample = eyes.look().await;
-    let unreached = sample.unreached;
-    desk.take(sample, &proven);
+    desk.take(eyes.look().await, &proven);
     let Some(report) = &desk.told.report else {
         return Ok(Outcome::text(""));
     };
-    // What is not known because a system did not answer or did not let us in ends as it does everywhere.
-    let exit = match (report.state, unreached) {
-        (WatchState::Unknown, Some(exit)) => exit,
-        (state, _) => state.exit_code(),
-    };
+    let exit = ExitCode::numbered(report.exit_code).unwrap_or(ExitCode::Unknown);
     if settings.json {
         let text = watch_json(report, true).map_err(|error| Failure::of(&error))?;
         return Ok(Outcome::Done(text, exit));

@@ -3,9 +3,9 @@
 use cutover_clients::connect::StoredOffset;
 use cutover_clients::pg::facts::ServerFacts;
 use cutover_clients::pg::slots::Slot;
-use cutover_model::Incarnation;
 use cutover_model::connector::TaskState;
 use cutover_model::doctor::NotLookedAt;
+use cutover_model::{ExitCode, Incarnation};
 use serde_json::json;
 
 use super::*;
@@ -266,6 +266,9 @@ fn a_part_that_is_silent_makes_the_state_unknown_and_hides_no_alert() {
     sample.not_looked_at.push(silent());
     let report = judged(&sample, &markers(Liveness::Proven));
     assert_eq!((report.state, report.exit_code), (WatchState::Unknown, 5));
+    sample.unreached = Some(ExitCode::Denied);
+    let report = judged(&sample, &markers(Liveness::Proven));
+    assert_eq!((report.state, report.exit_code), (WatchState::Unknown, 7));
     sample.slots.clear();
     let report = judged(&sample, &markers(Liveness::Proven));
     assert_eq!((report.state, report.exit_code), (WatchState::Alert, 3));
