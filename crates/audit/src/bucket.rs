@@ -156,15 +156,17 @@ pub(crate) async fn whole(
     limits: Limits,
     ledgers: &Ledgers,
     evidence: &Evidence,
-    with_transactions: Option<&Survey>,
+    transactions: Option<&Survey>,
 ) -> Result<SessionContext> {
-    let files = |survey: Option<&Survey>| survey.map_or_else(Vec::new, |it| it.parts.concat());
-    let published = files(ledgers.get(&LedgerKind::Published).and_then(Option::as_ref));
-    let transactions = files(with_transactions);
-    let of_published = ledgers.get(&LedgerKind::Published).and_then(Option::as_ref);
-    let rows = |survey: Option<&Survey>| survey.map_or(0, |survey| survey.rows);
+    let surveys = [
+        ledgers.get(&LedgerKind::Published).and_then(Option::as_ref),
+        transactions,
+    ];
+    let [published, transactions] =
+        surveys.map(|survey| survey.map_or_else(Vec::new, |it| it.parts.concat()));
+    let rows: u64 = surveys.into_iter().flatten().map(|it| it.rows).sum();
     let small = size(published.iter().chain(&transactions)) <= limits.resident
-        && rows(of_published) + rows(with_transactions) <= limits.resident_rows;
+        && rows <= limits.resident_rows;
     let session = engine.session(small);
     let name = LedgerKind::Published.name();
     if published.is_empty() {

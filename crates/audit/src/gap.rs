@@ -24,7 +24,7 @@ use datafusion::execution::context::SessionContext;
 use crate::acquit::Suspects;
 use crate::bucket;
 use crate::checks::{ALL, Check};
-use crate::engine::{Engine, Limits, register};
+use crate::engine::{Engine, Limits, register, workspace};
 use crate::error::AuditError;
 use crate::gather::Rows;
 use crate::survey::{Ledgers, look_over, survey_all};
@@ -109,21 +109,10 @@ impl GapLook {
             evidence.payload = present.payload.clone();
         }
         let limits = Limits::default();
-        let workspace = tempfile::Builder::new()
-            .prefix(".audit-")
-            .tempdir_in(run.root())
-            .map_err(AuditError::Workspace)?;
+        let workspace = workspace(run)?;
         let engine =
             Engine::new(limits, workspace.path()).map_err(AuditError::engine("started"))?;
-        let mut grounds = Grounds {
-            evidence: &evidence,
-            ledgers: states,
-            coverage: BTreeMap::new(),
-            torn_transactions: Ok(0),
-            transactions: Ok(()),
-            truncates: Ok(()),
-            failures: Vec::new(),
-        };
+        let mut grounds = Grounds::new(&evidence, states);
         look_over(&engine, &ledgers, &mut grounds).await;
         let state_obstacle = state_obstacle(&grounds);
         let event_obstacles = ["i1_complete", "i2_invention"]

@@ -22,7 +22,7 @@ use crate::survey::{Ledgers, counts, look_over, survey_all, survey_transactions}
 use crate::verdict::{Grounds, Outcome};
 
 const COVERAGE: &str = include_str!("prepare/coverage.sql");
-const UNPLACED: &str = include_str!("prepare/unplaced.sql");
+pub(crate) const UNPLACED: &str = include_str!("prepare/unplaced.sql");
 
 /// The judgement of a run.
 #[derive(Debug, Clone, PartialEq)]
@@ -139,12 +139,11 @@ fn judged(buckets: usize, of: u16, events: &EventSink) {
 /// Looks at each bucket in turn, some of them ahead of the checks. What acquits is the committed change beside its
 /// record, and its row where rows are judged.
 fn acquittals(ledgers: &Arc<Ledgers>, grounds: &Grounds<'_>, limits: Limits) -> Looks {
-    let frame = Frame::new(grounds.evidence, &grounds.coverage);
+    let frame = Frame::new(grounds.evidence, &grounds.coverage, limits.looked_at);
     let buckets = match grounds.evidence.scope {
         Scope::Run | Scope::Window if limits.acquit => grounds.evidence.buckets,
         _ => 0,
     };
-    let frame = frame.up_to(limits.looked_at);
     Looks::begin(ledgers, frame, usize::from(buckets))
 }
 
@@ -174,7 +173,7 @@ async fn look_at_the_whole(
 }
 
 /// Adds what is counted by `sql`: rows of what, relation, amount.
-async fn count(
+pub(crate) async fn count(
     session: &SessionContext,
     sql: &str,
     grounds: &mut Grounds<'_>,
@@ -405,7 +404,7 @@ mod tests {
         std::fs::remove_dir_all(run.ledger(LedgerKind::Attempted)).unwrap();
         let evidence = read_evidence(&run).unwrap();
         let (ledgers, _) = survey_all(&run, &evidence).unwrap();
-        let frame = Frame::new(&evidence, &BTreeMap::new());
+        let frame = Frame::new(&evidence, &BTreeMap::new(), u64::MAX);
         let (mut suspects, mut committed) = (0, 0);
         for number in 0..usize::from(evidence.buckets) {
             let look = acquit(&ledgers, &frame, number).unwrap();
@@ -455,7 +454,7 @@ mod tests {
         // Nor are they looked at for clean keys, of which they have none.
         std::fs::remove_dir_all(run.ledger(LedgerKind::Attempted)).unwrap();
         let (ledgers, _) = survey_all(&run, &evidence).unwrap();
-        let frame = Frame::new(&evidence, &BTreeMap::new()).up_to(limits.resident_rows);
+        let frame = Frame::new(&evidence, &BTreeMap::new(), limits.resident_rows);
         let full = (0..2).find(|number| bucket::rows(&ledgers, *number) > 0);
         let look = acquit(&ledgers, &frame, full.unwrap()).unwrap();
         assert!(matches!(look.suspects, Suspects::Bucket));

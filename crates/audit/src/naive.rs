@@ -11,7 +11,7 @@ use cutover_model::result::CheckResult;
 use cutover_model::run_folder::LedgerKind;
 use cutover_model::{RunFolder, Verdict};
 
-use crate::engine::{Engine, Limits};
+use crate::engine::{Engine, Limits, workspace};
 use crate::error::AuditError;
 use crate::survey::{counts, query, survey_all};
 
@@ -26,10 +26,7 @@ const ROWS: &str =
 pub async fn naive(run: &RunFolder, checks: &[CheckResult]) -> Result<Vec<NaiveCount>, AuditError> {
     let evidence = read_evidence(run)?;
     let (ledgers, _) = survey_all(run, &evidence)?;
-    let workspace = tempfile::Builder::new()
-        .prefix(".audit-")
-        .tempdir_in(run.root())
-        .map_err(AuditError::Workspace)?;
+    let workspace = workspace(run)?;
     let limits = Limits::default();
     let engine = Engine::new(limits, workspace.path()).map_err(AuditError::engine("started"))?;
     let files = |kind: LedgerKind| {

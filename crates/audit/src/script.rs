@@ -12,10 +12,11 @@ use cutover_model::table::quote_literal;
 use cutover_model::{Evidence, Lsn, RunFolder};
 use datafusion::arrow::datatypes::{DataType, Schema};
 
-use crate::bucket::{MATCHES, schema, transactions_schema};
+use crate::bucket::{self, MATCHES, schema, transactions_schema};
 use crate::checks::ALL;
 use crate::engine::{Engine, Limits, workspace};
 use crate::error::AuditError;
+use crate::judge::{UNPLACED, count};
 use crate::survey::{TRUNCATES, look_over, survey_all, survey_transactions};
 use crate::verdict::Grounds;
 
@@ -37,18 +38,22 @@ pub async fn script(run: &RunFolder) -> Result<String, AuditError> {
     let evidence = read_evidence(run)?;
     let (ledgers, states) = survey_all(run, &evidence)?;
     let workspace = workspace(run)?;
-    let engine = Engine::new(Limits::default(), workspace.path());
+    let limits = Limits::default();
+    let engine = Engine::new(limits, workspace.path());
     let engine = engine.map_err(AuditError::engine("started"))?;
     let mut grounds = Grounds::new(&evidence, states);
     look_over(&engine, &ledgers, &mut grounds).await;
     let transactions = survey_transactions(run, &evidence);
     grounds.transactions = transactions.as_ref().map(drop).map_err(Clone::clone);
+    let transactions = transactions.ok().flatten();
+    let whole = bucket::whole(&engine, limits, &ledgers, &evidence, transactions.as_ref()).await;
+    let whole = whole.map_err(AuditError::engine("prepared all buckets"))?;
+    count(&whole, UNPLACED, &mut grounds).await?;
 
     let mut text = HEAD.to_owned();
     for (kind, survey) in &ledgers {
         table(&mut text, kind.name(), &schema(*kind), survey.as_ref());
     }
-    let transactions = transactions.ok().flatten();
     table(
         &mut text,
         "transactions",

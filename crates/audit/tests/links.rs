@@ -6,7 +6,7 @@ mod support;
 
 use cutover_model::evidence::{Acknowledged, SequenceEvidence};
 use cutover_model::result::CheckResult;
-use cutover_model::{ChangeRow, FindingKind, Half, Lsn, Op, TransactionMark, Verdict};
+use cutover_model::{ChangeRow, FindingKind, Half, Lsn, Op, RunFolder, TransactionMark, Verdict};
 use support::{Run, change, key, kinds};
 
 const ORDERS: &str = "public.orders";
@@ -193,6 +193,26 @@ fn i10_takes_logical_messages_off_and_counts_copies_once() {
     run.published.push(copy);
     assert_eq!(of(&run, "i10_transaction"), []);
     assert_eq!(of(&run, "i3_once"), [(FindingKind::Duplicated, Some(900))]);
+}
+
+/// The script for another engine asks what the judgement asks, and says of the rest why not.
+#[test]
+fn what_the_judgement_does_not_ask_is_not_in_the_script() {
+    let script = |run: &Run| {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = RunFolder::at(folder.path());
+        run.write(&folder);
+        support::block_on(cutover_audit::script(&folder)).unwrap()
+    };
+    let mut run = accounted();
+    let whole = script(&run);
+    assert!(whole.contains("create table i10_transaction as"), "{whole}");
+    at(&mut run, 20).tx_id = None;
+    let part = script(&run);
+    assert!(part.contains("create table i1_complete as"), "{part}");
+    assert!(!part.contains("create table i10_transaction as"), "{part}");
+    let why = "-- i10_transaction cannot be asked: 1 records do not say which transaction";
+    assert!(part.contains(why), "{part}");
 }
 
 #[test]

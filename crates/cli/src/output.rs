@@ -39,7 +39,10 @@ pub fn exit(outcome: Outcome, json: bool) -> ProcessExit {
         Outcome::Done(text, code) => match line(&text) {
             Ok(()) => code,
             Err(mut failure) => {
-                failure.exit = undelivered(code);
+                // What was found stays found, though nobody got it.
+                if code != ExitCode::Pass {
+                    failure.exit = code;
+                }
                 told(&failure_text(&failure));
                 failure.exit
             }
@@ -54,14 +57,6 @@ pub fn exit(outcome: Outcome, json: bool) -> ProcessExit {
         }
     };
     ProcessExit::from(code.number())
-}
-
-/// A result that nobody got is no success, and stays what it is where it is none.
-fn undelivered(code: ExitCode) -> ExitCode {
-    match code {
-        ExitCode::Pass => ExitCode::Refused,
-        other => other,
-    }
 }
 
 /// Prints what clap has to say. Help and version are no errors.
@@ -96,9 +91,10 @@ pub fn line(text: &str) -> Result<(), Failure> {
         .map_err(|error| unwritten(&error))
 }
 
+/// A result that nobody got is no success. It is not refused either, which would say that nothing was changed.
 fn unwritten(error: &std::io::Error) -> Failure {
     Failure::new(
-        ExitCode::Refused,
+        ExitCode::Unknown,
         "CLI-OUTPUT-001",
         "write the result to stdout",
         "send the output to a file with room, or to a program that reads all of it",

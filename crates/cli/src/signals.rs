@@ -49,17 +49,31 @@ pub fn unavailable(what: &str, error: &std::io::Error) -> Failure {
     .because(error)
 }
 
-/// Runs a command that may be broken off wherever it waits. A signal ends it with its exit code.
+/// Runs a command that may be broken off wherever it waits, as long as it waits: what holds its thread is not.
+/// A signal ends it with its exit code, and says that it is not done.
 pub async fn or_ended(command: impl Future<Output = Outcome>) -> Outcome {
+    match or_signal(command).await {
+        Ok(outcome) => outcome,
+        Err(code) => Outcome::Failed(Failure::new(
+            code,
+            "CLI-ENDED-001",
+            "ended by a signal before it was done",
+            "call it again; what was to change something may have done a part of it, so look first \
+             (`cutover connector status`, `cutover connector offsets show`, `cutover gap show RUN`)",
+        )),
+    }
+}
+
+/// The same of a command whose usual end is a signal: its exit code, if one came.
+pub async fn or_signal(command: impl Future<Output = Outcome>) -> Result<Outcome, ExitCode> {
     let mut signal = match listen() {
         Ok(signal) => signal,
-        Err(failure) => return Outcome::Failed(failure),
+        Err(failure) => return Ok(Outcome::Failed(failure)),
     };
     tokio::select! {
-        outcome = command => outcome,
-        _ = signal.changed() => {
-            let code = signal.borrow().unwrap_or(ExitCode::Interrupted);
-            Outcome::Done(String::new(), code)
-        }
+        biased;
+        // What is done is told, whatever came in the same moment.
+        outcome = command => Ok(outcome),
+        _ = signal.changed() => Err(signal.borrow().unwrap_or(ExitCode::Interrupted)),
     }
 }

@@ -44,8 +44,12 @@ pub fn hold() -> nix::Result<()> {
     quiet
         .local_flags
         .remove(LocalFlags::ICANON | LocalFlags::ECHO);
-    tcsetattr(std::io::stdin(), SetArg::TCSANOW, &quiet)?;
+    // Remembered before it is changed: a signal may end the process in between.
     *held() = Some(before);
+    if let Err(error) = tcsetattr(std::io::stdin(), SetArg::TCSANOW, &quiet) {
+        held().take();
+        return Err(error);
+    }
     output::stream(ENTER);
     Ok(())
 }

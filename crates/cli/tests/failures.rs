@@ -72,10 +72,10 @@ fn a_result_that_nobody_gets_is_no_success_and_no_defect() {
     };
     for arguments in [&["explain"][..], &["--help"], &["completions", "bash"]] {
         let output = into(site.command(arguments), full());
-        ended(&output, 3, "CLI-OUTPUT-001");
+        ended(&output, 5, "CLI-OUTPUT-001");
         ended(
             &into(site.command(arguments), closed()),
-            3,
+            5,
             "CLI-OUTPUT-001",
         );
     }

@@ -131,6 +131,9 @@ fn what_is_told_of_a_recorded_run_is_what_is_published() {
     assert_eq!(judged["scenarios"][0]["counts"]["lost"], 3);
     assert_eq!(printed(&site, &["report", run], "cutover.result/1"), judged);
     printed(&site, &["gap", "show", run], "cutover.gap/1");
+    let checks = printed(&site, &["verify", run, "--sql"], "cutover.checks/1");
+    let script = checks["script"].as_str().unwrap();
+    assert!(script.contains("create table i1_complete as"), "{script}");
     let page = site.path("page.html");
     let page = [
         "report",

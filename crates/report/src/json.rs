@@ -31,7 +31,14 @@ struct ToldScenario<'a> {
 
 /// The result as indented JSON with a final line break; `stories` are those of its scenarios, in their order.
 pub fn to_json(result: &RunResult, stories: &[RunStory]) -> Result<String, ReportError> {
-    let told = result.scenarios.iter().enumerate().map(|(place, result)| {
+    // Whoever adds a field shall not forget it here.
+    let RunResult {
+        format,
+        verdict,
+        exit_code,
+        scenarios,
+    } = result;
+    let told = scenarios.iter().enumerate().map(|(place, result)| {
         let story = stories.get(place).map(story::told);
         ToldScenario {
             result,
@@ -39,9 +46,9 @@ pub fn to_json(result: &RunResult, stories: &[RunStory]) -> Result<String, Repor
         }
     });
     let told = Told {
-        format: &result.format,
-        verdict: result.verdict,
-        exit_code: result.exit_code,
+        format,
+        verdict: *verdict,
+        exit_code: *exit_code,
         scenarios: told.collect(),
     };
     let mut text = serde_json::to_string_pretty(&told).map_err(ReportError::Json)?;

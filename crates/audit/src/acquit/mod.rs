@@ -52,18 +52,18 @@ pub(crate) struct Frame {
 }
 
 impl Frame {
-    pub(crate) fn new(evidence: &Evidence, coverage: &BTreeMap<(String, String), u64>) -> Frame {
+    /// A bucket of more than `rows_max` rows is not looked at, for the memory that it takes.
+    pub(crate) fn new(
+        evidence: &Evidence,
+        coverage: &BTreeMap<(String, String), u64>,
+        rows_max: u64,
+    ) -> Frame {
         let truncated = coverage.keys().filter(|(what, _)| what == "truncate");
         Frame {
             evidence: evidence.clone(),
             set_aside: truncated.map(|(_, relation)| relation.clone()).collect(),
-            rows_max: u64::MAX,
+            rows_max,
         }
-    }
-
-    /// With a bound for the memory that a bucket takes: a larger one is not looked at.
-    pub(crate) fn up_to(self, rows_max: u64) -> Frame {
-        Frame { rows_max, ..self }
     }
 
     /// Whether a relation's keys can be acquitted, and whether its rows were read.

@@ -115,8 +115,10 @@ async fn start_owner(home: &Home, versions: &Versions) -> Result<(), Failure> {
         .because(error));
     }
     let program = std::env::current_exe();
-    let program =
-        program.map_err(|error| signals::unavailable("find the program's own file", &error))?;
+    let program = program.map_err(|error| {
+        let remedy = "start cutover again: its file was replaced or removed meanwhile";
+        failure("find the program's own file", remedy, ExitCode::Refused).because(error)
+    })?;
     let launch = Launch::new("lab-owner", &program, home.state(), &log)
         .args([
             "lab",

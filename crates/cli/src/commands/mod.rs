@@ -33,7 +33,7 @@ use cutover_report::{Look, Progress};
 
 use crate::args::{Arguments, Command};
 use crate::output::Outcome;
-use crate::signals::or_ended;
+use crate::signals::{or_ended, or_signal};
 
 /// Runs the command.
 pub async fn run(arguments: Arguments) -> Outcome {
@@ -66,7 +66,7 @@ pub async fn run(arguments: Arguments) -> Outcome {
             report::run(&wanted, settings)
         }
         Command::Explain { code } => explain::run(&code, settings),
-        Command::Bench { what } => or_ended(bench::run(what, settings)).await,
+        Command::Bench { what } => bench::run(what, settings).await,
         Command::Predict(from) => or_ended(predict::run(from, settings)).await,
         Command::Lint {
             config,
@@ -78,7 +78,10 @@ pub async fn run(arguments: Arguments) -> Outcome {
         Command::Lab { action } => lab::run(action, settings).await,
         Command::Connector { action } => or_ended(connector::run(action, settings)).await,
         Command::Doctor(one) => or_ended(doctor::run(&one, settings)).await,
-        Command::Watch(arguments) => or_ended(watch::run(&arguments, settings)).await,
+        Command::Watch(arguments) => match or_signal(watch::run(&arguments, settings)).await {
+            Ok(outcome) => outcome,
+            Err(code) => Outcome::Done(String::new(), code),
+        },
         Command::Setup(arguments) => or_ended(setup::run(&arguments, settings)).await,
         Command::Generate(arguments) => generate::run(&arguments, settings).await,
         Command::Init(arguments) => or_ended(init::run(&arguments, settings)).await,

@@ -26,16 +26,20 @@ pub async fn run(what: &VerifyArgs, settings: Settings) -> Outcome {
         };
     };
     match what.sql {
-        true => script(folder).await,
+        true => script(folder, settings).await,
         false => or_ended(saved(folder, naive, settings)).await,
     }
 }
 
 /// The checks of one scenario for another engine.
-async fn script(folder: &Path) -> Outcome {
+async fn script(folder: &Path, settings: Settings) -> Outcome {
     match scenario_folders(folder).as_slice() {
         [one] => match cutover_rehearse::judge::script(&RunFolder::at(one)).await {
-            Ok(text) => Outcome::text(text),
+            Ok(script) if settings.json => {
+                let object = serde_json::json!({ "format": "cutover.checks/1", "script": script });
+                Outcome::text(format!("{object:#}"))
+            }
+            Ok(script) => Outcome::text(script),
             Err(error) => error.into(),
         },
         [] => Outcome::Failed(no_run(folder)),

@@ -44,27 +44,32 @@ impl Spoilt {
         )
     }
 
-    /// Runs a command against the server: it must be refused with these words, and change nothing.
-    fn refused(&self, command: &str, words: &[&str]) {
-        self.says(command, 3, words);
-    }
-
-    fn says(&self, command: &str, code: i32, words: &[&str]) {
+    /// The server, as a user would name it.
+    fn place(&self) -> String {
         let folder = self.server.address.socket().unwrap();
         let folder = folder.parent().unwrap().display().to_string();
         let port = self.server.address.port;
-        let place = format!("host={folder} port={port} user=postgres dbname=postgres");
-        let mut args: Vec<&str> = command.split(' ').collect();
-        args.extend(["--postgres", &place]);
-        let before = self.state();
+        format!("host={folder} port={port} user=postgres dbname=postgres")
+    }
+
+    /// Runs a command against the server: it must be refused with these words.
+    fn is_refused(&self, command: &str, words: &[&str]) {
+        let place = self.place();
+        let args: Vec<&str> = command.split(' ').chain(["--postgres", &place]).collect();
         let output = self.site.run(&args);
         let said = text(&output);
-        assert_eq!(output.status.code(), Some(code), "{command}: {said}");
+        assert_eq!(output.status.code(), Some(3), "{command}: {said}");
         for word in words {
             assert!(said.contains(word), "{command} does not say {word}: {said}");
         }
         assert!(!said.contains("panicked"), "{said}");
-        assert_eq!(self.state(), before, "{command} changed something: {said}");
+    }
+
+    /// And must change nothing.
+    fn refused(&self, command: &str, words: &[&str]) {
+        let before = self.state();
+        self.is_refused(command, words);
+        assert_eq!(self.state(), before, "{command} changed something");
     }
 
     /// Sets a setting that needs a restart.
@@ -114,17 +119,7 @@ fn slots_of_another_kind(spoilt: &Spoilt) {
     spoilt.session(async |client| {
         let make = "SELECT pg_create_logical_replication_slot('cdc', 'pgoutput', true)";
         client.batch_execute(make).await.unwrap();
-        tokio::task::block_in_place(|| {
-            let folder = spoilt.server.address.socket().unwrap();
-            let folder = folder.parent().unwrap().display().to_string();
-            let port = spoilt.server.address.port;
-            let place = format!("host={folder} port={port} user=postgres dbname=postgres");
-            let args: Vec<&str> = SETUP.split(' ').chain(["--postgres", &place]).collect();
-            let output = spoilt.site.run(&args);
-            let said = text(&output);
-            assert_eq!(output.status.code(), Some(3), "{said}");
-            assert!(said.contains("temporary"), "{said}");
-        });
+        tokio::task::block_in_place(|| spoilt.is_refused(SETUP, &["temporary"]));
     });
 }
 

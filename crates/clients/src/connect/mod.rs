@@ -23,9 +23,9 @@ use crate::secret::Secret;
 use crate::tls::{TlsError, TlsFiles};
 use crate::wait;
 
-/// A worker that takes a configuration lets the connector try the database first.
+/// Of what changes something: a worker that takes a configuration lets the connector try the database first.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
-/// What is only asked for is there at once, offsets apart, which a worker reads from their topic.
+/// Of what is only asked for. Offsets take longest: a worker reads them from their topic.
 const ASK_TIMEOUT: Duration = Duration::from_secs(20);
 const RETRY_EVERY: Duration = Duration::from_millis(500);
 /// A rebalance lasts seconds; a worker that answers 409 for longer has another problem.

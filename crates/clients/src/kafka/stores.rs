@@ -4,9 +4,8 @@
 //! only. The rule it protects: whoever a Java client would trust by its store is trusted, and nobody else; a store that
 //! does not open trusts nobody.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use p12_keystore::Pkcs12Archive;
+use pem_rfc7468::{LineEnding, encode_string};
 
 /// The form of a store of certificates or keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,8 +24,6 @@ pub(super) const OWN_JKS: &str = "a JKS store is not read: keytool -importkeysto
 
 /// Larger than any list of authorities.
 const BYTES_MAX: u64 = 16 * 1024 * 1024;
-/// Columns of PEM.
-const COLUMNS: usize = 64;
 
 impl Store {
     /// By what is said, else by the first bytes of the file; Java itself takes JKS for what is not said.
@@ -62,7 +59,9 @@ pub(super) fn authorities(path: &str, password: Option<&str>) -> Result<String, 
     let archive = Pkcs12Archive::from_pkcs12(&bytes, password)
         .map_err(|_| format!("{path} does not open as PKCS12 with ssl.truststore.password"))?;
     let trusted = archive.certs.iter().filter(|one| one.trusted);
-    let pem: String = trusted.map(|one| pem(one.cert.as_der())).collect();
+    let pem = |der| encode_string("CERTIFICATE", LineEnding::LF, der);
+    let pem: Result<String, _> = trusted.map(|one| pem(one.cert.as_der())).collect();
+    let pem = pem.map_err(|error| format!("{path}: {error}"))?;
     if pem.is_empty() {
         return Err(format!(
             "{path} holds no certificate that Java trusts: keytool -importcert -keystore STORE -file CA"
@@ -71,41 +70,14 @@ pub(super) fn authorities(path: &str, password: Option<&str>) -> Result<String, 
     Ok(pem)
 }
 
-fn pem(der: &[u8]) -> String {
-    let text = STANDARD.encode(der);
-    let mut pem = String::from("-----BEGIN CERTIFICATE-----\n");
-    let mut rest = text.as_str();
-    while !rest.is_empty() {
-        let (line, left) = rest.split_at(COLUMNS.min(rest.len()));
-        pem.push_str(line);
-        pem.push('\n');
-        rest = left;
-    }
-    pem + "-----END CERTIFICATE-----\n"
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn pem_has_lines_that_every_reader_takes() {
-        let text = pem(&[7; 100]);
-        let lines: Vec<&str> = text.lines().collect();
-        assert_eq!(lines.first(), Some(&"-----BEGIN CERTIFICATE-----"));
-        assert_eq!(lines.last(), Some(&"-----END CERTIFICATE-----"));
-        assert!(lines.iter().all(|line| line.len() <= COLUMNS), "{text}");
-        assert_eq!(
-            STANDARD.decode(lines[1..lines.len() - 1].concat()),
-            Ok(vec![7; 100])
-        );
-    }
-
-    #[test]
     fn what_does_not_open_trusts_nobody_and_says_why_without_the_password() {
-        let folder = std::env::temp_dir().join(format!("cutover-stores-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        let path = folder.join("broken.p12").display().to_string();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("broken.p12").display().to_string();
         let refused = |password| authorities(&path, password).unwrap_err();
         assert!(refused(Some("hunter2")).contains("No such file"), "{path}");
         for bytes in [&b""[..], b"0", b"0\x82\xff\xff", &[0x30; 4096]] {
@@ -117,6 +89,5 @@ mod tests {
             );
         }
         assert!(refused(None).contains("ssl.truststore.password"));
-        std::fs::remove_dir_all(&folder).unwrap();
     }
 }

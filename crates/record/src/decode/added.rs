@@ -154,8 +154,12 @@ impl Added {
 
     /// Whether a member of a flat row that is no column was added to it.
     pub(super) fn has_field(&self, name: &str) -> bool {
-        let prefixed = !self.prefix.is_empty() && name.starts_with(&self.prefix);
-        prefixed || name == DELETED || self.fields.iter().any(|(_, known)| known == name)
+        // With a prefix all of them have it; this is asked of every member of every flat row.
+        let added = match self.prefix.is_empty() {
+            true => self.fields.iter().any(|(_, known)| known == name),
+            false => name.starts_with(&self.prefix),
+        };
+        added || name == DELETED
     }
 }
 

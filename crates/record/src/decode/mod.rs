@@ -370,8 +370,8 @@ impl<'a> Decoder<'a> {
             return self.change(topic, record, incarnation, found);
         }
         // It comes right behind the delete, in the same partition.
-        let index = match topic.deleted.get(&record.partition) {
-            Some(last) => *last,
+        let index = match topic.deleted.remove(&record.partition) {
+            Some(last) => last,
             None => self
                 .by_topic(topic)
                 .map_err(|reason| format!("tombstone: {reason}"))?,

@@ -122,9 +122,10 @@ impl Reading<'_> {
         Row {
             image: image.hash.filter(|_| unread == 0 && !older),
             revision: image.revision.filter(|_| !older),
-            filled: { known }
-                .then(|| older::filled(self.shape, values, &lacks))
-                .flatten(),
+            filled: match known {
+                true => older::filled(self.shape, values, &lacks),
+                false => None,
+            },
             lacks,
         }
     }

@@ -77,7 +77,7 @@ impl Witness {
         writer: Arc<Mutex<ChangeWriter>>,
     ) -> Result<Witness, RecordError> {
         let stream = ReplicationStream::open(&config.address)?;
-        Witness::on(stream, (config, false), writer)
+        Witness::on(stream, config, false, writer)
     }
 
     /// The same on a slot that it makes, and that the server removes with its session, however that ends: a lost
@@ -93,18 +93,19 @@ impl Witness {
     ) -> Result<(Witness, Lsn), RecordError> {
         let mut stream = ReplicationStream::open(&config.address)?;
         let from = stream.create_temporary_slot(&config.slot, patience)?;
-        Ok((Witness::on(stream, (config, true), writer)?, from))
+        Ok((Witness::on(stream, config, true, writer)?, from))
     }
 
     fn on(
         stream: ReplicationStream,
-        (config, temporary): (WitnessConfig, bool),
+        config: WitnessConfig,
+        temporary: bool,
         writer: Arc<Mutex<ChangeWriter>>,
     ) -> Result<Witness, RecordError> {
         let shared = Arc::new(Shared::default());
         let name = format!("witness-{}", config.incarnation);
         let told = Arc::clone(&shared);
-        let (reader, stream) = Reader::attach(stream, (config, temporary), writer, told)?;
+        let (reader, stream) = Reader::attach(stream, config, temporary, writer, told)?;
         let thread = std::thread::Builder::new()
             .name(name)
             .spawn(move || reader.run(stream))

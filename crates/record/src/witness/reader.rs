@@ -48,7 +48,8 @@ impl Reader {
     /// Starts the first stream, so that whoever starts a witness learns at once when it cannot work.
     pub(super) fn attach(
         mut stream: ReplicationStream,
-        (config, temporary): (WitnessConfig, bool),
+        config: WitnessConfig,
+        temporary: bool,
         writer: Arc<Mutex<ChangeWriter>>,
         shared: Arc<Shared>,
     ) -> Result<(Reader, ReplicationStream), RecordError> {

@@ -18,6 +18,16 @@ pub const ALL: &[Explanation] = &[
     ),
     entry(
         OF,
+        "CLI-ENDED-001",
+        [
+            "Somebody ended the command before it was done. Exit code 130 or 143.",
+            "What was to be changed: the connector, its offset, the slot, the topics.",
+            "Ctrl-C, a SIGTERM of a script or of the machine, a terminal that was closed.",
+            "Look at what was done so far, then call it again: every command can be called twice.",
+        ],
+    ),
+    entry(
+        OF,
         "CLI-EXPLAIN-001",
         [
             "There is no text for this word.",
@@ -70,7 +80,7 @@ pub const ALL: &[Explanation] = &[
         OF,
         "CLI-OUTPUT-001",
         [
-            "The result could not be printed. Exit code 3 where it would have been 0.",
+            "The result could not be printed. Exit code 5 where it would have been 0.",
             "The cause in the message, and what stdout is connected to.",
             "The program that reads the output has ended (head, a pager), or the disk behind a redirection is full.",
             "Send the output to a file with room and run again; a judged run has its reports in the run folder.",

@@ -18,22 +18,22 @@ pub const ALL: &[Explanation] = &[
     ),
     entry(
         OF,
-        "PG-CONNECT-003",
-        [
-            "Somebody answers at PostgreSQL's address who does not speak its protocol.",
-            "The address in the message.",
-            "The port of another program, or of a proxy that wants its own greeting.",
-            "Compare the port with `SHOW port` of the server.",
-        ],
-    ),
-    entry(
-        OF,
         "PG-CONNECT-002",
         [
             "Something took the connection to PostgreSQL's address and then said nothing.",
             "The address in the message; `psql` with it hangs in the same way.",
             "A firewall, a proxy whose server is gone, another program on this port, or a server stopped by SIGSTOP.",
             "Look at what listens there (`ss -ltnp` on that machine) and at what lies between.",
+        ],
+    ),
+    entry(
+        OF,
+        "PG-CONNECT-003",
+        [
+            "Somebody answers at PostgreSQL's address who does not speak its protocol.",
+            "The address in the message.",
+            "The port of another program, or of a proxy that wants its own greeting.",
+            "Compare the port with `SHOW port` of the server.",
         ],
     ),
     entry(

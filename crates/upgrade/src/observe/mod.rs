@@ -81,10 +81,7 @@ pub async fn record_states(
         observed.server.version,
         observed.shapes.len()
     ));
-    observed
-        .withheld
-        .iter()
-        .for_each(|what| events.note(what.clone()));
+    observed.tell_withheld(events);
     // After the server's position was read, and before the ends are.
     let begun = visible_now(&connect_looking(&subject.postgres).await?).await?;
     let before = observed.ends(&kafka).await?;

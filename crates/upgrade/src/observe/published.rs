@@ -5,7 +5,7 @@
 //! to be said; without one, what is missing may be what was withheld.
 
 use cutover_clients::pg::publication_details::Withheld;
-use cutover_model::{Comparison, TableShape};
+use cutover_model::{Comparison, Relation, TableShape};
 
 use crate::error::UpgradeError;
 
@@ -19,7 +19,8 @@ pub(super) fn narrow(
     publication: &str,
 ) -> Result<Vec<String>, UpgradeError> {
     for shape in shapes.iter_mut() {
-        let listed = { withheld.columns.iter() }.find(|(table, _)| *table == shape.relation);
+        let of_it = |(table, _): &&(Relation, Vec<String>)| *table == shape.relation;
+        let listed = withheld.columns.iter().find(of_it);
         let Some((table, listed)) = listed else {
             continue;
         };
@@ -42,14 +43,16 @@ pub(super) fn narrow(
     let filtered = withheld.filtered.iter().filter(captured).map(|table| {
         format!("publication '{publication}' publishes rows of {table} by a row filter only")
     });
-    let changes = { withheld.changes.iter() }
+    let changes = withheld
+        .changes
+        .iter()
         .map(|kind| format!("publication '{publication}' does not publish {kind}"));
     Ok(filtered.chain(changes).collect())
 }
 
 #[cfg(test)]
 mod tests {
-    use cutover_model::{Column, Relation, ReplicaIdentity};
+    use cutover_model::{Column, ReplicaIdentity};
 
     use super::*;
 

@@ -9,7 +9,7 @@ use cutover_clients::pg::facts::{ServerFacts, server_facts};
 use cutover_clients::pg::publication::{publication_tables, read_fills, table_shapes};
 use cutover_clients::pg::publication_details::withheld;
 use cutover_clients::pg::{Client, connect_looking};
-use cutover_model::{Comparison, Relation, TableShape};
+use cutover_model::{Comparison, EventSink, Relation, TableShape};
 use cutover_record::decode::{ConverterModes, Decoder, Router, TopicKind, changed_key, settle};
 use serde_json::{Map, Value};
 
@@ -96,6 +96,13 @@ impl Observed {
             problems,
             withheld,
         })
+    }
+
+    /// Says what the publication keeps from its readers.
+    pub(super) fn tell_withheld(&self, events: &EventSink) {
+        for what in &self.withheld {
+            events.note(what.clone());
+        }
     }
 
     /// Records may be older than the columns of their tables.

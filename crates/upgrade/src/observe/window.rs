@@ -73,10 +73,7 @@ pub async fn record_window(
 ) -> Result<Observed, UpgradeError> {
     let kafka = Arc::new(Kafka::at(&subject.kafka)?);
     let mut observed = Observed::find(subject).await?;
-    observed
-        .withheld
-        .iter()
-        .for_each(|what| events.note(what.clone()));
+    observed.tell_withheld(events);
     let before = observed.ends(&kafka).await?;
     let client = connect_admin(&subject.postgres).await?;
     events.note(format!(

@@ -314,7 +314,11 @@ impl Sample {
         self.note(part, failure.message + &remedy, Some(failure.code));
     }
 
+    /// What refused to answer, or could not be asked, is not known; that is no alert of the stream.
     fn failed_with(&mut self, exit: ExitCode) {
+        if !matches!(exit, ExitCode::Unreachable | ExitCode::Denied) {
+            return;
+        }
         let worse = |known: &ExitCode| known.number() >= exit.number();
         self.unreached = self.unreached.filter(worse).or(Some(exit));
     }
@@ -325,5 +329,21 @@ impl Sample {
             why,
             code,
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_did_not_answer_or_let_us_in_decides_and_what_cannot_be_asked_does_not() {
+        let mut sample = Sample::default();
+        sample.failed("Kafka Connect", &UpgradeError::Refused("two".into()));
+        assert_eq!(sample.unreached, None);
+        sample.failed_with(ExitCode::Denied);
+        sample.silent("Kafka", "KAFKA-UNREACHABLE-001");
+        assert_eq!(sample.unreached, Some(ExitCode::Denied));
+        assert_eq!(sample.not_looked_at.len(), 2);
     }
 }

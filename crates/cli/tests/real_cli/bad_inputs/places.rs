@@ -257,7 +257,7 @@ impl Places {
             ("certificate of another host", "elsewhere"),
             ("certificate of another authority", "foreign"),
         ] {
-            let port = self.serve(&certificates, name);
+            let port = self.serve(lab, &certificates, name);
             let file =
                 format!("[connect]\naddress = \"https://127.0.0.1:{port}\"\nca = \"{ca}\"\n");
             let whole = std::fs::read_to_string(lab.site.path("cutover.toml")).unwrap();
@@ -272,7 +272,7 @@ impl Places {
         }
     }
 
-    fn serve(&mut self, certificates: &Certificates, name: &str) -> u16 {
+    fn serve(&mut self, lab: &RunningLab, certificates: &Certificates, name: &str) -> u16 {
         let free = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = free.local_addr().unwrap().port();
         drop(free);
@@ -292,9 +292,8 @@ impl Places {
             .spawn();
         self._encrypted.push(Server(child.unwrap()));
         let there = || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok();
-        while !there() {
-            std::thread::park_timeout(std::time::Duration::from_millis(20));
-        }
+        lab.site
+            .wait("a server that encrypts", || there().then_some(()));
         port
     }
 }

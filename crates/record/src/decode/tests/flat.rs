@@ -98,6 +98,7 @@ fn a_tombstone_alone_is_of_no_table_where_several_share_a_topic() {
         panic!("it stands behind its delete");
     };
     assert_eq!(tombstone.relation, "public.a b");
+    assert!(matches!(decode(None), Decoded::Undecoded(_)), "another one");
     changed(decode(Some(&row("a_b", "c"))));
     let alone = decode(None);
     let Decoded::Undecoded(why) = &alone else {
