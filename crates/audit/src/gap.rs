@@ -5,6 +5,7 @@
 //! protects: a bucket at a time, so memory is bounded; what cannot be known is said ([`GapLook::obstacle`]), never
 //! guessed; of a key that the stream has written to since the run, nothing is concluded.
 
+use futures_util::future::BoxFuture;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -97,7 +98,14 @@ impl GapLook {
     ///
     /// # Errors
     /// The folder is no run of ours, or cannot be written to.
-    pub async fn open(run: &RunFolder, present: Option<&Present>) -> Result<GapLook, AuditError> {
+    pub fn open<'a>(
+        run: &'a RunFolder,
+        present: Option<&'a Present>,
+    ) -> BoxFuture<'a, Result<GapLook, AuditError>> {
+        Box::pin(GapLook::opened(run, present))
+    }
+
+    async fn opened(run: &RunFolder, present: Option<&Present>) -> Result<GapLook, AuditError> {
         let mut evidence = read_evidence(run)?;
         let ends = evidence.partitions.clone();
         let (mut ledgers, mut states) = survey_all(run, &evidence)?;
@@ -154,7 +162,15 @@ impl GapLook {
     }
 
     /// Looks at one bucket. Events are collected up to `shown`; all of them are counted.
-    pub async fn bucket(&self, number: usize, shown: usize) -> Result<BucketGap, AuditError> {
+    pub fn bucket(
+        &self,
+        number: usize,
+        shown: usize,
+    ) -> BoxFuture<'_, Result<BucketGap, AuditError>> {
+        Box::pin(self.looked_at(number, shown))
+    }
+
+    async fn looked_at(&self, number: usize, shown: usize) -> Result<BucketGap, AuditError> {
         let mut found = BucketGap::default();
         let session = self.session(number).await;
         let session = session.map_err(AuditError::engine("prepared a bucket"))?;

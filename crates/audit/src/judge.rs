@@ -9,6 +9,7 @@ use cutover_model::result::{CheckResult, Counts};
 use cutover_model::{EventKind, EventSink, Finding, FindingKind, ProofLevel, RunFolder, Verdict};
 use datafusion::execution::context::SessionContext;
 use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
 use std::sync::Arc;
 
 use crate::acquit::{Frame, Looks, Suspects};
@@ -67,7 +68,14 @@ pub async fn judge_every_row(run: &RunFolder) -> Result<Judgement, AuditError> {
     judge_within((run, &EventSink::none()), limits).await
 }
 
-pub(crate) async fn judge_within(
+pub(crate) fn judge_within<'a>(
+    place: (&'a RunFolder, &'a EventSink),
+    limits: Limits,
+) -> BoxFuture<'a, Result<Judgement, AuditError>> {
+    Box::pin(judged_within(place, limits))
+}
+
+async fn judged_within(
     (run, events): (&RunFolder, &EventSink),
     limits: Limits,
 ) -> Result<Judgement, AuditError> {

@@ -5,6 +5,9 @@
 //! `findings.parquet`.
 //! The rules it protects: the worst of all checks counts, and a check that crashed, lacked its
 //! input or never ran is `unknown`, never `pass`.
+//!
+//! What can be awaited from outside is boxed here: the body of an `async fn` is compiled into every program that polls
+//! it, and these hold all of the engine.
 
 pub mod checks;
 pub mod gap;

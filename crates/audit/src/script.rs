@@ -4,6 +4,7 @@
 //! Stands beside the judgement and reads what it reads. The rule it protects: a check that the judgement does not run
 //! (its input is missing, or it is not asked of such a recording) is not in the script either, and the script says why.
 
+use futures_util::future::BoxFuture;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -34,7 +35,11 @@ const TAIL: &str = "order by 1, 2;\n";
 ///
 /// # Errors
 /// As [`judge`](crate::judge): the folder is no run of ours, is of a newer format, or has no evidence.
-pub async fn script(run: &RunFolder) -> Result<String, AuditError> {
+pub fn script(run: &RunFolder) -> BoxFuture<'_, Result<String, AuditError>> {
+    Box::pin(made(run))
+}
+
+async fn made(run: &RunFolder) -> Result<String, AuditError> {
     let evidence = read_evidence(run)?;
     let (ledgers, states) = survey_all(run, &evidence)?;
     let workspace = workspace(run)?;
