@@ -15,7 +15,8 @@ const COLUMNS: [(&str, u32); 8] = [
     ("paid", 16),
 ];
 
-pub(crate) fn shape() -> TableShape {
+/// The table that the records are of.
+pub fn shape() -> TableShape {
     let column = |(name, type_oid): (&str, u32)| Column {
         name: name.to_owned(),
         type_oid,
@@ -32,12 +33,13 @@ pub(crate) fn shape() -> TableShape {
     }
 }
 
-pub(crate) fn key(number: u64) -> String {
+/// The key of record `number`.
+pub fn key(number: u64) -> String {
     format!("{{\"id\":{}}}", number % 500_000)
 }
 
 /// The value of record `number`.
-pub(crate) fn value(number: u64) -> String {
+pub fn value(number: u64) -> String {
     let row = |revision: u64| {
         let (id, customer) = (number % 500_000, number % 7_919);
         let word = number.wrapping_mul(0x9E37_79B9_7F4A_7C15);

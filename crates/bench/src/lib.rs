@@ -5,9 +5,10 @@
 
 mod audit;
 mod compare;
-mod envelopes;
+pub mod envelopes;
 mod error;
 mod figure;
+mod page;
 mod parse;
 mod server;
 mod tables;
@@ -18,6 +19,7 @@ pub use audit::audit;
 pub use compare::{CompareBench, compare};
 pub use error::BenchError;
 pub use figure::{BENCH_FORMAT, Bench, Figure, peak_bytes};
+pub use page::{PageBench, page};
 pub use parse::parse;
 pub use tables::{TablesBench, tables};
 pub use topics::{TopicsBench, topics};

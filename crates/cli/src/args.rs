@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub use existing::{ExistingArgs, VerifyArgs};
+pub use existing::{ExistingArgs, Isolated, VerifyArgs};
 pub use generate::{GenerateArgs, Profile};
 pub use matrix::MatrixArguments;
 pub use operate::{
@@ -454,6 +454,15 @@ pub enum Measure {
         /// Records of each round.
         #[arg(long, default_value_t = 200_000)]
         events: u64,
+    },
+    /// How long a browser takes to open a report, beside a blank page.
+    Page {
+        /// The report, an HTML file.
+        #[arg(value_name = "FILE")]
+        page: PathBuf,
+        /// Chromium, or a browser that takes its arguments.
+        #[arg(long, default_value = "chromium", value_name = "PROGRAM")]
+        browser: String,
     },
     /// All checks over ledgers of a given size, made for the purpose.
     ///

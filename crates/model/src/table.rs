@@ -169,6 +169,10 @@ pub struct Column {
     /// Where records may be older than the column: what it holds for them. A value of the table, so it is in no file.
     #[serde(skip)]
     pub fill: Option<Fill>,
+    /// The transaction that made the column what it is, where another one, or the same with another type, may have had
+    /// its name before in this table: what older records hold under the name need not be of it.
+    #[serde(skip)]
+    pub since: Option<u32>,
 }
 
 impl Column {
@@ -212,6 +216,19 @@ impl TableShape {
         self.columns.iter().any(|column| column.fill.is_some())
     }
 
+    /// Whether a record of this transaction may be from before a column became what it is. Numbers of transactions go
+    /// round in 32 bits, and of a record that names none nobody knows.
+    pub fn may_be_older(&self, xid: Option<i64>) -> bool {
+        let mut since = self.columns.iter().filter_map(|column| column.since);
+        match xid {
+            Some(xid) => since.any(|since| {
+                let behind = xid.wrapping_sub(i64::from(since)) & 0xffff_ffff;
+                behind >= 1 << 31
+            }),
+            None => since.next().is_some(),
+        }
+    }
+
     /// Described alike, though the two may stand in different databases.
     pub fn is_like(&self, other: &TableShape) -> bool {
         let columns = self.columns.iter().zip(&other.columns);
@@ -225,6 +242,32 @@ impl TableShape {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_record_is_older_than_a_column_by_its_transaction_round_the_end_of_the_numbers_too() {
+        let shape = |since: &[Option<u32>]| TableShape {
+            relation: Relation::new("public", "t"),
+            columns: since
+                .iter()
+                .map(|since| Column {
+                    since: *since,
+                    ..Column::default()
+                })
+                .collect(),
+            replica_identity: ReplicaIdentity::Default,
+            content_lost: None,
+            unclear_key: false,
+        };
+        let plain = shape(&[None, None]);
+        assert!(!plain.may_be_older(Some(1)) && !plain.may_be_older(None));
+        let changed = shape(&[None, Some(900), Some(700)]);
+        let older = |xid| changed.may_be_older(xid);
+        assert!(older(Some(699)) && older(Some(899)) && older(None));
+        assert!(!older(Some(900)) && !older(Some(901)));
+        let early = shape(&[Some(5)]);
+        assert!(early.may_be_older(Some(0xffff_fff0)), "before the wrap");
+        assert!(!early.may_be_older(Some((1 << 32) + 6)), "with its epoch");
+    }
 
     fn array_of_enum(oid: u32, word: &str) -> Column {
         let of = |oid, name: &str, form| ValueType {

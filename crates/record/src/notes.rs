@@ -74,17 +74,22 @@ impl Notes {
         notes
     }
 
-    /// Takes over what another recorder noticed.
-    pub fn add(&mut self, other: Notes) {
+    /// Takes over which columns were not compared, and nothing else.
+    pub(crate) fn columns_of(&mut self, other: Notes) {
         for ((relation, column), reason) in other.not_compared {
             self.not_compared(&relation, &column, &reason);
         }
-        for problem in other.problems {
+    }
+
+    /// Takes over what another recorder noticed.
+    pub fn add(&mut self, mut other: Notes) {
+        for problem in std::mem::take(&mut other.problems) {
             match other.values.get(&problem) {
                 Some(values) => self.bad_values(problem, *values),
                 None => self.problem(problem),
             }
         }
+        self.columns_of(other);
     }
 }
 

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use cutover_clients::kafka::Isolation;
 use cutover_ledger::{read_evidence, write_manifest};
 use cutover_model::result::Stack;
 use cutover_model::run_folder::{RUN_FORMAT, RunManifest, RunStatus};
@@ -154,7 +155,7 @@ async fn part(
     manifest.ended = Some(now());
     let (status, word) = match &ended {
         Ok(Ok(observed)) => {
-            describe(&mut manifest, part, observed);
+            describe(&mut manifest, request, part, observed);
             (RunStatus::Finished, "finished")
         }
         Ok(Err(error)) => {
@@ -203,8 +204,12 @@ fn manifest(request: &Request<'_>, part: Part) -> RunManifest {
     }
 }
 
-fn describe(manifest: &mut RunManifest, part: Part, observed: &Observed) {
-    manifest.title = format!("connector {}: {}", observed.connector, part.title());
+fn describe(manifest: &mut RunManifest, request: &Request<'_>, part: Part, observed: &Observed) {
+    let seen = match request.subject.kafka.isolation() {
+        Isolation::ReadCommitted => String::new(),
+        other => format!(", as a reader with {} sees it", other.word()),
+    };
+    manifest.title = format!("connector {}: {}{seen}", observed.connector, part.title());
     manifest.stack = Stack {
         postgres_old: observed.server.version.clone(),
         postgres_new: observed.server.version.clone(),

@@ -12,7 +12,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use broker::{Broker, envelope};
-use cutover_clients::kafka::{Kafka, KafkaError, ReadRange};
+use cutover_clients::kafka::{Isolation, Kafka, KafkaError, ReadRange};
 use cutover_model::{Classified, ExitCode};
 use cutover_record::topics::TopicsEnd;
 use rdkafka::Offset;
@@ -126,6 +126,12 @@ async fn aborted_transactions(broker: &Broker) {
     // Six offsets, two records; nothing is missing.
     assert!(end.partitions[0].complete && end.partitions[0].end == 6);
     assert_eq!(end.problems, Vec::<String>::new());
+    // Another reader sees what was aborted, too.
+    let uncommitted = Isolation::ReadUncommitted;
+    let (end, rows) = broker.record_as("aborted", (topic, 0), uncommitted).await;
+    let lsns: Vec<Option<i64>> = rows.iter().map(|row| row.lsn).collect();
+    assert_eq!(lsns, [Some(1), Some(2), Some(3)]);
+    assert!(end.unwrap().partitions[0].complete);
 }
 
 async fn what_retention_removed(broker: &Broker) {

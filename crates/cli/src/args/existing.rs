@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::SystemFlags;
 
@@ -24,6 +24,12 @@ pub struct ExistingArgs {
     /// there, the server keeps log for it. Needs REPLICATION.
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true, default_missing_value = "30")]
     pub witness: Option<u64>,
+    /// How the topics are read, as Kafka calls it.
+    ///
+    /// Records of aborted transactions are there for consumers that do not pass over them, which is the default of
+    /// Kafka's own clients. They matter only where Connect's exactly.once.source.support is on.
+    #[arg(long, value_enum, default_value_t = Isolated::ReadCommitted, value_name = "LEVEL")]
+    pub isolation: Isolated,
     /// Seconds that the stream is given to come to the moment at which the tables are read.
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub timeout: u64,
@@ -33,6 +39,16 @@ pub struct ExistingArgs {
     /// Where the systems are.
     #[command(flatten)]
     pub systems: SystemFlags,
+}
+
+/// Kafka's `isolation.level`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub enum Isolated {
+    /// As a consumer that passes over what was aborted.
+    ReadCommitted,
+    /// As a consumer that does not.
+    ReadUncommitted,
 }
 
 /// What to judge.

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use cutover_bench::{
-    BENCH_FORMAT, Bench, BenchError, CompareBench, Figure, TablesBench, TopicsBench, WitnessBench,
+    BENCH_FORMAT, Bench, BenchError, CompareBench, Figure, PageBench, TablesBench, TopicsBench,
+    WitnessBench,
 };
 use cutover_clients::pg::PgAddress;
 use cutover_lab::services::Setup;
@@ -63,17 +64,7 @@ async fn measured(what: Measure) -> Result<Vec<Figure>, Failure> {
                 None => in_a_lab(bench).await?,
             }
         }
-        Measure::Compare { postgres, rows } => {
-            let home = Home::locate(None, None).map_err(|error| Failure::of(&error))?;
-            let tools = home.cache().join("tools");
-            let bench = |place: Place| CompareBench {
-                server: place.tcp,
-                rows,
-                tools,
-            };
-            let measure = |place| cutover_bench::compare(bench(place));
-            with_server(postgres.as_deref(), measure).await?
-        }
+        Measure::Compare { postgres, rows } => compared(postgres.as_deref(), rows).await?,
         Measure::Tables {
             postgres,
             rows,
@@ -106,10 +97,25 @@ async fn measured(what: Measure) -> Result<Vec<Figure>, Failure> {
             let measure = |place: Place| watch::measure(place.tcp, how);
             with_server(None, measure).await?
         }
+        Measure::Page { page, browser } => cutover_bench::page(&PageBench { page, browser }),
         Measure::Parse { events } => cutover_bench::parse(events),
         Measure::Audit { rows, folder } => cutover_bench::audit(&folder, rows).await,
     };
     done.map_err(failed)
+}
+
+async fn compared(
+    postgres: Option<&str>,
+    rows: u64,
+) -> Result<Result<Vec<Figure>, BenchError>, Failure> {
+    let home = Home::locate(None, None).map_err(|error| Failure::of(&error))?;
+    let bench = |place: Place| CompareBench {
+        server: place.tcp,
+        rows,
+        tools: home.cache().join("tools"),
+    };
+    let measure = |place| cutover_bench::compare(bench(place));
+    with_server(postgres, measure).await
 }
 
 /// With a broker that lives as long as the measurement.

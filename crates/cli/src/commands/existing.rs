@@ -6,12 +6,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cutover_clients::kafka::Isolation;
 use cutover_model::{ExitCode, Failure};
 use cutover_rehearse::existing::{Recorded, Request, record};
 use cutover_upgrade::observe::Subject;
 
 use super::{Settings, setup};
-use crate::args::ExistingArgs;
+use crate::args::{ExistingArgs, Isolated};
 use crate::config;
 use crate::output::Outcome;
 use crate::signals;
@@ -70,8 +71,18 @@ fn repeat(arguments: &ExistingArgs, connector: Option<&str>) -> String {
             .witness
             .map(|seconds| format!("--witness={seconds}")),
     );
+    if isolation(arguments) != Isolation::default() {
+        words.push(format!("--isolation {}", isolation(arguments).word()));
+    }
     words.extend(arguments.allow_reread.then(|| "--allow-reread".to_owned()));
     words.join(" ")
+}
+
+fn isolation(arguments: &ExistingArgs) -> Isolation {
+    match arguments.isolation {
+        Isolated::ReadCommitted => Isolation::ReadCommitted,
+        Isolated::ReadUncommitted => Isolation::ReadUncommitted,
+    }
 }
 
 fn subject(arguments: &ExistingArgs) -> Result<Subject, Failure> {
@@ -83,7 +94,7 @@ fn subject(arguments: &ExistingArgs) -> Result<Subject, Failure> {
     }
     Ok(Subject {
         connect: systems.need_connect()?.clone(),
-        kafka: systems.need_kafka()?.clone(),
+        kafka: systems.need_kafka()?.clone().reading(isolation(arguments)),
         postgres: systems.need_postgres()?.clone(),
         connector: systems.connector,
         registry: systems.registry,

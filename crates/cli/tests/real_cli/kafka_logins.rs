@@ -271,6 +271,7 @@ fn make_stores(certificates: &Certificates) {
         ("legacy.p12", "PKCS12", "ca", "-J-Dkeystore.pkcs12.legacy"),
         ("other.p12", "PKCS12", "other-ca", ""),
         ("trust.jks", "JKS", "ca", ""),
+        ("other.jks", "JKS", "other-ca", ""),
     ] {
         certificates.keytool(&format!(
             "-importcert -noprompt -alias ca -file {authority}.pem -keystore {store} -storetype {kind} \
@@ -285,6 +286,11 @@ fn make_stores(certificates: &Certificates) {
         ("own.p12", "PKCS12", ""),
         ("own-legacy.p12", "PKCS12", "-J-Dkeystore.pkcs12.legacy"),
         ("own.jks", "JKS", ""),
+        (
+            "own-other.jks",
+            "JKS",
+            "-srcalias certified -destkeypass canary-key",
+        ),
     ] {
         certificates.keytool(&format!(
             "-importkeystore -noprompt -srckeystore openssl.p12 -srcstoretype PKCS12 -srcstorepass canary-store \
@@ -316,11 +322,20 @@ fn by_stores(site: &Site, listeners: &Listeners, certificates: &Certificates) {
         // As Java does: a file of this form is read, whatever it is called.
         ("trust.p12", "JKS"),
         ("trust.p12", ""),
+        ("trust.jks", "JKS"),
+        ("trust.jks", "PKCS12"),
+        ("trust.jks", ""),
     ] {
         says(site, &(secure.clone() + &trust(name, kind)), IN);
     }
-    let said = says(site, &(secure.clone() + &trust("other.p12", "PKCS12")), 6);
-    assert!(said.contains("certificate"), "{said}");
+    // Java, too, reads this form without a password.
+    let jks = trust("trust.jks", "JKS");
+    let bare = jks.replace("ssl.truststore.password=canary-store\n", "");
+    says(site, &(secure.clone() + &bare), IN);
+    for other in ["other.p12", "other.jks"] {
+        let said = says(site, &(secure.clone() + &trust(other, "")), 6);
+        assert!(said.contains("certificate"), "{other}: {said}");
+    }
     let good = trust("trust.p12", "PKCS12");
     for (lines, word) in [
         (
@@ -330,8 +345,9 @@ fn by_stores(site: &Site, listeners: &Listeners, certificates: &Certificates) {
         (trust("absent.p12", "PKCS12"), "No such file"),
         (trust("ca.pem", "PKCS12"), "does not open"),
         (trust("openssl.p12", "PKCS12"), "keytool -importcert"),
-        (trust("trust.jks", "JKS"), "keytool -importkeystore"),
-        (trust("trust.jks", ""), "keytool -importkeystore"),
+        (jks.replace("canary-store", "canary-wrong"), "does not open"),
+        (trust("ca.pem", "JKS"), "neither JKS nor PKCS12"),
+        (trust("own.jks", "JKS"), "keytool -importcert"),
         (
             good.replace("ssl.truststore.password=canary-store\n", ""),
             "ssl.truststore.password is missing",
@@ -341,12 +357,6 @@ fn by_stores(site: &Site, listeners: &Listeners, certificates: &Certificates) {
         let named = said.contains("CONFIG-KAFKA-001") && said.contains(word);
         assert!(named, "{word}: {said}");
     }
-    // The command that is named mends it.
-    certificates.keytool(
-        "-importkeystore -srckeystore trust.jks -destkeystore store.p12 -deststoretype PKCS12 \
-         -srcstorepass canary-store -deststorepass canary-store",
-    );
-    says(site, &(secure + &trust("store.p12", "PKCS12")), IN);
     by_key_stores(site, listeners, certificates, &good);
 }
 
@@ -354,19 +364,42 @@ fn by_key_stores(site: &Site, listeners: &Listeners, certificates: &Certificates
     let own = |name, kind| store(certificates, "key", (name, kind));
     let port = listeners.mutual;
     let mutual = format!("bootstrap.servers=127.0.0.1:{port}\nsecurity.protocol=SSL\n{trust}");
-    for kind in ["PKCS12", ""] {
-        says(site, &(mutual.clone() + &own("own.p12", kind)), IN);
+    for (name, kind) in [
+        ("own.p12", "PKCS12"),
+        ("own.p12", ""),
+        // As Java 8 wrote it, with RC2.
+        ("own-legacy.p12", "PKCS12"),
+        ("own.jks", "JKS"),
+        ("own.jks", ""),
+    ] {
+        says(site, &(mutual.clone() + &own(name, kind)), IN);
     }
-    // As Java 8 wrote it, with RC2, which OpenSSL 3 does not have by default.
-    let said = says(
-        site,
-        &(mutual.clone() + &own("own-legacy.p12", "PKCS12")),
-        2,
-    );
-    assert!(said.contains("ssl.keystore.location"), "{said}");
-    let said = says(site, &(mutual.clone() + &own("own.jks", "JKS")), 2);
-    assert!(said.contains("keytool -importkeystore"), "{said}");
-    let wrong = own("own.p12", "PKCS12").replace("canary-store", "canary-wrong");
-    let said = says(site, &(mutual + &wrong), 2);
-    assert!(said.contains("keystore"), "{said}");
+    let other = own("own-other.jks", "JKS");
+    let key = |password: &str| format!("{other}ssl.key.password={password}\n");
+    says(site, &(mutual.clone() + &key("canary-key")), IN);
+    for alias in ["one", "two"] {
+        certificates.keytool(&format!(
+            "-importkeystore -noprompt -srckeystore own.p12 -srcstorepass canary-store -srcalias certified \
+             -destkeystore two.p12 -deststoretype PKCS12 -deststorepass canary-store -destalias {alias}"
+        ));
+    }
+    for (lines, word) in [
+        (
+            own("own-legacy.p12", "").replace("canary-store", "canary-wrong"),
+            "does not open as PKCS12",
+        ),
+        (
+            own("own.jks", "").replace("canary-store", "canary-wrong"),
+            "does not open as JKS",
+        ),
+        (other.clone(), "does not open with its password"),
+        (key("canary-wrong"), "does not open with its password"),
+        (own("trust.jks", "JKS"), "holds no key"),
+        (own("trust.p12", "PKCS12"), "holds no key"),
+        (own("two.p12", "PKCS12"), "holds 2 keys"),
+    ] {
+        let said = says(site, &(mutual.clone() + &lines), 2);
+        let named = said.contains("ssl.keystore.location") && said.contains(word);
+        assert!(named, "{word}: {said}");
+    }
 }

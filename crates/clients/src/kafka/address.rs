@@ -14,6 +14,27 @@ use crate::secret::Secret;
 pub struct KafkaAddress {
     bootstrap: String,
     settings: Vec<(String, Secret)>,
+    isolation: Isolation,
+}
+
+/// Which records of transactional producers a reader sees, by Kafka's own words (`isolation.level`).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Isolation {
+    /// Those of committed transactions, up to the first one that is still open.
+    #[default]
+    ReadCommitted,
+    /// All that was written, what was aborted too.
+    ReadUncommitted,
+}
+
+impl Isolation {
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Isolation::ReadCommitted => "read_committed",
+            Isolation::ReadUncommitted => "read_uncommitted",
+        }
+    }
 }
 
 impl KafkaAddress {
@@ -22,7 +43,20 @@ impl KafkaAddress {
         KafkaAddress {
             bootstrap: bootstrap.to_owned(),
             settings: Vec::new(),
+            isolation: Isolation::default(),
         }
+    }
+
+    /// Read so from now on.
+    #[must_use]
+    pub fn reading(mut self, isolation: Isolation) -> KafkaAddress {
+        self.isolation = isolation;
+        self
+    }
+
+    /// How it is read.
+    pub fn isolation(&self) -> Isolation {
+        self.isolation
     }
 
     /// With settings by librdkafka's names.

@@ -8,6 +8,7 @@
 
 mod address;
 mod error;
+mod jks;
 mod offsets;
 pub mod properties;
 mod reader;
@@ -27,7 +28,7 @@ use rdkafka::error::KafkaError as Cause;
 use rdkafka::metadata::Metadata;
 use rdkafka::types::RDKafkaErrorCode;
 
-pub use address::KafkaAddress;
+pub use address::{Isolation, KafkaAddress};
 pub use error::KafkaError;
 pub use offsets::{OffsetKey, OffsetRecord, OffsetsTopic};
 pub use reader::ReadEnd;
@@ -67,7 +68,7 @@ pub struct TopicInfo {
     pub partitions: Vec<i32>,
 }
 
-/// By topic and partition: the offset after the last record that a read-committed reader may see.
+/// By topic and partition: the offset after the last record that a reader of the address's [`Isolation`] may see.
 pub type Ends = BTreeMap<(String, i32), i64>;
 
 impl Kafka {
@@ -146,8 +147,8 @@ impl Kafka {
         }
     }
 
-    /// First offset that the log still has, and the offset after the last one that a read-committed reader may
-    /// see (records of transactions still open stand behind it).
+    /// First offset that the log still has, and the offset after the last one that a reader may see (for one of
+    /// committed records, those of transactions still open stand behind it).
     pub fn watermarks(&self, topic: &str, partition: i32) -> Result<(i64, i64), KafkaError> {
         reader::watermarks(&self.asking, topic, partition)
     }
@@ -225,7 +226,7 @@ fn consumer(address: &KafkaAddress) -> Result<Consumer, KafkaError> {
         .set("enable.auto.commit", "false")
         .set("enable.auto.offset.store", "false")
         .set("enable.partition.eof", "true")
-        .set("isolation.level", "read_committed")
+        .set("isolation.level", address.isolation().word())
         .set("check.crcs", "true")
         // A log that was cut off must be an answer, not a silent jump.
         .set("auto.offset.reset", "error")

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 
 use super::KafkaError;
 use super::address::library_can;
-use super::stores::{OWN_JKS, Store, TRUST_JKS, authorities};
+use super::stores::{Place, Store, authorities, own};
 use crate::secret::Secret;
 
 /// What was read.
@@ -97,12 +97,19 @@ pub fn read(text: &str) -> Result<ClientProperties, PropertiesError> {
         let found = pairs.iter().rev().find(|(key, _)| key == name);
         found.map(|(_, value)| value.trim())
     };
-    let store = |of_what: &str| {
-        Store::of(
-            of(&format!("ssl.{of_what}.type")),
-            of(&format!("ssl.{of_what}.location")),
-        )
+    let store = |of_what: &str, option| {
+        let path = of(&format!("ssl.{of_what}.location"));
+        Place {
+            store: Store::of(of(&format!("ssl.{of_what}.type")), path),
+            path: path.unwrap_or_default(),
+            password: of(option),
+            option,
+        }
     };
+    let (trust, own) = (
+        store("truststore", "ssl.truststore.password"),
+        store("keystore", "ssl.keystore.password"),
+    );
     for (key, value) in &pairs {
         let value = value.trim();
         if value.contains("${") {
@@ -114,9 +121,9 @@ pub fn read(text: &str) -> Result<ClientProperties, PropertiesError> {
         let one = Pair {
             key,
             value,
-            trust: store("truststore"),
-            trust_password: of("ssl.truststore.password"),
-            own: store("keystore"),
+            trust,
+            own,
+            key_password: of("ssl.key.password"),
         };
         if let Err(reason) = one.take(&mut taken) {
             refused.push(format!("{key}: {reason}"));
@@ -133,9 +140,9 @@ pub fn read(text: &str) -> Result<ClientProperties, PropertiesError> {
 struct Pair<'a> {
     key: &'a str,
     value: &'a str,
-    trust: Store,
-    trust_password: Option<&'a str>,
-    own: Store,
+    trust: Place<'a>,
+    own: Place<'a>,
+    key_password: Option<&'a str>,
 }
 
 /// Why an option cannot be followed.
@@ -155,21 +162,23 @@ impl Pair<'_> {
                 set("sasl.password", &password);
             }
             "ssl.endpoint.identification.algorithm" if value.is_empty() => set(key, "none"),
-            "ssl.truststore.location" => match self.trust {
-                Store::Pem => set("ssl.ca.location", value),
-                Store::Pkcs12 => set("ssl.ca.pem", &authorities(value, self.trust_password)?),
-                Store::Jks => return Err(TRUST_JKS.into()),
-            },
-            "ssl.keystore.location" => match self.own {
-                Store::Pem => {
-                    set("ssl.certificate.location", value);
-                    set("ssl.key.location", value);
-                }
-                Store::Pkcs12 => set(key, value),
-                Store::Jks => return Err(OWN_JKS.into()),
-            },
+            "ssl.truststore.location" if self.trust.store == Store::Pem => {
+                set("ssl.ca.location", value);
+            }
+            "ssl.truststore.location" => set("ssl.ca.pem", &authorities(&self.trust)?),
+            "ssl.keystore.location" if self.own.store == Store::Pem => {
+                set("ssl.certificate.location", value);
+                set("ssl.key.location", value);
+            }
+            "ssl.keystore.location" => {
+                let own = own(&self.own, self.key_password)?;
+                set("ssl.certificate.pem", &own.chain);
+                set("ssl.key.pem", own.key.reveal());
+            }
+            // It was opened with them.
+            "ssl.keystore.password" | "ssl.key.password" if self.own.is_there() => {}
             "ssl.keystore.key" => set("ssl.key.pem", value),
-            "ssl.truststore.password" if self.trust == Store::Pkcs12 => {}
+            "ssl.truststore.password" if self.trust.is_there() => {}
             "ssl.truststore.type" | "ssl.keystore.type" | "ssl.truststore.password" => {
                 taken
                     .left_out

@@ -1,11 +1,15 @@
-//! Java's stores of certificates and keys, as far as Kafka's library has to be given something else.
+//! Java's stores of certificates and keys, as PEM: Kafka's library has to be given that.
 //!
-//! Stands beside [`super::properties`]. The library takes certificates as PEM, and of Java's stores a key in PKCS12
-//! only. The rule it protects: whoever a Java client would trust by its store is trusted, and nobody else; a store that
-//! does not open trusts nobody.
+//! Stands beside [`super::properties`]. The rule it protects: whoever a Java client would trust by its store is
+//! trusted, and nobody else; a store that does not open trusts nobody, and shows nobody's certificate.
 
-use p12_keystore::Pkcs12Archive;
+use std::fs;
+
+use p12_keystore::{KeyStore, KeyStoreEntry, Pkcs12Archive, Pkcs12ImportPolicy};
 use pem_rfc7468::{LineEnding, encode_string};
+
+use super::jks::{self, Jks, Unopened};
+use crate::secret::Secret;
 
 /// The form of a store of certificates or keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,59 +19,178 @@ pub(super) enum Store {
     Jks,
 }
 
-/// What to do about a store of authorities that is not read.
-pub(super) const TRUST_JKS: &str = "a JKS store is not read: keytool -importkeystore -srckeystore STORE -destkeystore \
-    store.p12 -deststoretype PKCS12, then ssl.truststore.type=PKCS12 and ssl.truststore.location=store.p12";
-/// The same of a store of keys.
-pub(super) const OWN_JKS: &str = "a JKS store is not read: keytool -importkeystore -srckeystore STORE -destkeystore \
-    store.p12 -deststoretype PKCS12, then ssl.keystore.type=PKCS12 and ssl.keystore.location=store.p12";
-
 /// Larger than any list of authorities.
 const BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 impl Store {
-    /// By what is said, else by the first bytes of the file; Java itself takes JKS for what is not said.
+    /// By what is said, else by the first bytes of the file, as Java's own reader does it for both of its forms.
     pub(super) fn of(said: Option<&str>, path: Option<&str>) -> Store {
-        match said.map(str::to_uppercase).as_deref() {
-            Some("PEM") => return Store::Pem,
-            Some("PKCS12") => return Store::Pkcs12,
-            _ => {}
+        if said.is_some_and(|said| said.eq_ignore_ascii_case("PEM")) {
+            return Store::Pem;
         }
-        let mut first = [0_u8; 1];
-        let file = path.and_then(|path| std::fs::File::open(path).ok());
+        let mut first = [0_u8; 4];
+        let file = path.and_then(|path| fs::File::open(path).ok());
         let read =
             file.is_some_and(|mut file| std::io::Read::read_exact(&mut file, &mut first).is_ok());
-        match first {
+        match (read && first == jks::MAGIC, said) {
+            (true, _) => Store::Jks,
+            (false, Some(said)) if said.eq_ignore_ascii_case("PKCS12") => Store::Pkcs12,
             // A sequence of ASN.1: newer Java tools write that whatever the store is called.
-            [0x30] if read => Store::Pkcs12,
+            _ if read && first[0] == 0x30 => Store::Pkcs12,
             _ => Store::Jks,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Store::Pem => "PEM",
+            Store::Pkcs12 => "PKCS12",
+            Store::Jks => "JKS",
         }
     }
 }
 
-/// Certificates of a PKCS12 store that Java takes for those of authorities, as PEM. Others may stand in it: what
-/// belongs to a key, or was put there by a tool that knows nothing of trust.
-pub(super) fn authorities(path: &str, password: Option<&str>) -> Result<String, String> {
-    let failed = |error: std::io::Error| format!("read {path}: {error}");
-    if std::fs::metadata(path).map_err(failed)?.len() > BYTES_MAX {
-        return Err(format!("{path} is larger than 16 MiB"));
+/// A store of the file of properties: its form, its place, and the option that has its password.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub(super) store: Store,
+    pub(super) path: &'a str,
+    pub(super) password: Option<&'a str>,
+    pub(super) option: &'static str,
+}
+
+/// A key and the certificates that go with it, as PEM.
+#[derive(Debug)]
+pub(super) struct Own {
+    pub(super) key: Secret,
+    pub(super) chain: String,
+}
+
+impl Place<'_> {
+    /// A store that is opened here, and not PEM for the library.
+    pub(super) fn is_there(&self) -> bool {
+        self.store != Store::Pem && !self.path.is_empty()
     }
-    let bytes = std::fs::read(path).map_err(failed)?;
-    let password =
-        password.ok_or("ssl.truststore.password is missing, and Java reads nothing without it")?;
-    // The library's texts tell nothing but that; what it read stays with it.
-    let archive = Pkcs12Archive::from_pkcs12(&bytes, password)
-        .map_err(|_| format!("{path} does not open as PKCS12 with ssl.truststore.password"))?;
-    let trusted = archive.certs.iter().filter(|one| one.trusted);
-    let pem = |der| encode_string("CERTIFICATE", LineEnding::LF, der);
-    let pem: Result<String, _> = trusted.map(|one| pem(one.cert.as_der())).collect();
-    let pem = pem.map_err(|error| format!("{path}: {error}"))?;
-    if pem.is_empty() {
+
+    fn bytes(&self) -> Result<Vec<u8>, String> {
+        let path = self.path;
+        let failed = |error: std::io::Error| format!("read {path}: {error}");
+        if fs::metadata(path).map_err(failed)?.len() > BYTES_MAX {
+            return Err(format!("{path} is larger than 16 MiB"));
+        }
+        fs::read(path).map_err(failed)
+    }
+
+    fn password(&self) -> Result<&str, String> {
+        let missing = || {
+            format!(
+                "{} is missing, and Java reads nothing without it",
+                self.option
+            )
+        };
+        self.password.ok_or_else(missing)
+    }
+
+    /// What a library says of a store is left out: nothing of what it read belongs into a message.
+    fn unopened(&self) -> String {
+        let (path, kind, option) = (self.path, self.store.name(), self.option);
+        format!("{path} does not open as {kind} with {option}")
+    }
+
+    fn jks(&self) -> Result<Jks, String> {
+        jks::read(&self.bytes()?, self.password).map_err(|unopened| match unopened {
+            Unopened::Password => self.unopened(),
+            Unopened::NoStore => format!("{} is neither JKS nor PKCS12", self.path),
+        })
+    }
+}
+
+/// Certificates of a store that Java takes for those of authorities, as PEM. Others may stand in a PKCS12 store: what
+/// belongs to a key, or was put there by a tool that knows nothing of trust.
+pub(super) fn authorities(place: &Place<'_>) -> Result<String, String> {
+    let path = place.path;
+    let trusted: Vec<Vec<u8>> = match place.store {
+        Store::Jks => place.jks()?.trusted,
+        _ => {
+            let archive = Pkcs12Archive::from_pkcs12(&place.bytes()?, place.password()?);
+            let archive = archive.map_err(|_| place.unopened())?;
+            let trusted = archive.certs.iter().filter(|one| one.trusted);
+            trusted.map(|one| one.cert.as_der().to_vec()).collect()
+        }
+    };
+    if trusted.is_empty() {
         return Err(format!(
             "{path} holds no certificate that Java trusts: keytool -importcert -keystore STORE -file CA"
         ));
     }
-    Ok(pem)
+    certificates(path, &trusted)
+}
+
+/// The one key of a store, with its certificates. Java chooses among several while it connects.
+pub(super) fn own(place: &Place<'_>, key_password: Option<&str>) -> Result<Own, String> {
+    let path = place.path;
+    let mut found = match place.store {
+        Store::Jks => of_jks(place, key_password)?,
+        _ => of_pkcs12(place)?,
+    };
+    match (found.pop(), found.len()) {
+        (Some((key, chain)), 0) => Ok(Own {
+            key: Secret::new(pem(path, "PRIVATE KEY", &key)?),
+            chain: certificates(path, &chain)?,
+        }),
+        (None, _) => Err(format!("{path} holds no key with its certificate")),
+        (Some(_), more) => Err(format!(
+            "{path} holds {} keys, and which one is meant is not said: keytool -importkeystore -srcalias ALIAS \
+             -srckeystore STORE -destkeystore store.p12 -deststoretype PKCS12",
+            more + 1
+        )),
+    }
+}
+
+/// A key and its certificates, as DER.
+type Found = (Vec<u8>, Vec<Vec<u8>>);
+
+fn of_jks(place: &Place<'_>, key_password: Option<&str>) -> Result<Vec<Found>, String> {
+    let store = place.jks()?;
+    // Java asks for it; its tools give a key the store's password where none is named.
+    let password = key_password.or(place.password);
+    let password =
+        password.ok_or("ssl.key.password is missing, and Java reads no key without it")?;
+    let keys = store.keys.iter().filter(|key| !key.chain.is_empty());
+    let open = |key: &jks::Key| {
+        let opened = key.open(password).map_err(|unopened| match unopened {
+            Unopened::Password => {
+                format!("the key of {} does not open with its password", place.path)
+            }
+            Unopened::NoStore => format!("the key of {} is not in the form of a JDK", place.path),
+        });
+        Ok((opened?, key.chain.clone()))
+    };
+    keys.map(open).collect()
+}
+
+fn of_pkcs12(place: &Place<'_>) -> Result<Vec<Found>, String> {
+    let (bytes, password) = (place.bytes()?, place.password()?);
+    let store = KeyStore::from_pkcs12(&bytes, password, Pkcs12ImportPolicy::Strict);
+    let store = store.map_err(|_| place.unopened())?;
+    let chains = store.entries().filter_map(|(_, entry)| match entry {
+        KeyStoreEntry::PrivateKeyChain(chain) => Some(chain),
+        _ => None,
+    });
+    let found = chains.map(|chain| {
+        let certificates = chain.certs().iter().map(|one| one.as_der().to_vec());
+        (chain.key().as_der().to_vec(), certificates.collect())
+    });
+    Ok(found.collect())
+}
+
+fn certificates(path: &str, certificates: &[Vec<u8>]) -> Result<String, String> {
+    let of = |der: &Vec<u8>| pem(path, "CERTIFICATE", der);
+    certificates.iter().map(of).collect()
+}
+
+fn pem(path: &str, label: &'static str, der: &[u8]) -> Result<String, String> {
+    encode_string(label, LineEnding::LF, der).map_err(|error| format!("{path}: {error}"))
 }
 
 #[cfg(test)]
@@ -78,16 +201,42 @@ mod tests {
     fn what_does_not_open_trusts_nobody_and_says_why_without_the_password() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("broken.p12").display().to_string();
-        let refused = |password| authorities(&path, password).unwrap_err();
-        assert!(refused(Some("hunter2")).contains("No such file"), "{path}");
-        for bytes in [&b""[..], b"0", b"0\x82\xff\xff", &[0x30; 4096]] {
-            std::fs::write(&path, bytes).unwrap();
-            let said = refused(Some("hunter2"));
-            assert!(
-                said.contains("does not open") && !said.contains("hunter2"),
-                "{said}"
-            );
+        let place = |store, password| Place {
+            store,
+            path: &path,
+            password,
+            option: "ssl.truststore.password",
+        };
+        let refused = |store, password| {
+            let place = place(store, password);
+            let (trust, key) = (authorities(&place), own(&place, None));
+            (trust.unwrap_err(), key.unwrap_err())
+        };
+        let absent = refused(Store::Pkcs12, Some("hunter2")).0;
+        assert!(absent.contains("No such file"), "{absent}");
+        for bytes in [&b""[..], b"0", b"0\x82\xff\xff", &[0x30; 4096], &jks::MAGIC] {
+            fs::write(&path, bytes).unwrap();
+            for store in [Store::Pkcs12, Store::Jks] {
+                let (trust, key) = refused(store, Some("hunter2"));
+                for said in [trust, key] {
+                    let named = said.contains("does not open") || said.contains("neither JKS");
+                    assert!(named && !said.contains("hunter2"), "{said}");
+                }
+            }
         }
-        assert!(refused(None).contains("ssl.truststore.password"));
+        let missing = refused(Store::Pkcs12, None).0;
+        assert!(missing.contains("ssl.truststore.password"), "{missing}");
+    }
+
+    #[test]
+    fn the_form_is_told_by_the_file_as_java_tells_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store").display().to_string();
+        let of = |said| Store::of(said, Some(&path));
+        fs::write(&path, jks::MAGIC).unwrap();
+        assert_eq!(of(Some("PKCS12")), Store::Jks);
+        assert_eq!((of(None), of(Some("pem"))), (Store::Jks, Store::Pem));
+        fs::write(&path, [0x30, 0x82, 1, 1]).unwrap();
+        assert_eq!((of(None), of(Some("JKS"))), (Store::Pkcs12, Store::Pkcs12));
     }
 }

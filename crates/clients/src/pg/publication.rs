@@ -142,30 +142,42 @@ LEFT JOIN LATERAL (
 WHERE c.relkind IN ('r', 'p')
 ORDER BY c.oid, a.attnum";
 
-/// Notes of every column what ADD COLUMN filled into the rows that were there, for records that are older than it.
+/// Notes of every column what records that are older than it need: what ADD COLUMN filled into the rows that were
+/// there, and since when it is what it is.
 ///
-/// The server keeps such a value until the table is written anew, and one that was computed for each row never.
+/// The server keeps a value that was filled in until the table is written anew, and one that was computed for each row
+/// never. A column's line in the catalogue is of the transaction that wrote it last (`xmin`), those of the system's
+/// columns are of the one that made the table. ALTER TABLE writes it for a default or NOT NULL too; but a type whose
+/// values look another way needs the table written anew, and a name comes again only behind a dropped column, so where
+/// neither happened it does not count.
 ///
 /// # Errors
 /// The statement failed.
-pub async fn read_fills(client: &Client, shapes: &mut [TableShape]) -> Result<(), PgError> {
+pub async fn read_history(client: &Client, shapes: &mut [TableShape]) -> Result<(), PgError> {
     let tables = || shapes.iter().map(|shape| &shape.relation);
     let schemas: Vec<&str> = tables().map(|table| table.schema.as_str()).collect();
     let names: Vec<&str> = tables().map(|table| table.name.as_str()).collect();
     let rows = client
-        .query(FILLS, &[&schemas, &names])
+        .query(HISTORY, &[&schemas, &names])
         .await
-        .map_err(PgError::sql("reading what was filled into columns"))?;
+        .map_err(PgError::sql("reading what older records need"))?;
     let fill = |row: &tokio_postgres::Row| {
         let table = Relation::new(row.get::<_, String>(0), row.get::<_, String>(1));
         let text: Option<String> = row.get(3);
-        ((table, row.get(2)), text.map_or(Fill::Null, Fill::Text))
+        let fill = text.map_or(Fill::Null, Fill::Text);
+        let since: Option<i64> = row.get(5);
+        let since = since.and_then(|xid| u32::try_from(xid).ok());
+        (
+            (table, row.get(2)),
+            (Some(fill).filter(|_| row.get(4)), since),
+        )
     };
-    let fills: HashMap<(Relation, String), Fill> = rows.iter().map(fill).collect();
+    let known: HashMap<(Relation, String), (Option<Fill>, Option<u32>)> =
+        rows.iter().map(fill).collect();
     for shape in shapes {
         for column in &mut shape.columns {
             let place = (shape.relation.clone(), column.name.clone());
-            column.fill = fills.get(&place).cloned();
+            (column.fill, column.since) = known.get(&place).cloned().unwrap_or_default();
         }
     }
     Ok(())
@@ -173,15 +185,22 @@ pub async fn read_fills(client: &Client, shapes: &mut [TableShape]) -> Result<()
 
 // An array in the array that holds it has one dimension more, and its text is taken apart otherwise: it is left out, so
 // that nothing is claimed of records that lack it.
-const FILLS: &str = "
+const HISTORY: &str = "
 SELECT n.nspname::text, c.relname::text, a.attname::text,
-       CASE WHEN a.atthasmissing THEN (a.attmissingval::text::text[])[1] END
+       CASE WHEN a.atthasmissing THEN (a.attmissingval::text::text[])[1] END,
+       NOT (a.atthasmissing AND t.typcategory = 'A'),
+       CASE WHEN a.xmin::text <> s.xmin::text AND (
+                c.relfilenode <> c.oid OR EXISTS (
+                    SELECT FROM pg_attribute d
+                    WHERE d.attrelid = c.oid AND d.attisdropped AND d.attnum < a.attnum
+                ))
+            THEN a.xmin::text::bigint END
 FROM unnest($1::text[], $2::text[]) AS wanted (nsp, rel)
 JOIN pg_namespace n ON n.nspname = wanted.nsp
 JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = wanted.rel
 JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-JOIN pg_type t ON t.oid = a.atttypid
-WHERE NOT (a.atthasmissing AND t.typcategory = 'A')";
+JOIN pg_attribute s ON s.attrelid = c.oid AND s.attnum = -1
+JOIN pg_type t ON t.oid = a.atttypid";
 
 /// The shapes of these tables, in the order asked for.
 ///
@@ -226,6 +245,7 @@ pub async fn table_shapes(
                 generated: row.get(7),
                 comparison: Comparison::Unsettled,
                 fill: None,
+                since: None,
             });
         }
     }

@@ -61,7 +61,7 @@ pub use modes::{
     registry_option,
 };
 pub use names::FieldNames;
-use placing::{place, rows_are_there};
+use placing::{place, rows_are_there, rows_are_told_apart};
 pub use registry::SchemaSource;
 use registry::Schemas;
 pub use routes::{Route, Router};
@@ -297,9 +297,16 @@ impl<'a> Decoder<'a> {
         };
         // With any other identity the old row holds its key only; Debezium fills up with null, "" and 0.
         let old_row = shape.replica_identity == ReplicaIdentity::Full;
+        let older = shape.may_be_older(facts.xid);
         let (before, after) = (found.row(&facts.before), found.row(&facts.after));
-        let (room, notes) = (&mut self.room, &mut self.notes);
-        let mut read = |row: &Fields<'_>| reading.row(row, room, notes);
+        // What an older record holds need not be of the columns that have these names now: it is no problem there.
+        let mut unheeded = Notes::default();
+        let notes = if older {
+            &mut unheeded
+        } else {
+            &mut self.notes
+        };
+        let mut read = |row: &Fields<'_>| reading.row(row, &mut self.room, notes);
         let (old, new) = (before.map(&mut read), after.map(&mut read));
         let mut row = ChangeRow::new(incarnation, &*relation, facts.op.unwrap_or(Op::Update));
         let known_old = old.as_ref().filter(|_| old_row);
@@ -311,22 +318,19 @@ impl<'a> Decoder<'a> {
         };
         if let Some(new) = new.filter(|_| shape.has_history()) {
             let place = (record.partition, *index);
-            let older = topic.held.allow(place, shape, &new.lacks, &mut self.notes);
-            row.filled = new.filled.filter(|_| older);
+            let allowed = topic.held.allow(place, shape, &new.lacks, &mut self.notes);
+            row.filled = new.filled.filter(|_| allowed);
+        }
+        if older {
+            self.notes.columns_of(unheeded);
+            older::set_aside(&mut row);
         }
         row.lsn = facts.lsn;
         row.xid = facts.xid;
         if let Some(place) = &facts.transaction {
             place.note(&mut row);
         }
-        if matches!(facts.before, RowPlace::Unknown)
-            && facts.op == Some(Op::Update)
-            && !shape.has_key()
-        {
-            let text =
-                "updates cannot be told apart: the flat payload has no old row, the table no key";
-            self.notes.problem(format!("{relation}: {text}"));
-        }
+        rows_are_told_apart(facts, shape, &mut self.notes);
         let key = match row.op {
             Op::Truncate => None,
             _ => {

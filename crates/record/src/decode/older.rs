@@ -10,7 +10,7 @@
 use std::collections::BTreeMap;
 
 use cutover_model::canonical::Canonical;
-use cutover_model::{Fill, TableShape};
+use cutover_model::{ChangeRow, Fill, TableShape};
 
 use crate::canonical::{from_text, row_image};
 use crate::notes::Notes;
@@ -77,6 +77,13 @@ pub(super) fn filled(
         }
     }
     row_image(shape, &values).hash
+}
+
+/// A record that may be from before a column became what it is: only equality is claimed of what it holds.
+pub(super) fn set_aside(row: &mut ChangeRow) {
+    row.filled = row.after.take().or(row.filled);
+    row.before = None;
+    row.revision = None;
 }
 
 #[cfg(test)]

@@ -56,3 +56,13 @@ pub(super) fn rows_are_there(
     }
     Ok(())
 }
+
+/// Notes an update that brings nothing by which its row could be told from the others.
+pub(super) fn rows_are_told_apart(facts: &Facts<'_>, shape: &TableShape, notes: &mut Notes) {
+    let blind = matches!(facts.before, RowPlace::Unknown) && facts.op == Some(Op::Update);
+    if blind && !shape.has_key() {
+        let text =
+            "updates cannot be told apart: the flat payload has no old row, the table no key";
+        notes.problem(format!("{}: {text}", shape.relation));
+    }
+}

@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use cutover_clients::registry::{Registered, RegistryError};
 use cutover_model::canonical::Canonical;
-use cutover_model::{Column, Fill, Half, Relation};
+use cutover_model::{Column, Half, Relation};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -20,6 +20,7 @@ mod avro;
 mod avro_bytes;
 mod every_type;
 mod flat;
+mod older;
 
 #[derive(Deserialize)]
 struct Line {
@@ -463,55 +464,6 @@ fn columns_that_are_missing_or_unknown_are_problems_and_leave_no_image() {
     assert_eq!(change.row.key.as_deref(), Some("{\"id\":\"1\"}"));
     let problems: Vec<&String> = decoder.notes().problems.iter().collect();
     assert_eq!(problems.len(), 2, "{problems:?}");
-}
-
-/// The new row of a record, and what it is with what was filled in since.
-fn images(decoder: &mut Decoder<'_>, row: &str) -> (Option<i64>, Option<i64>) {
-    let value = format!(r#"{{"id":1,{row},"__op":"c","__source_lsn":5}}"#);
-    let record = record("p.public.t", Some(r#"{"id":1}"#), Some(&value));
-    match decoder.decode(&record, 0) {
-        Decoded::Change(change) => (change.row.after, change.row.filled),
-        other => panic!("{other:?}"),
-    }
-}
-
-/// Before and after `ALTER TABLE t ADD b DEFAULT 'plain', DROP z`.
-#[test]
-fn records_of_older_forms_are_filled_up_and_said_to_be_older() {
-    let mut shapes = small(&[("id", 20, true), ("a", 25, false), ("b", 25, false)]);
-    for column in &mut shapes[0].columns {
-        column.fill = Some(match column.name.as_str() {
-            "b" => Fill::Text("plain".into()),
-            _ => Fill::Null,
-        });
-    }
-    let modes = ConverterModes::default();
-    let mut decoder = Decoder::new("p", &shapes, &modes);
-    let mut read = |row: &str| images(&mut decoder, row);
-    let before = read(r#""a":"x","z":1"#);
-    let added = read(r#""a":"x""#);
-    let now = read(r#""a":"x","b":"plain""#);
-    assert!(now.0.is_some() && now.1.is_none());
-    assert_eq!((before, added), ((None, now.0), (None, now.0)));
-    // What is called b now may have been another column then, so only its being equal says something.
-    assert_eq!(read(r#""a":"x","b":"plain","z":1"#), (None, now.0));
-    assert!(decoder.notes().problems.is_empty());
-    let named: Vec<&String> = decoder
-        .notes()
-        .not_compared
-        .keys()
-        .map(|it| &it.1)
-        .collect();
-    assert_eq!(named, ["b", "z"]);
-    // Nothing but the key is no row.
-    let mut bare = Decoder::new("p", &shapes, &modes);
-    assert_eq!(images(&mut bare, r#""z":1"#), (None, None));
-    // The column was there already: this record is not older than it.
-    let mut decoder = Decoder::new("p", &shapes, &modes);
-    let mut read = |row: &str| images(&mut decoder, row);
-    read(r#""a":"x","b":"plain""#);
-    assert_eq!(read(r#""a":"x""#), (None, None));
-    assert_eq!(decoder.notes().problems.len(), 1);
 }
 
 #[test]

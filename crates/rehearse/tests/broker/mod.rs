@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::time::Duration;
 
-use cutover_clients::kafka::{Kafka, ReadRange};
+use cutover_clients::kafka::{Isolation, Kafka, KafkaAddress, ReadRange};
 use cutover_clients::wait::{Poll, until};
 use cutover_lab::{Home, LabError, Stack, StackSpec};
 use cutover_ledger::{ChangeWriter, read_changes};
 use cutover_model::{ChangeRow, Column, EventSink, Relation, ReplicaIdentity, TableShape};
 use cutover_record::RecordError;
 use cutover_record::topics::{
-    ConverterModes, PartitionSpan, TopicsConfig, TopicsEnd, record_topics,
+    ConverterModes, PartitionSpan, TopicsConfig, TopicsEnd, record_topics_of,
 };
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
@@ -214,6 +214,16 @@ impl Broker {
         topic: &str,
         end: i64,
     ) -> (Result<TopicsEnd, RecordError>, Vec<ChangeRow>) {
+        self.record_as(prefix, (topic, end), Isolation::ReadCommitted)
+            .await
+    }
+
+    pub async fn record_as(
+        &self,
+        prefix: &str,
+        (topic, end): (&str, i64),
+        isolation: Isolation,
+    ) -> (Result<TopicsEnd, RecordError>, Vec<ChangeRow>) {
         let config = TopicsConfig {
             bootstrap: self.stack.kafka.bootstrap(),
             prefix: prefix.to_owned(),
@@ -229,7 +239,7 @@ impl Broker {
             }],
         };
         let folder = tempfile::tempdir_in(self.folder.path()).unwrap();
-        let read = move || record(config, folder.path());
+        let read = move || record(config, folder.path(), isolation);
         tokio::task::spawn_blocking(read).await.unwrap()
     }
 }
@@ -237,14 +247,16 @@ impl Broker {
 fn record(
     mut config: TopicsConfig,
     folder: &std::path::Path,
+    isolation: Isolation,
 ) -> (Result<TopicsEnd, RecordError>, Vec<ChangeRow>) {
     let span = &mut config.spans[0];
+    let address = KafkaAddress::plain(&config.bootstrap).reading(isolation);
+    let kafka = Kafka::at(&address).unwrap();
     if span.end == 0 {
-        let kafka = Kafka::new(&config.bootstrap).unwrap();
         span.end = kafka.watermarks(&span.topic, 0).unwrap().1;
     }
     let mut writer = ChangeWriter::create(folder, 1).unwrap();
-    let end = record_topics(&config, &mut writer, None, &EventSink::none());
+    let end = record_topics_of(&kafka, &config, &mut writer, (None, &EventSink::none()));
     writer.finish().unwrap();
     let mut rows: Vec<ChangeRow> = read_changes(folder).unwrap().map(Result::unwrap).collect();
     rows.sort_by_key(|row| row.record_offset);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 pub(super) use cutover_clients::kafka::Ends;
 use cutover_clients::kafka::Kafka;
 use cutover_clients::pg::facts::{ServerFacts, server_facts};
-use cutover_clients::pg::publication::{publication_tables, read_fills, table_shapes};
+use cutover_clients::pg::publication::{publication_tables, read_history, table_shapes};
 use cutover_clients::pg::publication_details::withheld;
 use cutover_clients::pg::{Client, connect_looking};
 use cutover_model::{Comparison, EventSink, Relation, TableShape};
@@ -108,7 +108,7 @@ impl Observed {
     /// Records may be older than the columns of their tables.
     pub(super) async fn with_history(&mut self, subject: &Subject) -> Result<(), UpgradeError> {
         let client = connect_looking(&subject.postgres).await?;
-        Ok(read_fills(&client, &mut self.shapes).await?)
+        Ok(read_history(&client, &mut self.shapes).await?)
     }
 
     /// Tables that are not what they were, each a problem: what their records were read by is no longer so.
@@ -116,7 +116,7 @@ impl Observed {
         let client = connect_looking(&subject.postgres).await?;
         let tables: Vec<Relation> = self.shapes.iter().map(|it| it.relation.clone()).collect();
         let mut now = table_shapes(&client, &tables).await?;
-        read_fills(&client, &mut now).await?;
+        read_history(&client, &mut now).await?;
         let both = self.shapes.iter().zip(&now);
         let altered = both.filter(|(was, is)| !is_the_same(was, is));
         let told = altered.map(|(was, _)| {
@@ -206,7 +206,7 @@ fn unread_key(shape: &TableShape) -> Option<String> {
 /// The same columns, filled with the same.
 fn is_the_same(was: &TableShape, is: &TableShape) -> bool {
     let mut columns = was.columns.iter().zip(&is.columns);
-    was.is_like(is) && columns.all(|(was, is)| was.fill == is.fill)
+    was.is_like(is) && columns.all(|(was, is)| (&was.fill, was.since) == (&is.fill, is.since))
 }
 
 /// Whoever names some of the tables must name all that share a topic: a tombstone does not say whose it is.
