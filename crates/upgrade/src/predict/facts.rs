@@ -15,6 +15,9 @@ use crate::error::UpgradeError;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PredictionFacts {
+    /// What these are. May be left out by whoever writes facts by hand.
+    #[serde(default)]
+    pub format: FactsFormat,
     /// Release of Debezium, such as `3.6.3`.
     pub debezium: String,
     /// Options of the connector. Only those that matter to a start are looked at.
@@ -39,6 +42,15 @@ pub struct PredictionFacts {
     /// topics; absent = unknown, and then the offset is taken for one between two transactions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub around: Option<AroundFacts>,
+}
+
+/// Format name of facts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FactsFormat {
+    /// The only one so far.
+    #[default]
+    #[serde(rename = "cutover.facts/1")]
+    One,
 }
 
 /// The events around a stored offset.

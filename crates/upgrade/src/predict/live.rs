@@ -10,7 +10,9 @@ use cutover_clients::pg::slots::Slot;
 use cutover_model::Incarnation;
 use serde_json::{Map, Value};
 
-use super::facts::{OffsetFacts, PredictionFacts, ServerIdentity, SlotFacts, TargetFacts};
+use super::facts::{
+    FactsFormat, OffsetFacts, PredictionFacts, ServerIdentity, SlotFacts, TargetFacts,
+};
 use super::settings::RELEVANT;
 use crate::error::UpgradeError;
 
@@ -49,6 +51,7 @@ impl PredictionFacts {
             Some(((*name).to_owned(), text))
         });
         Ok(PredictionFacts {
+            format: FactsFormat::One,
             debezium: live.debezium.to_owned(),
             options: taken.collect(),
             offset: live

@@ -22,7 +22,7 @@ use cutover_model::prediction::PREDICTION_FORMAT;
 use cutover_model::{LosesOn, PredictedOutcome, Prediction};
 
 pub use facts::{
-    AroundFacts, OffsetFacts, PredictionFacts, ServerIdentity, SlotFacts, TargetFacts,
+    AroundFacts, FactsFormat, OffsetFacts, PredictionFacts, ServerIdentity, SlotFacts, TargetFacts,
 };
 pub use live::LiveFacts;
 pub use versions::DebeziumVersion;

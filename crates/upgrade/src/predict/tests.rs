@@ -16,6 +16,7 @@ fn lsn(text: &str) -> Lsn {
 /// A stream in the middle of its life: slot at 0/2000, offset at 0/3000 (last commit 0/2F00), log to 0/5000.
 fn facts(version: &str, mode: &str) -> PredictionFacts {
     PredictionFacts {
+        format: FactsFormat::One,
         debezium: version.to_owned(),
         options: [
             ("name", "orders"),

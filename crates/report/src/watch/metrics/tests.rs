@@ -158,6 +158,28 @@ fn rules_and_dashboard_name_metrics_that_are_served_and_the_core_is_on_the_dashb
     }
 }
 
+/// Prometheus's own tool plays them (`promtool test rules`); here is seen that none is left out, and that what it is
+/// given is what is served.
+#[test]
+fn each_alert_is_expected_by_the_rules_own_test() {
+    let (rules, played) = ("cutover-alerts.yml", "cutover-alerts-test.yml");
+    let (rules, played) = (monitoring(rules), monitoring(played));
+    let mut alerts = 0;
+    for alert in rules.lines().filter_map(|line| line.split_once("alert: ")) {
+        alerts += 1;
+        let expected = format!("alertname=\"{}\"", alert.1);
+        assert!(played.contains(&expected), "{expected}");
+    }
+    assert!(alerts >= 12, "{alerts}");
+    let served: BTreeSet<String> = ALL.iter().map(|metric| metric.name.to_owned()).collect();
+    let series = played
+        .lines()
+        .filter_map(|line| line.split_once("series: "));
+    for name in series.flat_map(|(_, series)| named(series)) {
+        assert!(served.contains(&name), "{name}");
+    }
+}
+
 /// Braces, brackets and quotes of each rule's expression fit together, and each rule says what a reader needs.
 #[test]
 fn each_rule_is_whole() {

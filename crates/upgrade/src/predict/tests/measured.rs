@@ -90,6 +90,7 @@ impl Row {
 
 fn start(offset: OffsetFacts, slot: SlotFacts, server: TargetFacts) -> PredictionFacts {
     PredictionFacts {
+        format: FactsFormat::One,
         offset: Some(offset),
         slot: Some(slot),
         server,
