@@ -36,8 +36,8 @@ impl Grounds<'_> {
             ),
             (
                 "filled-state",
-                "keys end with a record from before an ALTER TABLE, which with what was filled in since is the stored \
-                 row, in",
+                "keys end with a record from before an ALTER TABLE, or one of which that cannot be told, which with \
+                 what was filled in since is the stored row, in",
             ),
             (
                 "no-place",

@@ -1,4 +1,4 @@
-//! The steps that each event goes through, one by one and without a server: `cargo bench --bench steps`.
+//! The steps that each event goes through, one by one and without a server: `cargo bench --workspace --bench steps`.
 //!
 //! `cutover bench` measures whole ways beside other tools; this tells which step of ours became slower. Criterion keeps
 //! the figures of the last run below the target folder and says what has changed.
@@ -37,20 +37,20 @@ fn envelope(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(1));
     let mut next = records();
     group.bench_function("serde_json::Value", |bencher| {
-        let parse = |(_, value): (String, String)| -> serde_json::Value {
-            serde_json::from_str(&value).unwrap()
+        let parse = |(_, value): &mut (String, String)| -> serde_json::Value {
+            serde_json::from_str(value).unwrap()
         };
-        bencher.iter_batched(|| next.next().unwrap(), parse, BatchSize::SmallInput);
+        bencher.iter_batched_ref(|| next.next().unwrap(), parse, BatchSize::SmallInput);
     });
     group.bench_function("taken apart", |bencher| {
         let mut outline = Outline::default();
-        let apart = |(_, value): (String, String)| take_apart(&value, &mut outline).is_some();
-        bencher.iter_batched(|| next.next().unwrap(), apart, BatchSize::SmallInput);
+        let apart = |(_, value): &mut (String, String)| take_apart(value, &mut outline).is_some();
+        bencher.iter_batched_ref(|| next.next().unwrap(), apart, BatchSize::SmallInput);
     });
     group.bench_function("decoded to a row of the ledger", |bencher| {
         let (shapes, modes) = ([envelopes::shape()], ConverterModes::default());
         let mut decoder = Decoder::new("bench", &shapes, &modes);
-        let decode = |(key, value): (String, String)| {
+        let decode = |(key, value): &mut (String, String)| {
             let record = Record {
                 topic: "bench.public.orders",
                 partition: 0,
@@ -62,7 +62,7 @@ fn envelope(criterion: &mut Criterion) {
             };
             decoder.decode(&record, 0)
         };
-        bencher.iter_batched(|| next.next().unwrap(), decode, BatchSize::SmallInput);
+        bencher.iter_batched_ref(|| next.next().unwrap(), decode, BatchSize::SmallInput);
     });
     group.finish();
 }

@@ -38,6 +38,15 @@ pub enum BenchError {
     /// A program to compare with cannot be used here.
     #[error("{0}")]
     Tool(String),
+    /// The page that is to be opened.
+    #[error("cannot open {path}")]
+    Page {
+        /// Where.
+        path: String,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
     /// What was measured is not what should have been: the figure would mean nothing.
     #[error("the measurement is void: {0}")]
     Void(String),
@@ -63,6 +72,7 @@ impl Classified for BenchError {
             BenchError::Kafka(_) => ExitCode::Unreachable,
             BenchError::Folder { .. } => ExitCode::Refused,
             BenchError::Tool(_) => ExitCode::Refused,
+            BenchError::Page { .. } => ExitCode::Usage,
             BenchError::Void(_) => ExitCode::Unknown,
         }
     }
@@ -79,6 +89,9 @@ impl Classified for BenchError {
                 "install or mend the program that is named, or give the address as it wants it"
                     .to_owned(),
             ),
+            BenchError::Page { .. } => {
+                Some("name the report.html of a run, or another HTML file".to_owned())
+            }
             BenchError::Void(_) => {
                 Some("measure again with nothing else running; no figure is printed".to_owned())
             }
@@ -94,6 +107,7 @@ impl Classified for BenchError {
             BenchError::Kafka(_) => "BENCH-KAFKA-001",
             BenchError::Folder { .. } => "BENCH-FOLDER-001",
             BenchError::Tool(_) => "BENCH-TOOL-001",
+            BenchError::Page { .. } => "BENCH-PAGE-001",
             BenchError::Void(_) => "BENCH-VOID-001",
         }
     }

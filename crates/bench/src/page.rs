@@ -14,6 +14,8 @@ use crate::server::{scratch, timed};
 const ROUNDS: usize = 7;
 /// Wide enough that nothing is hidden, and longer than a screen.
 const WINDOW: &str = "--window-size=1280,2400";
+/// Seconds after which a browser that hangs is ended.
+const LIMIT: &str = "60";
 const BLANK: &str = "<!doctype html><title>blank</title>";
 
 /// What to open, and with what.
@@ -38,10 +40,12 @@ pub fn page(bench: &PageBench) -> Result<Vec<Figure>, BenchError> {
             source,
         }
     };
-    let page = std::fs::canonicalize(&bench.page).map_err(folder("open", &bench.page))?;
-    let size = std::fs::metadata(&page)
-        .map_err(folder("open", &bench.page))?
-        .len();
+    let absent = |source| BenchError::Page {
+        path: bench.page.display().to_string(),
+        source,
+    };
+    let page = std::fs::canonicalize(&bench.page).map_err(absent)?;
+    let size = std::fs::metadata(&page).map_err(absent)?.len();
     let scratch = scratch(&std::env::temp_dir())?;
     let blank = scratch.path().join("blank.html");
     std::fs::write(&blank, BLANK).map_err(folder("write", &blank))?;
@@ -65,8 +69,9 @@ pub fn page(bench: &PageBench) -> Result<Vec<Figure>, BenchError> {
 
 fn opened(browser: &str, page: &Path, scratch: &Path) -> Result<f64, BenchError> {
     let picture = scratch.join("picture.png");
-    let mut command = Command::new(browser);
+    let mut command = Command::new("timeout");
     command
+        .args([LIMIT, browser])
         .args(["--headless", "--no-sandbox", "--disable-gpu", WINDOW])
         .arg(format!(
             "--user-data-dir={}",
@@ -105,7 +110,7 @@ mod tests {
     #[test]
     fn a_page_that_is_not_there_and_a_browser_that_paints_nothing_give_no_figure() {
         let absent = bench(Path::new("/nowhere/report.html"), "chromium");
-        assert!(matches!(absent, Err(BenchError::Folder { .. })));
+        assert!(matches!(absent, Err(BenchError::Page { .. })));
         let folder = tempfile::tempdir().unwrap_or_else(|error| panic!("{error}"));
         let page = folder.path().join("page.html");
         assert!(std::fs::write(&page, BLANK).is_ok());

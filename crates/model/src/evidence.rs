@@ -106,6 +106,9 @@ pub struct StreamEvidence {
     /// address may have another schema under an id, and records would be read with it without an error.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub schemas: BTreeMap<String, String>,
+    /// Records of aborted transactions were read too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub uncommitted: bool,
 }
 
 impl Evidence {

@@ -171,7 +171,7 @@ pub struct Column {
     pub fill: Option<Fill>,
     /// The transaction that made the column what it is, where another one, or the same with another type, may have had
     /// its name before in this table: what older records hold under the name need not be of it.
-    #[serde(skip)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<u32>,
 }
 
@@ -216,14 +216,15 @@ impl TableShape {
         self.columns.iter().any(|column| column.fill.is_some())
     }
 
-    /// Whether a record of this transaction may be from before a column became what it is. Numbers of transactions go
-    /// round in 32 bits, and of a record that names none nobody knows.
+    /// Whether a record of this transaction may be from before a column became what it is. The transaction that altered
+    /// the table may have written to it first. Numbers of transactions go round in 32 bits, and of a record that names
+    /// none nobody knows.
     pub fn may_be_older(&self, xid: Option<i64>) -> bool {
         let mut since = self.columns.iter().filter_map(|column| column.since);
         match xid {
             Some(xid) => since.any(|since| {
                 let behind = xid.wrapping_sub(i64::from(since)) & 0xffff_ffff;
-                behind >= 1 << 31
+                behind == 0 || behind >= 1 << 31
             }),
             None => since.next().is_some(),
         }
@@ -263,7 +264,8 @@ mod tests {
         let changed = shape(&[None, Some(900), Some(700)]);
         let older = |xid| changed.may_be_older(xid);
         assert!(older(Some(699)) && older(Some(899)) && older(None));
-        assert!(!older(Some(900)) && !older(Some(901)));
+        assert!(older(Some(900)), "written before the ALTER TABLE beside it");
+        assert!(!older(Some(901)));
         let early = shape(&[Some(5)]);
         assert!(early.may_be_older(Some(0xffff_fff0)), "before the wrap");
         assert!(!early.may_be_older(Some((1 << 32) + 6)), "with its epoch");

@@ -54,9 +54,7 @@ impl Notes {
     pub(crate) fn none_of_the_table(&mut self, relation: &str, name: &str) {
         match self.not_compared.len() < NAMES_MAX {
             true => self.not_compared(relation, name, "records hold it, and the table does not"),
-            false => self.problem(format!(
-                "{relation}: records have more columns than can be named"
-            )),
+            false => self.too_many_names(relation),
         }
     }
 
@@ -76,9 +74,19 @@ impl Notes {
 
     /// Takes over which columns were not compared, and nothing else.
     pub(crate) fn columns_of(&mut self, other: Notes) {
-        for ((relation, column), reason) in other.not_compared {
-            self.not_compared(&relation, &column, &reason);
+        for (place, reason) in other.not_compared {
+            if self.not_compared.len() >= NAMES_MAX && !self.not_compared.contains_key(&place) {
+                self.too_many_names(&place.0);
+                return;
+            }
+            self.not_compared.entry(place).or_insert(reason);
         }
+    }
+
+    fn too_many_names(&mut self, relation: &str) {
+        self.problem(format!(
+            "{relation}: records have more columns than can be named"
+        ));
     }
 
     /// Takes over what another recorder noticed.

@@ -219,6 +219,7 @@ impl Recording<'_> {
                 options: record_options(&self.connector),
                 shapes: self.shapes,
                 schemas: topics.schemas,
+                uncommitted: false,
             }),
             problems,
             scope: Scope::Run,

@@ -72,7 +72,10 @@ const NOT_NEEDED: [(&str, &str); 14] = [
     ("group.", "no consumer group is joined"),
     ("enable.auto.commit", "no offset is committed"),
     ("auto.", "offsets are chosen one by one"),
-    ("isolation.level", "committed records are read"),
+    (
+        "isolation.level",
+        "--isolation says it, read_committed if nobody does",
+    ),
     ("fetch.", "sizes of requests are chosen by the reader"),
     ("max.", "sizes of requests are chosen by the reader"),
     ("key.", "bytes are read as they are"),

@@ -5,7 +5,9 @@
 
 use std::fs;
 
-use p12_keystore::{KeyStore, KeyStoreEntry, Pkcs12Archive, Pkcs12ImportPolicy};
+use p12_keystore::{
+    Certificate, CertificateBag, KeyStore, KeyStoreEntry, Pkcs12Archive, Pkcs12ImportPolicy,
+};
 use pem_rfc7468::{LineEnding, encode_string};
 
 use super::jks::{self, Jks, Unopened};
@@ -105,22 +107,33 @@ impl Place<'_> {
     }
 }
 
-/// Certificates of a store that Java takes for those of authorities, as PEM. Others may stand in a PKCS12 store: what
-/// belongs to a key, or was put there by a tool that knows nothing of trust.
+/// Certificates of a store that Java trusts, as PEM: those that were put there for it, and of each key its own. Of the
+/// latter only one that signed itself is of use, because OpenSSL trusts nobody else without their authority.
 pub(super) fn authorities(place: &Place<'_>) -> Result<String, String> {
     let path = place.path;
     let trusted: Vec<Vec<u8>> = match place.store {
-        Store::Jks => place.jks()?.trusted,
+        Store::Jks => {
+            let store = place.jks()?;
+            let keys = store.keys.into_iter();
+            let own = keys.filter_map(|key| key.chain.into_iter().next());
+            let own =
+                own.filter(|der| Certificate::from_der(der).is_ok_and(|one| signed_itself(&one)));
+            store.trusted.into_iter().chain(own).collect()
+        }
         _ => {
             let archive = Pkcs12Archive::from_pkcs12(&place.bytes()?, place.password()?);
             let archive = archive.map_err(|_| place.unopened())?;
-            let trusted = archive.certs.iter().filter(|one| one.trusted);
+            let of_a_key =
+                |one: &CertificateBag| one.local_key_id.is_some() && signed_itself(&one.cert);
+            let trusted = archive.certs.iter();
+            let trusted = trusted.filter(|one| one.trusted || of_a_key(one));
             trusted.map(|one| one.cert.as_der().to_vec()).collect()
         }
     };
     if trusted.is_empty() {
         return Err(format!(
-            "{path} holds no certificate that Java trusts: keytool -importcert -keystore STORE -file CA"
+            "{path} holds no certificate of an authority that can be trusted: keytool -importcert -keystore STORE \
+             -file CA"
         ));
     }
     certificates(path, &trusted)
@@ -131,6 +144,10 @@ pub(super) fn own(place: &Place<'_>, key_password: Option<&str>) -> Result<Own, 
     let path = place.path;
     let mut found = match place.store {
         Store::Jks => of_jks(place, key_password)?,
+        // This form has one password for all.
+        _ if key_password.is_some_and(|key| Some(key) != place.password) => {
+            return Err("ssl.key.password is another one than ssl.keystore.password".into());
+        }
         _ => of_pkcs12(place)?,
     };
     match (found.pop(), found.len()) {
@@ -182,6 +199,10 @@ fn of_pkcs12(place: &Place<'_>) -> Result<Vec<Found>, String> {
         (chain.key().as_der().to_vec(), certificates.collect())
     });
     Ok(found.collect())
+}
+
+fn signed_itself(certificate: &Certificate) -> bool {
+    certificate.subject() == certificate.issuer()
 }
 
 fn certificates(path: &str, certificates: &[Vec<u8>]) -> Result<String, String> {

@@ -147,9 +147,10 @@ ORDER BY c.oid, a.attnum";
 ///
 /// The server keeps a value that was filled in until the table is written anew, and one that was computed for each row
 /// never. A column's line in the catalogue is of the transaction that wrote it last (`xmin`), those of the system's
-/// columns are of the one that made the table. ALTER TABLE writes it for a default or NOT NULL too; but a type whose
-/// values look another way needs the table written anew, and a name comes again only behind a dropped column, so where
-/// neither happened it does not count.
+/// columns are of the one that made the table. ALTER TABLE writes it for a default or NOT NULL too. So it counts only
+/// where the column can have been another one: the table was written anew, a column before it was dropped, or its type
+/// is one of those that change their precision or their kind without that (numbers, times). A line that is older than
+/// the numbers of transactions reach tells nothing.
 ///
 /// # Errors
 /// The statement failed.
@@ -189,10 +190,22 @@ const HISTORY: &str = "
 SELECT n.nspname::text, c.relname::text, a.attname::text,
        CASE WHEN a.atthasmissing THEN (a.attmissingval::text::text[])[1] END,
        NOT (a.atthasmissing AND t.typcategory = 'A'),
-       CASE WHEN a.xmin::text <> s.xmin::text AND (
-                c.relfilenode <> c.oid OR EXISTS (
+       CASE WHEN a.xmin::text <> s.xmin::text AND age(a.xmin) BETWEEN 0 AND 2000000000 AND (
+                a.atttypid IN ('numeric'::regtype, 'time'::regtype, 'timetz'::regtype,
+                               'timestamp'::regtype, 'timestamptz'::regtype)
+                OR EXISTS (
                     SELECT FROM pg_attribute d
                     WHERE d.attrelid = c.oid AND d.attisdropped AND d.attnum < a.attnum
+                )
+                OR EXISTS (
+                    SELECT FROM (
+                        SELECT c.oid AS oid WHERE c.relkind = 'r'
+                        UNION ALL
+                        SELECT p.relid FROM pg_partition_tree(c.oid) p
+                        WHERE c.relkind = 'p' AND p.isleaf
+                    ) part
+                    JOIN pg_class f ON f.oid = part.oid
+                    WHERE f.relfilenode <> f.oid
                 ))
             THEN a.xmin::text::bigint END
 FROM unnest($1::text[], $2::text[]) AS wanted (nsp, rel)

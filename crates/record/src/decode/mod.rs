@@ -61,6 +61,7 @@ pub use modes::{
     registry_option,
 };
 pub use names::FieldNames;
+use older::Held;
 use placing::{place, rows_are_there, rows_are_told_apart};
 pub use registry::SchemaSource;
 use registry::Schemas;
@@ -299,13 +300,10 @@ impl<'a> Decoder<'a> {
         let old_row = shape.replica_identity == ReplicaIdentity::Full;
         let older = shape.may_be_older(facts.xid);
         let (before, after) = (found.row(&facts.before), found.row(&facts.after));
-        // What an older record holds need not be of the columns that have these names now: it is no problem there.
-        let mut unheeded = Notes::default();
-        let notes = if older {
-            &mut unheeded
-        } else {
-            &mut self.notes
-        };
+        // What an older record holds need not be of the columns that have these names now: it is no problem there, and
+        // says nothing of other records.
+        let (mut other, mut alone) = (Notes::default(), Held::default());
+        let notes = if older { &mut other } else { &mut self.notes };
         let mut read = |row: &Fields<'_>| reading.row(row, &mut self.room, notes);
         let (old, new) = (before.map(&mut read), after.map(&mut read));
         let mut row = ChangeRow::new(incarnation, &*relation, facts.op.unwrap_or(Op::Update));
@@ -318,11 +316,12 @@ impl<'a> Decoder<'a> {
         };
         if let Some(new) = new.filter(|_| shape.has_history()) {
             let place = (record.partition, *index);
-            let allowed = topic.held.allow(place, shape, &new.lacks, &mut self.notes);
+            let held = if older { &mut alone } else { &mut topic.held };
+            let allowed = held.allow(place, shape, &new.lacks, &mut self.notes);
             row.filled = new.filled.filter(|_| allowed);
         }
         if older {
-            self.notes.columns_of(unheeded);
+            self.notes.columns_of(other);
             older::set_aside(&mut row);
         }
         row.lsn = facts.lsn;

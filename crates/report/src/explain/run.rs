@@ -68,6 +68,16 @@ pub const ALL: &[Explanation] = &[
     ),
     entry(
         OF,
+        "BENCH-PAGE-001",
+        [
+            "The page whose opening is to be measured is not there.",
+            "Its path and the system's reason, in the message.",
+            "The run has no report, or is in another folder.",
+            "Name the report.html of a run: cutover report RUN --format html writes one.",
+        ],
+    ),
+    entry(
+        OF,
         "BENCH-VOID-001",
         [
             "What was measured proves nothing.",

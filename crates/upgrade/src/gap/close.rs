@@ -97,6 +97,11 @@ fn frame(run: &RunFolder) -> Result<(Evidence, StreamEvidence), UpgradeError> {
             "the run was recorded by a version that did not note how to read its topics again";
         UpgradeError::GapRefused(what.into())
     })?;
+    if stream.uncommitted {
+        let what =
+            "the run was recorded with read_uncommitted: what it counts may have been aborted";
+        return Err(UpgradeError::GapRefused(what.into()));
+    }
     Ok((evidence, stream))
 }
 

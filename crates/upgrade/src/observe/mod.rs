@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cutover_clients::connect::Connect;
-use cutover_clients::kafka::{Kafka, KafkaAddress};
+use cutover_clients::kafka::{Isolation, Kafka, KafkaAddress};
 use cutover_clients::pg::moment::{Moment, hold, visible_now};
 use cutover_clients::pg::{PgAddress, connect_looking};
 use cutover_clients::registry::RegistryAddress;
@@ -257,6 +257,7 @@ impl Recording<'_> {
                 options,
                 shapes: observed.shapes.clone(),
                 schemas: topics.schemas,
+                uncommitted: self.subject.kafka.isolation() == Isolation::ReadUncommitted,
             }),
             problems,
             scope: Scope::States,
