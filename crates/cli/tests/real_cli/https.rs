@@ -118,7 +118,7 @@ fn connect_and_the_registry_are_spoken_to_over_https() {
     let mut stack = runtime
         .block_on(Stack::up(&home, spec, &EventSink::none()))
         .unwrap();
-    let registry = encrypted_registry(&runtime, &mut stack, &certificates);
+    let registry = encrypted_registry(&runtime, (&site, &mut stack), &certificates);
     let port = free_port();
     let store = certificates.path("server.p12");
     let added = format!(
@@ -262,7 +262,7 @@ fn the_worker_that_wants_a_certificate(site: &Site, certificates: &Certificates,
 /// The lab's registry, with a port of HTTPS beside its own; gives its address.
 fn encrypted_registry(
     runtime: &tokio::runtime::Runtime,
-    stack: &mut Stack,
+    (site, stack): (&Site, &mut Stack),
     certificates: &Certificates,
 ) -> String {
     let registry = stack.registry.as_mut().unwrap();
@@ -271,7 +271,12 @@ fn encrypted_registry(
     std::fs::create_dir_all(&folder).unwrap();
     let settings = format!(
         "quarkus.http.ssl-port={port}\nquarkus.http.ssl.certificate.files={}\n\
-         quarkus.http.ssl.certificate.key-files={}\nquarkus.http.insecure-requests=enabled\n",
+         quarkus.http.ssl.certificate.key-files={}\nquarkus.http.insecure-requests=enabled\n\
+         quarkus.http.auth.basic=true\nquarkus.security.users.embedded.enabled=true\n\
+         quarkus.security.users.embedded.plain-text=true\n\
+         quarkus.security.users.embedded.users.reader=canary-registry\n\
+         quarkus.security.users.embedded.roles.reader=sr-readonly\n\
+         quarkus.http.auth.permission.all.paths=/*\nquarkus.http.auth.permission.all.policy=authenticated\n",
         certificates.path("server.pem"),
         certificates.path("server.open.key"),
     );
@@ -292,22 +297,22 @@ fn encrypted_registry(
     runtime.block_on(async {
         registry.stop(Duration::from_secs(20)).await.unwrap();
         registry.start().unwrap();
-        registry.ready().await.unwrap();
+    });
+    // The lab would ask it without a login.
+    site.wait("the registry", || {
+        std::net::TcpStream::connect(("127.0.0.1", port))
+            .ok()
+            .map(drop)
     });
     let path = url.split_once("//").unwrap().1.split_once('/').unwrap().1;
     format!("https://127.0.0.1:{port}/{path}")
 }
 
 fn the_registry(site: &Site, certificates: &Certificates, address: &str) {
-    let doctor = |name: &str, ca: &str, code: i32| {
-        let file = configured(
-            site,
-            name,
-            &format!(
-                "[registry]\naddress = \"{address}\"\nca = \"{}\"\n",
-                certificates.path(ca)
-            ),
-        );
+    let doctor = |login: &str, ca: &str, code: i32| {
+        let ca = certificates.path(ca);
+        let lines = format!("[registry]\naddress = \"{address}\"\nca = \"{ca}\"\n{login}");
+        let file = configured(site, "registry.toml", &lines);
         says(
             site,
             &["doctor", "--config", &file, "--output", "json"],
@@ -315,8 +320,13 @@ fn the_registry(site: &Site, certificates: &Certificates, address: &str) {
         )
     };
     // The registry alone is named, so other parts were not looked at.
-    let said = doctor("registry.toml", "ca.pem", 5);
+    let login = |password: &str| format!("user = \"reader\"\npassword = \"{password}\"\n");
+    let said = doctor(&login("canary-registry"), "ca.pem", 5);
     assert!(said.contains("schema registry at https://"), "{said}");
-    let said = doctor("registry-other.toml", "other-ca.pem", 6);
+    let said = doctor(&login("canary-registry"), "other-ca.pem", 6);
     assert!(said.contains("UnknownIssuer"), "{said}");
+    for denied in [login("canary-wrong"), String::new()] {
+        let said = doctor(&denied, "ca.pem", 7);
+        assert!(said.contains("REGISTRY-DENIED-001"), "{said}");
+    }
 }
