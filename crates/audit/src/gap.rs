@@ -5,7 +5,6 @@
 //! protects: a bucket at a time, so memory is bounded; what cannot be known is said ([`GapLook::obstacle`]), never
 //! guessed; of a key that the stream has written to since the run, nothing is concluded.
 
-use futures_util::future::BoxFuture;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -21,6 +20,7 @@ use datafusion::arrow::array::{
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Int32Type, Int64Type};
 use datafusion::execution::context::SessionContext;
+use futures_util::future::BoxFuture;
 
 use crate::acquit::Suspects;
 use crate::bucket;

@@ -3,7 +3,6 @@
 //! People compare by them, so they are shown on request. The rule it protects: a count is never the verdict; where it
 //! says something else than the check that asks the same question event by event, the difference is explained.
 
-use futures_util::future::BoxFuture;
 use std::collections::BTreeMap;
 
 use cutover_ledger::read_evidence;
@@ -11,6 +10,7 @@ use cutover_model::naive::{NaiveCount, NaiveQuestion};
 use cutover_model::result::CheckResult;
 use cutover_model::run_folder::LedgerKind;
 use cutover_model::{RunFolder, Verdict};
+use futures_util::future::BoxFuture;
 
 use crate::engine::{Engine, Limits, workspace};
 use crate::error::AuditError;

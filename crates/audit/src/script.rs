@@ -4,7 +4,6 @@
 //! Stands beside the judgement and reads what it reads. The rule it protects: a check that the judgement does not run
 //! (its input is missing, or it is not asked of such a recording) is not in the script either, and the script says why.
 
-use futures_util::future::BoxFuture;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -12,6 +11,7 @@ use cutover_ledger::{Survey, read_evidence};
 use cutover_model::table::quote_literal;
 use cutover_model::{Evidence, Lsn, RunFolder};
 use datafusion::arrow::datatypes::{DataType, Schema};
+use futures_util::future::BoxFuture;
 
 use crate::bucket::{self, MATCHES, schema, transactions_schema};
 use crate::checks::ALL;

@@ -1,6 +1,7 @@
 //! Records as Debezium's JSON converter writes them, about 1 KB each: an updated row of eight columns, with its old
 //! image.
 
+use cutover_clients::kafka::Record;
 use cutover_model::{Column, Relation, ReplicaIdentity, TableShape};
 
 /// Columns: name, oid of the type.
@@ -60,6 +61,19 @@ pub fn value(number: u64) -> String {
          \"origin_lsn\":null}},\"transaction\":null,\"op\":\"u\",\"ts_ms\":1795459131741,\
          \"ts_us\":1795459131741979,\"ts_ns\":1795459131741979954}}"
     )
+}
+
+/// A record as it comes out of the topic.
+pub fn record((key, value): &(String, String), offset: i64) -> Record<'_> {
+    Record {
+        topic: "bench.public.orders",
+        partition: 0,
+        offset,
+        timestamp_ms: Some(1),
+        key: Some(key.as_bytes()),
+        value: Some(value.as_bytes()),
+        headers: Vec::new(),
+    }
 }
 
 #[cfg(test)]

@@ -32,14 +32,6 @@ pub struct PageBench {
 /// # Errors
 /// The page or the browser is not there, or the browser paints nothing.
 pub fn page(bench: &PageBench) -> Result<Vec<Figure>, BenchError> {
-    let folder = |action, path: &Path| {
-        let path = path.display().to_string();
-        move |source| BenchError::Folder {
-            action,
-            path,
-            source,
-        }
-    };
     let absent = |source| BenchError::Page {
         path: bench.page.display().to_string(),
         source,
@@ -48,7 +40,11 @@ pub fn page(bench: &PageBench) -> Result<Vec<Figure>, BenchError> {
     let size = std::fs::metadata(&page).map_err(absent)?.len();
     let scratch = scratch(&std::env::temp_dir())?;
     let blank = scratch.path().join("blank.html");
-    std::fs::write(&blank, BLANK).map_err(folder("write", &blank))?;
+    std::fs::write(&blank, BLANK).map_err(|source| BenchError::Folder {
+        action: "write",
+        path: blank.display().to_string(),
+        source,
+    })?;
     let open = |page: &Path| opened(&bench.browser, page, scratch.path());
     // The first start makes the browser's profile.
     open(&blank)?;

@@ -4,7 +4,6 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use cutover_clients::kafka::Record;
 use cutover_record::decode::{ConverterModes, Decoded, Decoder, Outline, take_apart};
 
 use crate::envelopes;
@@ -91,17 +90,8 @@ fn with_decoder(records: &[(String, String)], times: u64) -> Result<f64, BenchEr
     let mut decoder = Decoder::new("bench", &shapes, &modes);
     let begun = Instant::now();
     for _ in 0..times {
-        for (offset, (key, value)) in records.iter().enumerate() {
-            let record = Record {
-                topic: "bench.public.orders",
-                partition: 0,
-                offset: offset as i64,
-                timestamp_ms: Some(1),
-                key: Some(key.as_bytes()),
-                value: Some(value.as_bytes()),
-                headers: Vec::new(),
-            };
-            match decoder.decode(&record, 0) {
+        for (record, offset) in records.iter().zip(0..) {
+            match decoder.decode(&envelopes::record(record, offset), 0) {
                 Decoded::Change(change) if change.row.after.is_some() => {
                     black_box(&change);
                 }

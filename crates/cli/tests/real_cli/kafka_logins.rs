@@ -328,6 +328,15 @@ fn by_stores(site: &Site, listeners: &Listeners, certificates: &Certificates) {
     ] {
         says(site, &(secure.clone() + &trust(name, kind)), IN);
     }
+    // A key's own certificate is trusted if it signed itself: these stores are taken, and the broker's is not of it.
+    for (name, kind) in [("self.jks", "JKS"), ("self.p12", "PKCS12")] {
+        certificates.keytool(&format!(
+            "-genkeypair -alias self -keyalg EC -dname CN=self -keystore {name} -storetype {kind} \
+             -storepass canary-store -keypass canary-store"
+        ));
+        let said = says(site, &(secure.clone() + &trust(name, kind)), 6);
+        assert!(said.contains("certificate"), "{name}: {said}");
+    }
     // Java, too, reads this form without a password.
     let jks = trust("trust.jks", "JKS");
     let bare = jks.replace("ssl.truststore.password=canary-store\n", "");

@@ -15,6 +15,9 @@ const LISTED: usize = 1_000;
 /// Bytes that the list may take: a page stays below two mebibytes whatever names it has to show.
 const BYTES: usize = 1 << 20;
 
+/// Findings of one table: a browser lays a table out as a whole.
+const TOGETHER: usize = 100;
+
 /// Neighbourhoods that are open when the page is.
 const OPEN: usize = 1;
 
@@ -57,14 +60,17 @@ impl Telling<'_> {
             "what was seen",
             "check",
         ];
-        // Laid out when it comes into view: a long list must not hold up the verdict.
-        page.open("div", &[("class", "long")]);
-        page.table("Findings, most important first", &heads);
         let begun = page.size();
         let mut listed = 0;
         for (finding, number) in findings.iter().take(LISTED).zip(1_u64..) {
             if page.size() - begun > BYTES {
                 break;
+            }
+            if listed % TOGETHER == 0 {
+                end_part(page, listed);
+                // Laid out when it comes into view: a long list must not hold up the verdict.
+                page.open("div", &[("class", "long")]);
+                page.table(&caption(number), &heads);
             }
             let row = self.key_of(finding);
             let operation = finding.op.as_deref().map(words::operation);
@@ -80,8 +86,7 @@ impl Telling<'_> {
             ]);
             listed += 1;
         }
-        page.end_table();
-        page.close("div");
+        end_part(page, listed);
         listed
     }
 
@@ -177,6 +182,21 @@ impl Telling<'_> {
             page.put("td", &[], cell);
         }
         page.close("tr");
+    }
+}
+
+fn caption(first: u64) -> String {
+    match first {
+        1 => "Findings, most important first".to_owned(),
+        _ => format!("Findings, beginning with number {}", count(first)),
+    }
+}
+
+/// Ends the part of the list that is open, if one is.
+fn end_part(page: &mut Markup, listed: usize) {
+    if listed > 0 {
+        page.end_table();
+        page.close("div");
     }
 }
 

@@ -92,6 +92,19 @@ fn a_thousand_hostile_findings_fit_into_two_mebibytes() {
     );
 }
 
+/// A browser lays a table out as a whole, so a long one holds it up.
+#[test]
+fn a_long_list_is_in_parts_that_are_laid_out_when_they_come_into_view() {
+    let text = told(Values::Hidden);
+    let parts: Vec<&str> = text.split("<div class=\"long\">").skip(1).collect();
+    assert_eq!(parts.len(), 10);
+    for part in &parts {
+        let (table, _) = part.split_once("</table>").unwrap();
+        assert_eq!(table.matches("<tr>").count(), 101, "with its head");
+    }
+    assert!(parts[9].contains("Findings, beginning with number 901"));
+}
+
 #[test]
 fn headings_go_down_one_level_at_a_time_and_ids_are_unique() {
     let stories = [samples::story(), samples::hostile_story(2)];
