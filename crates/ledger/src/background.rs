@@ -1,11 +1,13 @@
 //! Parts are encoded and made durable on a thread of their own, so that whoever appends rows goes on meanwhile.
 //!
-//! At most one part waits while another is written, so memory stays bounded; whoever is faster waits. The rules it
+//! A few parts wait at most while another is written, so memory stays bounded; whoever is faster waits. The rules it
 //! protects: nothing counts as durable before it is ([`PartThread::settle`] waits for all that was handed over), and no
 //! failure is lost: the thread ends with the first one, and the next call gives it.
 
 use std::fs;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread::{self, JoinHandle};
 
@@ -15,8 +17,8 @@ use crate::columns::{self, Record};
 use crate::error::LedgerError;
 use crate::part::{self, PartFile};
 
-/// Tasks that wait while one is carried out.
-const WAITING: usize = 1;
+/// Tasks that wait while one is carried out: the four buckets of a small ledger are full at about the same time.
+const WAITING: usize = 3;
 
 /// A part as it is to stand on disk. A longer version of one that is there replaces it.
 pub(crate) struct Part {
@@ -141,12 +143,38 @@ impl Drop for PartThread {
 fn work<R: Record>(tasks: &Receiver<Task>) -> Result<(), LedgerError> {
     while let Ok(task) = tasks.recv() {
         match task {
-            Task::Write(parts) => parts.iter().try_for_each(write::<R>)?,
+            Task::Write(parts) => write_all::<R>(&parts)?,
             // Whoever asked may have gone.
             Task::Tell(sender) => drop(sender.send(())),
         }
     }
     Ok(())
+}
+
+/// Parts that come together (those of all buckets, at a sync) are written side by side, for whoever waits for them has
+/// nothing else to do.
+fn write_all<R: Record>(parts: &[Part]) -> Result<(), LedgerError> {
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let next = AtomicUsize::new(0);
+    let take = || {
+        let of = |number| parts.get(number).map(write::<R>);
+        while let Some(written) = of(next.fetch_add(1, Ordering::Relaxed)) {
+            written?;
+        }
+        Ok(())
+    };
+    thread::scope(|scope| {
+        let others = cores.min(parts.len()).saturating_sub(1);
+        // A thread that cannot be had leaves its parts to the others.
+        let others: Vec<_> = (0..others)
+            .filter_map(|_| thread::Builder::new().spawn_scoped(scope, take).ok())
+            .collect();
+        let own = take();
+        let ended = others
+            .into_iter()
+            .map(|other| other.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        ended.fold(own, Result::and)
+    })
 }
 
 /// Writes the whole part and makes it durable.

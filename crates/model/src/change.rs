@@ -317,7 +317,14 @@ pub struct TransactionRow {
 ///
 /// Rows of a table without key go by relation alone, since old and new image of one row differ in hash.
 pub fn bucket(relation: &str, key: Option<&str>, buckets: u16) -> u16 {
-    let hash = crate::canonical::key_hash(relation, key.unwrap_or(""));
-    let bucket = hash.cast_unsigned() % u64::from(buckets.max(1));
+    bucket_of(
+        crate::canonical::key_hash(relation, key.unwrap_or("")),
+        buckets,
+    )
+}
+
+/// [`bucket`] by `canonical::key_hash` of relation and key, for who has it.
+pub fn bucket_of(key_hash: i64, buckets: u16) -> u16 {
+    let bucket = key_hash.cast_unsigned() % u64::from(buckets.max(1));
     u16::try_from(bucket).unwrap_or(0)
 }

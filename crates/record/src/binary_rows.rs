@@ -14,7 +14,7 @@ use crate::RecordError;
 use crate::canonical::{Typed, change_key_hash, left_out, row_image};
 use crate::notes::Notes;
 use crate::printed;
-use value::Form;
+pub(crate) use value::Form;
 
 const SIGNATURE: &[u8; 11] = b"PGCOPY\n\xFF\r\n\0";
 

@@ -190,12 +190,12 @@ mod tests {
     fn change(op: Op, lsn: Option<i64>) -> Decoded {
         let mut row = ChangeRow::new(0, "public.t", op);
         row.lsn = lsn;
-        Decoded::Change(Box::new(Change {
-            row,
+        Decoded::Change(Change {
+            row: Box::new(row),
             has_lsn: lsn.is_some(),
             has_op: true,
             format: "test",
-        }))
+        })
     }
 
     #[test]

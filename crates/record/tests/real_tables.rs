@@ -1,4 +1,4 @@
-//! Stored rows of a real server: the same, whether COPY sends them in its binary form or as text.
+//! Rows of a real server: the same, whether COPY or the log sends them in binary form or as text.
 #![expect(
     clippy::unwrap_used,
     clippy::print_stderr,
@@ -10,16 +10,23 @@ mod server;
 
 use std::collections::BTreeMap;
 
-use cutover_clients::pg::{self, publication};
-use cutover_ledger::{StoredWriter, read_stored};
-use cutover_model::Relation;
-use cutover_record::Notes;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use cutover_clients::pg::{self, PgAddress, marker, publication, slots};
+use cutover_clients::wait::{self, Poll};
+use cutover_ledger::{ChangeWriter, StoredWriter, read_changes, read_stored};
+use cutover_model::{Relation, TableShape};
 use cutover_record::tables::record_tables;
 use cutover_record::topics::{ConverterModes, settle};
+use cutover_record::witness::{Witness, WitnessConfig};
+use cutover_record::{Notes, RecordError};
 use server::Server;
+use tokio_postgres::Client;
 
 /// Every type that is read in its binary form, and what it holds at its ends.
-const MADE: &str = r#"
+const TABLES: &str = r#"
 CREATE TYPE mood AS ENUM ('so la la', 'good');
 CREATE DOMAIN price AS numeric(12,2) CHECK (VALUE > -1000);
 CREATE TABLE sent_in_binary (
@@ -29,6 +36,10 @@ CREATE TABLE sent_in_binary (
    s timestamp, t timestamptz,
   u mood, v price, revision bigint);
 CREATE TABLE sent_as_text (LIKE sent_in_binary INCLUDING INDEXES, w interval);
+CREATE TABLE of_another_type (id int PRIMARY KEY, x int[]);
+"#;
+
+const ROWS: &str = r#"
 INSERT INTO sent_in_binary VALUES
   (1, true, -32768, -9223372036854775808, 4294967295, 'NaN', 'NaN', 'NaN', 0, '', '', '', '',
    '{}', '{}',
@@ -61,37 +72,109 @@ INSERT INTO sent_as_text SELECT * FROM sent_in_binary;
 /// What a ledger says of a row, by key.
 type Rows = BTreeMap<String, (Option<i64>, Option<i64>)>;
 
+async fn shapes(session: &Client, tables: &[&str]) -> Vec<TableShape> {
+    let relations: Vec<Relation> = tables
+        .iter()
+        .map(|table| Relation::new("public", *table))
+        .collect();
+    let mut shapes = publication::table_shapes(session, &relations)
+        .await
+        .unwrap();
+    settle(&mut shapes, &ConverterModes::default());
+    shapes
+}
+
+async fn stored(address: &PgAddress, shapes: &[TableShape], folder: &Path) -> (Rows, Notes) {
+    let mut writer = StoredWriter::create(folder, 1).unwrap();
+    let end = record_tables(address, shapes, 0, &mut writer)
+        .await
+        .unwrap();
+    assert_eq!(writer.finish().unwrap(), end.rows);
+    let rows = read_stored(folder).unwrap().map(|row| row.unwrap());
+    let rows = rows.map(|row| (row.key.unwrap(), (row.image, row.revision)));
+    (rows.collect(), end.notes)
+}
+
+/// What the log tells of rows that were inserted, up to a marker behind them.
+async fn witnessed(
+    address: &PgAddress,
+    slot: &str,
+    shapes: Vec<TableShape>,
+    folder: &Path,
+) -> (Rows, Notes) {
+    let writer = ChangeWriter::create(folder, 1).unwrap();
+    let writer = Arc::new(Mutex::new(writer));
+    let config = WitnessConfig {
+        address: address.clone(),
+        slot: slot.to_owned(),
+        publication: "all_of_them".to_owned(),
+        incarnation: 0,
+        shapes,
+        marker_prefix: "cutover".to_owned(),
+    };
+    let witness = Witness::start(config, Arc::clone(&writer)).unwrap();
+    let patience = (Duration::from_secs(60), Duration::from_millis(5));
+    let seen = wait::until("the marker", patience.0, patience.1, async || {
+        Ok::<_, RecordError>(match witness.saw_marker("end") {
+            Some(_) => Poll::Ready(()),
+            None => Poll::NotYet(format!("{:?}", witness.status())),
+        })
+    });
+    seen.await.unwrap();
+    let end = witness.stop().unwrap();
+    let writer = Arc::into_inner(writer).unwrap().into_inner().unwrap();
+    assert_eq!(writer.finish().unwrap(), end.changes);
+    let rows = read_changes(folder).unwrap().map(|row| row.unwrap());
+    let rows = rows.map(|row| (row.key.unwrap(), (row.after, row.revision)));
+    (rows.collect(), end.notes)
+}
+
 #[test]
 fn a_row_sent_in_binary_has_the_image_of_the_same_row_sent_as_text() {
     let server = Server::start().unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let scratch = tempfile::tempdir().unwrap();
-    let (rows, notes): (Vec<Rows>, Vec<Notes>) = runtime.block_on(async {
+    let recorded = runtime.block_on(async {
         let session = pg::connect(&server.address, "test").await.unwrap();
-        session.batch_execute(MADE).await.unwrap();
+        session.batch_execute(TABLES).await.unwrap();
+        let relation = |name| Relation::new("public", name);
+        let published = ["sent_in_binary", "of_another_type"].map(relation);
+        publication::create_publication(&session, "all_of_them", &published)
+            .await
+            .unwrap();
+        for slot in ["binary", "text"] {
+            slots::create_slot(&session, slot, "pgoutput")
+                .await
+                .unwrap();
+        }
+        session.batch_execute(ROWS).await.unwrap();
+        marker::emit_message(&session, "cutover", "end")
+            .await
+            .unwrap();
         let mut recorded = Vec::new();
         for table in ["sent_in_binary", "sent_as_text"] {
-            let relation = Relation::new("public", table);
-            let shapes = publication::table_shapes(&session, &[relation]).await;
-            let mut shapes = shapes.unwrap();
-            settle(&mut shapes, &ConverterModes::default());
-            let folder = scratch.path().join(table);
-            let mut writer = StoredWriter::create(&folder, 1).unwrap();
-            let end = record_tables(&server.address, &shapes, 0, &mut writer);
-            let end = end.await.unwrap();
-            assert_eq!(writer.finish().unwrap(), end.rows);
-            let rows = read_stored(&folder).unwrap().map(|row| row.unwrap());
-            let rows = rows.map(|row| (row.key.unwrap(), (row.image, row.revision)));
-            recorded.push((rows.collect(), end.notes));
+            let shapes = shapes(&session, &[table]).await;
+            recorded.push(stored(&server.address, &shapes, &scratch.path().join(table)).await);
         }
-        recorded.into_iter().unzip()
+        // One column of a type that is read as text only, of any table, and the whole log is sent as text.
+        for (slot, tables) in [
+            ("binary", &["sent_in_binary"][..]),
+            ("text", &["sent_in_binary", "of_another_type"]),
+        ] {
+            let shapes = shapes(&session, tables).await;
+            let folder = scratch.path().join(slot);
+            recorded.push(witnessed(&server.address, slot, shapes, &folder).await);
+        }
+        recorded
     });
-    assert_eq!(rows[0].len(), 5 + 9_990);
-    for (key, row) in &rows[0] {
-        assert!(row.0.is_some(), "{key} has no image");
-        assert_eq!(Some(row), rows[1].get(key), "{key}");
+    let (first, _) = &recorded[0];
+    assert_eq!(first.len(), 5 + 9_990);
+    assert!(first.values().all(|row| row.0.is_some()), "without image");
+    for (rows, notes) in &recorded {
+        for (key, row) in first {
+            assert_eq!(Some(row), rows.get(key), "{key}");
+        }
+        assert_eq!(rows.len(), first.len());
+        assert_eq!(*notes, Notes::default());
     }
-    assert_eq!(rows[0].len(), rows[1].len());
-    assert_eq!(notes[0], notes[1]);
-    assert_eq!(notes[0], Notes::default());
 }

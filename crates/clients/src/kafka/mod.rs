@@ -11,6 +11,7 @@ mod error;
 mod jks;
 mod offsets;
 pub mod properties;
+mod queue;
 mod reader;
 mod record;
 mod repair;

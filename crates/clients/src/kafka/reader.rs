@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::KafkaError as Cause;
-use rdkafka::message::Message;
 use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{Offset, TopicPartitionList};
 
+use super::queue::PartitionQueue;
 use super::talk::Consumer;
 use super::{ASK_TIMEOUT, Ends, KafkaError, ReadRange, Record};
 
@@ -145,8 +145,13 @@ pub(super) fn read(
         idle: None,
         trouble: None,
     };
+    let queue = PartitionQueue::of(consumer, range.topic, range.partition);
+    let mut queue = queue.ok_or_else(|| {
+        let source = Cause::Subscription("no topic can have this name".to_owned());
+        KafkaError::of_partition(range.topic, range.partition, source)
+    })?;
     reader.assign()?;
-    let reached_end = reader.run(consume)?;
+    let reached_end = reader.run(&mut queue, consume)?;
     reader.let_go()?;
     Ok(ReadEnd {
         start,
@@ -158,50 +163,39 @@ pub(super) fn read(
 impl Reader<'_> {
     fn run(
         &mut self,
+        queue: &mut PartitionQueue<'_>,
         consume: &mut dyn FnMut(&Record<'_>) -> ControlFlow<()>,
     ) -> Result<bool, KafkaError> {
         loop {
-            // Once behind the end, waiting is paced by the poll, so asking stays cheap.
-            match self.consumer.poll(POLL) {
-                Some(Ok(message)) => {
-                    let offset = message.offset();
-                    // The consumer has read another partition before this one.
-                    if message.partition() != self.range.partition
-                        || message.topic() != self.range.topic
-                    {
-                        continue;
+            // Once behind the end, waiting is paced by the wait for records, so asking stays cheap.
+            queue.take(POLL);
+            let mut came = false;
+            for taken in queue.taken() {
+                match taken {
+                    Ok(record) => {
+                        came = true;
+                        if let Some(reached_end) = self.record(&record, consume) {
+                            return Ok(reached_end);
+                        }
                     }
-                    // The consumer may take long (it writes ledgers): that is not the broker's idleness.
-                    self.idle = None;
-                    self.trouble = None;
-                    self.at_end = false;
-                    if offset >= self.range.to {
+                    Err(Cause::PartitionEOF(_)) if self.known_end >= self.range.to => {
                         return Ok(true);
                     }
-                    if offset < self.next {
-                        continue;
+                    Err(Cause::PartitionEOF(_)) => {
+                        self.at_end = true;
+                        self.trouble = None;
                     }
-                    self.next = offset + 1;
-                    let flow = consume(&Record::of(self.range.topic, &message));
-                    if self.next >= self.range.to {
-                        return Ok(true);
-                    }
-                    if flow.is_break() {
-                        return Ok(false);
-                    }
-                    // Nothing below has changed, and looking at the clock for each record takes time.
-                    continue;
+                    Err(cause) => self.judge(cause)?,
                 }
-                Some(Err(Cause::PartitionEOF(other))) if other != self.range.partition => {}
-                Some(Err(Cause::PartitionEOF(_))) => {
-                    if self.known_end >= self.range.to {
-                        return Ok(true);
-                    }
-                    self.at_end = true;
-                    self.trouble = None;
-                }
-                Some(Err(cause)) => self.judge(cause)?,
-                None => {}
+            }
+            if came {
+                continue;
+            }
+            // What concerns the whole client: lost connections, refused logins.
+            if let Some(Err(cause)) = self.consumer.poll(Duration::ZERO)
+                && !matches!(cause, Cause::PartitionEOF(_))
+            {
+                self.judge(cause)?;
             }
             if self.at_end && self.asked.elapsed() >= ASK_END_EVERY {
                 self.ask_end()?;
@@ -211,6 +205,30 @@ impl Reader<'_> {
                 return self.give_up();
             }
         }
+    }
+
+    /// Takes one record; tells whether reading ends with it, and whether that is the end.
+    fn record(
+        &mut self,
+        record: &Record<'_>,
+        consume: &mut dyn FnMut(&Record<'_>) -> ControlFlow<()>,
+    ) -> Option<bool> {
+        // Whoever consumes may take long (it writes ledgers): that is not the broker's idleness.
+        self.idle = None;
+        self.trouble = None;
+        self.at_end = false;
+        if record.offset >= self.range.to {
+            return Some(true);
+        }
+        if record.offset < self.next {
+            return None;
+        }
+        self.next = record.offset + 1;
+        let flow = consume(record);
+        if self.next >= self.range.to {
+            return Some(true);
+        }
+        flow.is_break().then_some(false)
     }
 
     /// An error while polling: some pass (the library reconnects by itself), the others end the read.

@@ -1,7 +1,5 @@
 //! One record as the broker holds it. Timestamp, key and headers are evidence too, so nothing is dropped.
 
-use rdkafka::message::{BorrowedMessage, Headers, Message};
-
 /// A record, borrowed from the fetch buffer.
 #[derive(Debug, Clone)]
 pub struct Record<'a> {
@@ -21,24 +19,7 @@ pub struct Record<'a> {
     pub headers: Vec<(&'a str, Option<&'a [u8]>)>,
 }
 
-impl<'a> Record<'a> {
-    /// Of a message of this topic, whose name need not be looked for again.
-    pub(super) fn of(topic: &'a str, message: &'a BorrowedMessage<'_>) -> Record<'a> {
-        let headers = message.headers().map(|headers| {
-            let one = |header: rdkafka::message::Header<'a, &'a [u8]>| (header.key, header.value);
-            headers.iter().map(one).collect()
-        });
-        Record {
-            topic,
-            partition: message.partition(),
-            offset: message.offset(),
-            timestamp_ms: message.timestamp().to_millis(),
-            key: message.key(),
-            value: message.payload(),
-            headers: headers.unwrap_or_default(),
-        }
-    }
-
+impl Record<'_> {
     /// Content of the first header of this name as text; empty if it has none.
     pub fn header_text(&self, name: &str) -> Option<String> {
         let found = self.headers.iter().find(|(key, _)| *key == name);

@@ -40,6 +40,9 @@ pub struct StreamOptions {
     pub messages: bool,
     /// `any` or `none`; left out on servers before 16, which send everything.
     pub origin: Option<String>,
+    /// Ask for values in their types' binary form; left out on servers before 14, which send text. A type without such
+    /// a form is sent as text all the same.
+    pub binary: bool,
 }
 
 /// One thing that the server sent.
@@ -319,6 +322,9 @@ fn start_command(options: &StreamOptions, server_major: u32) -> String {
     if let Some(origin) = options.origin.as_deref().filter(|_| server_major >= 16) {
         plugin.push_str(&format!(", origin {}", replication_literal(origin)));
     }
+    if options.binary && server_major >= 14 {
+        plugin.push_str(", binary 'true'");
+    }
     format!(
         "START_REPLICATION SLOT \"{}\" LOGICAL {} ({plugin})",
         options.slot, options.start
@@ -386,13 +392,17 @@ mod tests {
             start: Lsn(0x1_0000_00ff),
             messages: true,
             origin: Some("any".into()),
+            binary: true,
         };
         assert_eq!(
             start_command(&options, 16),
             "START_REPLICATION SLOT \"s\" LOGICAL 1/FF (proto_version '1', \
-             publication_names '\"we''ird\"\"\\, x\"', messages 'true', origin 'any')"
+             publication_names '\"we''ird\"\"\\, x\"', messages 'true', origin 'any', \
+             binary 'true')"
         );
-        assert!(!start_command(&options, 15).contains("origin"));
+        let older = [15, 13].map(|major| start_command(&options, major));
+        assert!(older[0].ends_with("messages 'true', binary 'true')"));
+        assert!(older[1].ends_with("messages 'true')"));
         assert!(may_name_a_slot("slot_1"));
         assert!(
             ["", "a\"b", "A", "a b", "a;b"]

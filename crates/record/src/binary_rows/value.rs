@@ -8,7 +8,7 @@ use crate::canonical::{Typed, oid};
 
 /// How the values of a type are sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
+pub(crate) enum Form {
     Bool,
     Int2,
     Int4,
@@ -33,7 +33,7 @@ const MICROS: i128 = DAYS as i128 * 86_400_000_000;
 
 impl Form {
     /// `None` for types that are read as text.
-    pub(super) fn of(typed: &Typed<'_>) -> Option<Form> {
+    pub(crate) fn of(typed: &Typed<'_>) -> Option<Form> {
         match typed.made_of.map(|made_of| &made_of.form) {
             // A label is sent as the text that it is.
             Some(TypeForm::Enum) => return Some(Form::Text),
@@ -61,7 +61,7 @@ impl Form {
     }
 
     /// The canonical text; `None` if it is not understood. `room` is for what has to be put together.
-    pub(super) fn text<'t>(self, bytes: &'t [u8], room: &'t mut String) -> Option<&'t str> {
+    pub(crate) fn text<'t>(self, bytes: &'t [u8], room: &'t mut String) -> Option<&'t str> {
         room.clear();
         match self {
             Form::Text => return std::str::from_utf8(bytes).ok(),
@@ -103,7 +103,7 @@ impl Form {
     }
 
     /// Why there is no canonical text.
-    pub(super) fn why(self, type_oid: u32) -> String {
+    pub(crate) fn why(self, type_oid: u32) -> String {
         match self {
             Form::Text | Form::Jsonb => "text that is not UTF-8".to_owned(),
             _ => format!("a value of type {type_oid} not understood"),

@@ -60,7 +60,7 @@ impl<'a> Typed<'a> {
     }
 
     /// A built-in type without modifier.
-    pub(super) fn built_in(type_oid: u32) -> Typed<'static> {
+    pub(crate) fn built_in(type_oid: u32) -> Typed<'static> {
         Typed {
             oid: type_oid,
             modifier: -1,

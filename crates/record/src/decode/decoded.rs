@@ -24,7 +24,7 @@ pub enum TopicKind {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Decoded {
     /// A change.
-    Change(Box<Change>),
+    Change(Change),
     /// A tombstone, as a row of the ledger.
     Tombstone(Box<ChangeRow>),
     /// A logical decoding message.
@@ -39,11 +39,15 @@ pub enum Decoded {
     Unknown(Box<RegistryError>),
 }
 
+/// Rows on their way to a ledger and back ([`Decoder::take_back`](super::Decoder::take_back)). Each has 400 bytes and
+/// goes through several hands, so that it stays where it is.
+pub type Rows = Vec<Box<ChangeRow>>;
+
 /// A change record.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Change {
     /// The row of the ledger.
-    pub row: ChangeRow,
+    pub row: Box<ChangeRow>,
     /// The record carried its LSN.
     pub has_lsn: bool,
     /// The record carried its operation letter.

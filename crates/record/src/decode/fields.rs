@@ -25,7 +25,11 @@ pub(crate) struct Fields<'a> {
     members: Vec<Member<'a>>,
     /// Objects among the values, by place, as far as they were taken apart on the way.
     inside: Vec<(usize, Fields<'a>)>,
+    /// Places, up to [`PLAIN_MAX`], of values that are known to be strings that stand for themselves.
+    plain: u64,
 }
+
+const PLAIN_MAX: usize = u64::BITS as usize;
 
 /// A name, and the exact text of its value.
 type Member<'a> = (Cow<'a, str>, &'a str);
@@ -70,12 +74,14 @@ impl<'a> Fields<'a> {
     fn of(members: Vec<Member<'a>>) -> Fields<'a> {
         Fields {
             members,
-            inside: Vec::new(),
+            ..Fields::default()
         }
     }
 
     fn place(&self, name: &str) -> Option<usize> {
-        self.members.iter().position(|(key, _)| key == name)
+        let name = name.as_bytes();
+        let named = |(key, _): &Member<'_>| words::same(key.as_bytes(), name);
+        self.members.iter().position(named)
     }
 
     /// The text of a member; a member that is `null` counts as there.
@@ -95,9 +101,17 @@ impl<'a> Fields<'a> {
 
     /// As [`Fields::get`], looking at a likely place first.
     pub(crate) fn get_near(&self, place: usize, name: &str) -> Option<&'a str> {
+        self.near(place, name).map(|(value, _)| value)
+    }
+
+    /// The same, and whether the value is known to be a string that stands for itself.
+    pub(crate) fn near(&self, place: usize, name: &str) -> Option<(&'a str, bool)> {
         match self.members.get(place) {
-            Some((key, value)) if key == name => Some(value),
-            _ => self.get(name),
+            Some((key, value)) if words::same(key.as_bytes(), name.as_bytes()) => {
+                let plain = place < PLAIN_MAX && self.plain >> place & 1 == 1;
+                Some((value, plain))
+            }
+            _ => Some((self.get(name)?, false)),
         }
     }
 
@@ -191,7 +205,7 @@ fn parsed(text: &str) -> Result<Vec<Member<'_>>, serde_json::Error> {
 }
 
 /// What stands between the quotation marks of a JSON string.
-fn between(json: &str) -> Option<&str> {
+pub(crate) fn between(json: &str) -> Option<&str> {
     json.strip_prefix('"')?.strip_suffix('"')
 }
 

@@ -40,14 +40,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
 use cutover_clients::kafka::Record;
-use cutover_model::{ChangeRow, Op, ReplicaIdentity, TableShape};
+use cutover_model::{Op, ReplicaIdentity, TableShape};
 
 use crate::notes::Notes;
 use added::Said;
 pub use added::{headers_tell_deletes, op_field};
 pub use changed::{Changed, changed_key};
 use decoded::Unread;
-pub use decoded::{Change, Decoded, Message, TopicKind};
+pub use decoded::{Change, Decoded, Message, Rows, TopicKind};
 pub use encoding::settle;
 pub use fields::Outline;
 use fields::{Fields, Shape};
@@ -66,7 +66,7 @@ use placing::{place, rows_are_there, rows_are_told_apart};
 pub use registry::SchemaSource;
 use registry::Schemas;
 pub use routes::{Route, Router};
-use row::{Reading, Room};
+use row::{Reading, Room, Row};
 use topic::{Beside, Topic};
 
 /// Decodes the records of one connector's topics.
@@ -134,6 +134,11 @@ impl<'a> Decoder<'a> {
     /// Hashes of the schemas that records were read with, for [`Decoder::expecting`].
     pub fn used_schemas(&self) -> &BTreeMap<String, String> {
         self.schemas.used()
+    }
+
+    /// Takes rows back that are done with: the memory that they hold is used for the next ones.
+    pub fn take_back(&mut self, rows: &mut Rows) {
+        self.room.take_back(rows);
     }
 
     /// What was noticed so far.
@@ -302,25 +307,26 @@ impl<'a> Decoder<'a> {
         let (before, after) = (found.row(&facts.before), found.row(&facts.after));
         // What an older record holds need not be of the columns that have these names now: it is no problem there, and
         // says nothing of other records.
-        let (mut other, mut alone) = (Notes::default(), Held::default());
-        let notes = if older { &mut other } else { &mut self.notes };
+        let mut aside = older.then(|| (Notes::default(), Held::default()));
+        let notes = match &mut aside {
+            Some((other, _)) => other,
+            None => &mut self.notes,
+        };
         let mut read = |row: &Fields<'_>| reading.row(row, &mut self.room, notes);
         let (old, new) = (before.map(&mut read), after.map(&mut read));
-        let mut row = ChangeRow::new(incarnation, &*relation, facts.op.unwrap_or(Op::Update));
-        let known_old = old.as_ref().filter(|_| old_row);
-        row.before = known_old.and_then(|old| old.image);
-        row.after = new.as_ref().and_then(|new| new.image);
-        row.revision = match &new {
-            Some(new) => new.revision,
-            None => known_old.and_then(|old| old.revision),
-        };
+        let op = facts.op.unwrap_or(Op::Update);
+        let mut row = self.room.row(incarnation, &relation, op);
+        Row::note(old.as_ref().filter(|_| old_row), new.as_ref(), &mut row);
         if let Some(new) = new.filter(|_| shape.has_history()) {
             let place = (record.partition, *index);
-            let held = if older { &mut alone } else { &mut topic.held };
+            let held = match &mut aside {
+                Some((_, alone)) => alone,
+                None => &mut topic.held,
+            };
             let allowed = held.allow(place, shape, &new.lacks, &mut self.notes);
             row.filled = new.filled.filter(|_| allowed);
         }
-        if older {
+        if let Some((other, _)) = aside {
             self.notes.columns_of(other);
             older::set_aside(&mut row);
         }
@@ -338,12 +344,12 @@ impl<'a> Decoder<'a> {
             }
         };
         place(&mut row, record, key);
-        Ok(Decoded::Change(Box::new(Change {
+        Ok(Decoded::Change(Change {
             has_lsn: row.lsn.is_some(),
             has_op: facts.op.is_some(),
             format: found.format,
             row,
-        })))
+        }))
     }
 
     fn tombstone(
@@ -381,9 +387,10 @@ impl<'a> Decoder<'a> {
         };
         // Debezium writes a tombstone after the delete of a row without key, too: it has no key either.
         let key = self.key(topic, record, index, &|| None)?;
-        let mut row = ChangeRow::new(incarnation, &*self.relations[index], Op::Tombstone);
+        let relation = Rc::clone(&self.relations[index]);
+        let mut row = self.room.row(incarnation, &relation, Op::Tombstone);
         place(&mut row, record, key);
-        Ok(Decoded::Tombstone(Box::new(row)))
+        Ok(Decoded::Tombstone(row))
     }
 
     /// Canonical key text: of the record key, or, if a transformation dropped it, of the row (which is told).

@@ -15,7 +15,9 @@ pub(super) fn place(row: &mut ChangeRow, record: &Record<'_>, key: Option<String
     };
     row.key_hash = change_key_hash(&row.relation, key.as_deref(), row.before, row.after);
     row.key = key;
-    row.topic = Some(record.topic.to_owned());
+    if row.topic.as_deref() != Some(record.topic) {
+        row.topic = Some(record.topic.to_owned());
+    }
     row.partition = Some(record.partition);
     row.record_offset = Some(record.offset);
     row.time_ms = record.timestamp_ms;

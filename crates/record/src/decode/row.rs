@@ -5,10 +5,11 @@
 //! ledgers hash every comparable column and would differ for no reason. Of a table whose records may be older than its
 //! columns, a missing one is told to [`older`](super::older), which judges it.
 
-use cutover_model::TableShape;
 use cutover_model::canonical::{Canonical, RowHasher, push_key};
+use cutover_model::{ChangeRow, Op, TableShape};
 
 use super::added::Added;
+use super::decoded::Rows;
 use super::encoding::Encoding;
 use super::fields::Fields;
 use super::layout::Layout;
@@ -31,11 +32,46 @@ pub(crate) struct Row {
     pub(crate) filled: Option<i64>,
 }
 
+impl Row {
+    /// Fills in what the rows of a record say of its change; the old one, if it is more than a key.
+    pub(super) fn note(old: Option<&Row>, new: Option<&Row>, change: &mut ChangeRow) {
+        change.before = old.and_then(|old| old.image);
+        change.after = new.and_then(|new| new.image);
+        change.revision = new.or(old).and_then(|last| last.revision);
+    }
+}
+
 /// Room that is used again from row to row.
 #[derive(Debug, Default)]
 pub(crate) struct Room {
     hasher: RowHasher,
     text: String,
+    key: String,
+    /// Rows that were appended to a ledger.
+    rows: Rows,
+}
+
+impl Room {
+    pub(super) fn row(&mut self, incarnation: i32, relation: &str, op: Op) -> Box<ChangeRow> {
+        let Some(mut row) = self.rows.pop() else {
+            return Box::new(ChangeRow::new(incarnation, relation, op));
+        };
+        let mut name = std::mem::take(&mut row.relation);
+        if name != relation {
+            relation.clone_into(&mut name);
+        }
+        self.key = row.key.take().unwrap_or_default();
+        *row = ChangeRow {
+            // It is of the same topic mostly; where a record stands is filled in at last, in any case.
+            topic: row.topic.take(),
+            ..ChangeRow::new(incarnation, name, op)
+        };
+        row
+    }
+
+    pub(super) fn take_back(&mut self, rows: &mut Rows) {
+        self.rows.append(rows);
+    }
 }
 
 /// Most key texts have room in so many bytes.
@@ -70,14 +106,14 @@ impl Reading<'_> {
         room.hasher.clear();
         let mut revision = None;
         for (place, encoding) in layout.encodings.iter().enumerate() {
-            let json = fields.get_near(place, &layout.names[place])?;
+            let (json, plain) = fields.near(place, &layout.names[place])?;
             if json == "null" {
                 let name = &self.shape.columns[place].name;
                 room.hasher.column(name, &Canonical::Null);
                 continue;
             }
             let read;
-            let text = match shown(encoding, json, self.modes, &mut room.text) {
+            let text = match shown(encoding, (json, plain), self.modes, &mut room.text) {
                 Some(text) => text,
                 None => match value::canonical(encoding, json, self.modes).ok()? {
                     Canonical::Text(text) => {
@@ -173,11 +209,13 @@ impl Reading<'_> {
         if !layout.whole || layout.keys.is_empty() {
             return None;
         }
-        let mut key = String::with_capacity(KEY_BYTES);
+        let mut key = std::mem::take(&mut room.key);
+        key.clear();
+        key.reserve(KEY_BYTES);
         for (number, place) in layout.keys.iter().copied().enumerate() {
-            let json = fields.get_near(number, &layout.names[place]);
-            let json = json.filter(|json| *json != "null")?;
-            let text = shown(&layout.encodings[place], json, self.modes, &mut room.text)?;
+            let shows = fields.near(number, &layout.names[place]);
+            let shows = shows.filter(|(json, _)| *json != "null")?;
+            let text = shown(&layout.encodings[place], shows, self.modes, &mut room.text)?;
             push_key(&mut key, &self.shape.columns[place].name, Some(text));
         }
         key.push('}');

@@ -7,7 +7,7 @@
 use std::fmt::Write as _;
 
 use super::encoding::{Encoding, Unit};
-use super::fields::short_string;
+use super::fields::{between, short_string};
 use super::modes::ConverterModes;
 use crate::canonical::usual_stamp;
 
@@ -18,10 +18,11 @@ const DAYS_DIGITS: usize = 6;
 /// Up to so many digits no whole number is too large.
 const INTEGER_DIGITS: usize = 18;
 
-/// The canonical text of a value that is not null. `room` is for what has to be put together.
+/// The canonical text of a value that is not null, and that may be known to be a string without escapes. `room` is for
+/// what has to be put together.
 pub(super) fn shown<'t>(
     encoding: &Encoding,
-    json: &'t str,
+    (json, plain): (&'t str, bool),
     modes: &ConverterModes,
     room: &'t mut String,
 ) -> Option<&'t str> {
@@ -36,9 +37,9 @@ pub(super) fn shown<'t>(
             integer(json, MICROS_DIGITS)
         }
         Encoding::Days => integer(json, DAYS_DIGITS),
-        Encoding::Text => text(json, modes, room),
+        Encoding::Text => text((json, plain), modes, room),
         Encoding::Uuid => {
-            let text = text(json, modes, room)?;
+            let text = text((json, plain), modes, room)?;
             let lower = !text.bytes().any(|byte| byte.is_ascii_uppercase());
             lower.then_some(text)
         }
@@ -53,8 +54,16 @@ pub(super) fn shown<'t>(
     }
 }
 
-fn text<'t>(json: &'t str, modes: &ConverterModes, room: &'t mut String) -> Option<&'t str> {
-    short_string(json, room).filter(|text| *text != modes.placeholder.as_str())
+fn text<'t>(
+    (json, plain): (&'t str, bool),
+    modes: &ConverterModes,
+    room: &'t mut String,
+) -> Option<&'t str> {
+    let text = match plain {
+        true => between(json),
+        false => short_string(json, room),
+    };
+    text.filter(|text| *text != modes.placeholder.as_str())
 }
 
 /// A whole number without anything that its canonical form does not have.
@@ -149,7 +158,13 @@ mod tests {
         let (modes, mut room, mut found) = (ConverterModes::default(), String::new(), 0);
         for encoding in &encodings {
             for json in VALUES {
-                if let Some(text) = shown(encoding, json, &modes, &mut room) {
+                // The parser's word on what stands for itself.
+                let string = serde_json::from_str::<String>(json);
+                let plain = string.is_ok_and(|text| json == format!("\"{text}\""));
+                let with = shown(encoding, (json, plain), &modes, &mut room).map(str::to_owned);
+                let without = shown(encoding, (json, false), &modes, &mut room);
+                assert_eq!(with.as_deref(), without, "{encoding:?} {json}");
+                if let Some(text) = without {
                     found += 1;
                     let read = value::canonical(encoding, json, &modes);
                     let text = Canonical::Text(text.to_owned());

@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use cutover_clients::registry::{Registered, RegistryError};
 use cutover_model::canonical::Canonical;
-use cutover_model::{Column, Half, Relation};
+use cutover_model::{ChangeRow, Column, Half, Relation};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -287,7 +287,7 @@ fn decoded(form: &str, table: &str) -> (Vec<ChangeRow>, Notes) {
         match decoder.decode(&record.record(), 3) {
             Decoded::Change(change) => {
                 assert!(change.has_lsn && change.has_op);
-                rows.push(change.row);
+                rows.push(*change.row);
             }
             Decoded::Tombstone(row) => rows.push(*row),
             other => panic!("{table}: {other:?}"),

@@ -2,7 +2,7 @@
 //! ledger.
 //!
 //! ```text
-//! sequences of partitions ─► workers: read, decode ([`worker`]) ─► batches of rows ─► this thread ─► ledger
+//! sequences of partitions ─► workers: read, decode ([`worker`]) ─► batches of rows ─► ledger, a worker at a time
 //! ```
 //! A record gets its incarnation from the cuts (the end offsets noted while the connector stood still), because
 //! Debezium's records do not say whose log they are of; where two lives share their log, `cuts` tells a cut exactly.
@@ -10,12 +10,12 @@
 //! protects: what could not be read or decoded is counted and shown; and what is told does not depend on which worker
 //! was faster, since nothing is carried from one sequence to the next and their answers are put together in order.
 
+mod ledgers;
 mod tally;
 mod worker;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
-use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 
 use cutover_clients::kafka::Kafka;
@@ -31,13 +31,12 @@ use crate::RecordError;
 use crate::decode::{Decoder, TopicKind};
 use crate::notes::Notes;
 use crate::pace::Pace;
+use ledgers::Ledgers;
 use tally::Tally;
-use worker::{Batch, Read, Shared};
+use worker::{Read, Shared};
 
 /// Whoever reads topics on a large machine wants some of it left for the broker and the database.
 const WORKERS_MAX: usize = 4;
-/// Batches of rows that wait to be written.
-const WAITING: usize = 8;
 
 /// What to read, and how to understand it.
 #[derive(Debug, Clone)]
@@ -128,12 +127,9 @@ pub fn record_topics_of(
         offsets: AtomicU64::new(0),
         total: AtomicU64::new(worker::offsets_in_all(&config.spans)),
         stop: AtomicBool::new(false),
+        ledgers: Ledgers::new(writer, transactions),
     };
-    let mut ledgers = Ledgers {
-        changes: writer,
-        transactions,
-    };
-    let reads = side_by_side(&shared, &mut ledgers)?;
+    let reads = side_by_side(&shared)?;
     Ok(put_together(decoder.notes(), reads, config.spans.len()))
 }
 
@@ -164,68 +160,30 @@ fn sequences(decoder: &Decoder<'_>, spans: &[PartitionSpan]) -> Vec<Sequence> {
     sequences
 }
 
-/// Where rows go.
-struct Ledgers<'a> {
-    changes: &'a mut ChangeWriter,
-    transactions: Option<&'a mut TransactionWriter>,
-}
-
-impl Ledgers<'_> {
-    fn append(&mut self, batch: Batch) -> Result<(), RecordError> {
-        match batch {
-            Batch::Changes(rows) => {
-                for row in &rows {
-                    self.changes.append(row)?;
-                }
-            }
-            Batch::Transactions(rows) => {
-                let Some(writer) = &mut self.transactions else {
-                    return Ok(());
-                };
-                for row in &rows {
-                    writer.append(row)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Until nobody reads any more.
-    fn fill(&mut self, batches: Receiver<Batch>) -> Result<(), RecordError> {
-        batches.into_iter().try_for_each(|batch| self.append(batch))
-    }
-}
-
 /// Reads all sequences. The first failure ends the others; of several, that of the first sequence is told.
-fn side_by_side(shared: &Shared<'_>, ledgers: &mut Ledgers<'_>) -> Result<Vec<Read>, RecordError> {
+fn side_by_side(shared: &Shared<'_>) -> Result<Vec<Read>, RecordError> {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let workers = cores.min(WORKERS_MAX).min(shared.sequences.len());
-    let (sender, batches) = sync_channel(WAITING);
-    let (filled, mut ends) = thread::scope(|scope| {
+    let mut ends = thread::scope(|scope| {
         let mut running = Vec::with_capacity(workers);
         let mut ends = Vec::with_capacity(shared.sequences.len());
         for number in 0..workers {
-            let sender = sender.clone();
             let started = thread::Builder::new()
                 .name(format!("topics-{number}"))
-                .spawn_scoped(scope, move || worker::work(shared, sender));
+                .spawn_scoped(scope, || worker::work(shared));
             match started {
                 Ok(worker) => running.push(worker),
                 Err(error) => ends.push((0, Err(RecordError::NoThread(error)))),
             }
         }
-        drop(sender);
-        // Ends when every worker has; a failure closes the channel, which ends them.
-        let filled = ledgers.fill(batches);
         for worker in running {
             match worker.join() {
                 Ok(read) => ends.extend(read),
                 Err(_) => ends.push((0, Err(RecordError::Thread(BROKE_OFF.to_owned())))),
             }
         }
-        (filled, ends)
+        ends
     });
-    filled?;
     ends.sort_by_key(|(sequence, _)| *sequence);
     ends.into_iter().map(|(_, read)| read).collect()
 }

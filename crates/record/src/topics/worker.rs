@@ -1,23 +1,23 @@
 //! One of the threads that read partitions and decode their records.
 //!
-//! It takes one sequence after another until there is none left, and hands rows over in batches. The rule it protects:
-//! a sequence begins with nothing but the settings, whatever this worker has read before.
+//! It takes one sequence after another until there is none left, and appends rows to the ledger in batches. The rule it
+//! protects: a sequence begins with nothing but the settings, whatever this worker has read before.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
 use cutover_clients::kafka::{Kafka, ReadRange, Record};
 use cutover_model::evidence::PartitionEvidence;
-use cutover_model::{ChangeRow, Classified, EventSink, Op, TransactionRow};
+use cutover_model::{ChangeRow, Classified, EventSink, Op};
 
+use super::ledgers::Ledgers;
 use super::tally::Tally;
 use super::{PartitionSpan, Sequence, TopicsConfig};
 use crate::RecordError;
 use crate::cuts::Lives;
-use crate::decode::{Decoded, Decoder};
+use crate::decode::{Decoded, Decoder, Rows};
 use crate::notes::Notes;
 use crate::pace::Pace;
 use crate::schemas::Registries;
@@ -25,7 +25,7 @@ use crate::schemas::Registries;
 /// A partition that ends early is given this long to bring more.
 const IDLE: Duration = Duration::from_secs(20);
 const PROGRESS_EVERY: u64 = 10_000;
-/// Rows that are handed over at once.
+/// Rows that are appended at once.
 const BATCH_ROWS: usize = 512;
 
 /// What all workers read from.
@@ -43,12 +43,7 @@ pub(super) struct Shared<'a> {
     pub(super) total: AtomicU64,
     /// Somebody failed: what the others would read is of no use.
     pub(super) stop: AtomicBool,
-}
-
-/// Rows on their way into a ledger.
-pub(super) enum Batch {
-    Changes(Vec<ChangeRow>),
-    Transactions(Vec<TransactionRow>),
+    pub(super) ledgers: Ledgers<'a>,
 }
 
 /// What a sequence came to.
@@ -65,21 +60,18 @@ pub(super) struct Read {
 }
 
 /// Reads until no sequence is left, or somebody fails. Sequences that were not read to their end are not told.
-pub(super) fn work(
-    shared: &Shared<'_>,
-    rows: SyncSender<Batch>,
-) -> Vec<(usize, Result<Read, RecordError>)> {
+pub(super) fn work(shared: &Shared<'_>) -> Vec<(usize, Result<Read, RecordError>)> {
     let mut ends = Vec::new();
     loop {
         let number = shared.next.fetch_add(1, Ordering::Relaxed);
         let Some(sequence) = shared.sequences.get(number) else {
             return ends;
         };
-        let read = Worker::new(shared, rows.clone()).and_then(|worker| worker.sequence(sequence));
-        match read {
-            Ok(Some(read)) => ends.push((number, Ok(read))),
-            Ok(None) => return ends,
-            Err(error) => {
+        let worker = Worker::new(shared).map_err(Halt::Failed);
+        match worker.and_then(|worker| worker.sequence(sequence)) {
+            Ok(read) => ends.push((number, Ok(read))),
+            Err(Halt::Stopped) => return ends,
+            Err(Halt::Failed(error)) => {
                 shared.stop.store(true, Ordering::Relaxed);
                 ends.push((number, Err(error)));
                 return ends;
@@ -106,11 +98,10 @@ pub(super) fn offsets_in_all(spans: &[PartitionSpan]) -> u64 {
         .sum()
 }
 
-struct Worker<'a> {
-    shared: &'a Shared<'a>,
-    decoder: Decoder<'a>,
-    rows: SyncSender<Batch>,
-    batch: Vec<ChangeRow>,
+struct Worker<'s, 'a> {
+    shared: &'s Shared<'a>,
+    decoder: Decoder<'s>,
+    batch: Rows,
     /// The offset of the open partition that comes next.
     next: i64,
     /// Offsets since progress was told.
@@ -119,14 +110,14 @@ struct Worker<'a> {
 }
 
 /// Why reading ends before its time.
-enum Halt {
+pub(super) enum Halt {
     /// Somebody else has failed.
     Stopped,
     Failed(RecordError),
 }
 
-impl<'a> Worker<'a> {
-    fn new(shared: &'a Shared<'a>, rows: SyncSender<Batch>) -> Result<Worker<'a>, RecordError> {
+impl<'s, 'a> Worker<'s, 'a> {
+    fn new(shared: &'s Shared<'a>) -> Result<Worker<'s, 'a>, RecordError> {
         let config = shared.config;
         let mut decoder = Decoder::new(&config.prefix, &config.shapes, &config.modes)
             .expecting(config.schemas.clone());
@@ -136,7 +127,6 @@ impl<'a> Worker<'a> {
         Ok(Worker {
             shared,
             decoder,
-            rows,
             batch: Vec::with_capacity(BATCH_ROWS),
             next: 0,
             untold: 0,
@@ -144,22 +134,16 @@ impl<'a> Worker<'a> {
         })
     }
 
-    /// `None` if it was stopped.
-    fn sequence(mut self, sequence: &Sequence) -> Result<Option<Read>, RecordError> {
+    fn sequence(mut self, sequence: &Sequence) -> Result<Read, Halt> {
         for place in sequence {
-            match self.span(&self.shared.config.spans[*place]) {
-                Ok(partition) => self.read.partitions.push((*place, partition)),
-                Err(Halt::Stopped) => return Ok(None),
-                Err(Halt::Failed(error)) => return Err(error),
-            }
+            let partition = self.span(&self.shared.config.spans[*place])?;
+            self.read.partitions.push((*place, partition));
         }
-        if self.hand_over().is_err() {
-            return Ok(None);
-        }
+        self.hand_over()?;
         self.tell();
         self.read.notes = self.decoder.notes().clone();
         self.read.schemas = self.decoder.used_schemas().clone();
-        Ok(Some(self.read))
+        Ok(self.read)
     }
 
     fn span(&mut self, span: &PartitionSpan) -> Result<PartitionEvidence, Halt> {
@@ -244,13 +228,13 @@ impl<'a> Worker<'a> {
             }
             Decoded::Tombstone(row) => {
                 tally.tombstones += 1;
-                self.append(*row)
+                self.append(row)
             }
             Decoded::Message(_) => {
                 tally.messages += 1;
                 Ok(())
             }
-            Decoded::Transaction(rows) => self.send(Batch::Transactions(rows)),
+            Decoded::Transaction(rows) => self.shared.ledgers.transactions(&rows),
             Decoded::Skipped => Ok(()),
             Decoded::Undecoded(reason) => {
                 tally.undecoded(&|| place(record), &reason);
@@ -287,7 +271,7 @@ impl<'a> Worker<'a> {
         untold + self.shared.offsets.fetch_add(untold, Ordering::Relaxed)
     }
 
-    fn append(&mut self, row: ChangeRow) -> Result<(), Halt> {
+    fn append(&mut self, row: Box<ChangeRow>) -> Result<(), Halt> {
         self.batch.push(row);
         if self.batch.len() < BATCH_ROWS {
             return Ok(());
@@ -296,13 +280,9 @@ impl<'a> Worker<'a> {
     }
 
     fn hand_over(&mut self) -> Result<(), Halt> {
-        let rows = std::mem::replace(&mut self.batch, Vec::with_capacity(BATCH_ROWS));
-        self.send(Batch::Changes(rows))
-    }
-
-    /// Nobody takes rows any more once the ledger cannot be written.
-    fn send(&self, batch: Batch) -> Result<(), Halt> {
-        self.rows.send(batch).map_err(|_| Halt::Stopped)
+        self.shared.ledgers.changes(&self.batch)?;
+        self.decoder.take_back(&mut self.batch);
+        Ok(())
     }
 
     /// Offsets without record are markers of transactions, or records that compaction has removed: then nobody can

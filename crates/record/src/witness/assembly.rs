@@ -12,13 +12,12 @@ use std::sync::Arc;
 use cutover_clients::pg::PgError;
 use cutover_clients::pg::pgoutput::{self, Cell, Message, OldKind, OldTuple};
 use cutover_ledger::LedgerError;
-use cutover_model::canonical::Canonical;
 use cutover_model::{ChangeRow, Half, Lsn, Op, Relation, TableShape};
 
-use super::tracked::Tracked;
-use crate::canonical::{change_key_hash, row_image};
+use super::tracked::{Side, Tracked, Work};
+use crate::canonical::change_key_hash;
 use crate::notes::Notes;
-use crate::{Alterations, RecordError, printed};
+use crate::{Alterations, RecordError};
 
 /// µs from 1970 to 2000, where PostgreSQL's clock starts.
 const POSTGRES_EPOCH_US: i64 = 946_684_800_000_000;
@@ -55,14 +54,6 @@ struct Open {
     first_new: i64,
 }
 
-/// One side of a change: a row version with its key and hash.
-#[derive(Default)]
-struct Side {
-    key: Option<String>,
-    hash: Option<i64>,
-    revision: Option<i64>,
-}
-
 /// One row of the ledger to be.
 struct Change {
     op: Op,
@@ -94,7 +85,7 @@ pub(super) struct Assembly {
     partial: Option<(Lsn, i64)>,
     changes: u64,
     out_of_scope: u64,
-    notes: Notes,
+    work: Work,
     alterations: Alterations,
 }
 
@@ -111,7 +102,7 @@ impl Assembly {
             partial: None,
             changes: 0,
             out_of_scope: 0,
-            notes: Notes::default(),
+            work: Work::default(),
             alterations: Alterations::default(),
         }
     }
@@ -142,7 +133,7 @@ impl Assembly {
 
     /// Content that was not compared.
     pub(super) fn notes(&self) -> &Notes {
-        &self.notes
+        &self.work.notes
     }
 
     /// What became of the tables since they were described.
@@ -225,17 +216,17 @@ impl Assembly {
             };
             match message {
                 Message::Insert { new, .. } => {
-                    let after = new_side(&table, new, None, &mut self.notes)?;
+                    let after = new_side(&table, new, None, &mut self.work)?;
                     let change = Change::new(Op::Create, None, Some(after));
                     self.write(&table, lsn, change, append)?;
                 }
                 Message::Update { old, new, .. } => {
-                    for change in update(&table, old.as_ref(), new, &mut self.notes)? {
+                    for change in update(&table, old.as_ref(), new, &mut self.work)? {
                         self.write(&table, lsn, change, append)?;
                     }
                 }
                 Message::Delete { old, .. } => {
-                    let before = old_side(&table, old, &mut self.notes)?;
+                    let before = old_side(&table, old, &mut self.work)?;
                     let change = Change::new(Op::Delete, Some(before), None);
                     self.write(&table, lsn, change, append)?;
                 }
@@ -344,10 +335,10 @@ fn update(
     table: &Tracked,
     old: Option<&OldTuple<'_>>,
     new: &[Cell<'_>],
-    notes: &mut Notes,
+    work: &mut Work,
 ) -> Result<Vec<Change>, RecordError> {
-    let after = new_side(table, new, old, notes)?;
-    let before = old.map(|old| old_side(table, old, notes)).transpose()?;
+    let after = new_side(table, new, old, work)?;
+    let before = old.map(|old| old_side(table, old, work)).transpose()?;
     let old_key = before.as_ref().and_then(|side| side.key.as_ref());
     if old_key.is_none_or(|old_key| after.key.as_ref() == Some(old_key)) {
         return Ok(vec![Change::new(Op::Update, before, Some(after))]);
@@ -368,36 +359,17 @@ fn new_side(
     table: &Tracked,
     new: &[Cell<'_>],
     old: Option<&OldTuple<'_>>,
-    notes: &mut Notes,
+    work: &mut Work,
 ) -> Result<Side, RecordError> {
     let full = old.filter(|old| old.kind == OldKind::Full);
-    let old = full.map(|old| old.tuple.as_slice());
-    let values = table.values(new, old, notes)?;
-    Ok(side(table, values.as_slice(), notes))
+    table.side(new, full.map(|old| old.tuple.as_slice()), work)
 }
 
 /// The old version of a row; from a key tuple only the key is known, and only if it covers the whole key.
-fn old_side(table: &Tracked, old: &OldTuple<'_>, notes: &mut Notes) -> Result<Side, RecordError> {
-    let values = table.values(&old.tuple, None, notes)?;
-    if old.kind == OldKind::Full {
-        return Ok(side(table, values.as_slice(), notes));
-    }
-    let key = table
-        .key_in_identity()
-        .then(|| row_image(table.shape(), values.as_slice()).key);
-    Ok(Side {
-        key: key.flatten(),
-        ..Side::default()
-    })
-}
-
-fn side(table: &Tracked, values: &[Canonical], notes: &mut Notes) -> Side {
-    let image = row_image(table.shape(), values);
-    let whole = table.has_content() && printed::whole(table.shape(), values, notes);
-    Side {
-        key: image.key,
-        hash: image.hash.filter(|_| whole),
-        revision: image.revision,
+fn old_side(table: &Tracked, old: &OldTuple<'_>, work: &mut Work) -> Result<Side, RecordError> {
+    match old.kind {
+        OldKind::Full => table.side(&old.tuple, None, work),
+        OldKind::Key => table.key_side(&old.tuple, work),
     }
 }
 

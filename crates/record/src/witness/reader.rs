@@ -16,6 +16,7 @@ use cutover_model::{Classified, Lsn, Op, Permanence};
 
 use super::assembly::{Assembly, Step};
 use super::state::Shared;
+use super::tracked;
 use super::{WitnessConfig, WitnessEnd};
 use crate::RecordError;
 
@@ -295,6 +296,7 @@ fn options(config: &WitnessConfig, start: Lsn) -> StreamOptions {
         start,
         messages: true,
         origin: Some("any".to_owned()),
+        binary: tracked::all_binary(&config.shapes),
     }
 }
 

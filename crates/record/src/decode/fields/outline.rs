@@ -7,8 +7,9 @@
 
 use std::borrow::Cow;
 
-use super::split::value_end;
-use super::{Fields, Shape};
+use super::split::{string_end, value_end};
+use super::words::same;
+use super::{Fields, PLAIN_MAX, Shape};
 
 /// Names of the members of the last object, in order.
 #[derive(Debug, Default)]
@@ -43,12 +44,13 @@ impl Outline {
         let bytes = json.as_bytes();
         let mut fields = Fields {
             members: Vec::with_capacity(self.members.len()),
-            inside: Vec::new(),
+            ..Fields::default()
         };
         let (mut at, mut before) = (begin, b'{');
         for (place, known) in self.members.iter_mut().enumerate() {
             let value = at + 1 + known.name.len();
-            if *bytes.get(at)? != before || bytes.get(at + 1..value)? != known.name.as_bytes() {
+            let name = bytes.get(at + 1..value)?;
+            if *bytes.get(at)? != before || !same(name, known.name.as_bytes()) {
                 return None;
             }
             before = b',';
@@ -59,6 +61,11 @@ impl Outline {
             let end = match inside {
                 Some((inside, end)) => {
                     fields.inside.push((place, inside));
+                    end
+                }
+                None if *bytes.get(value)? == b'"' => {
+                    let (end, plain) = string_end(bytes, value + 1)?;
+                    fields.plain |= u64::from(plain && place < PLAIN_MAX) << (place % PLAIN_MAX);
                     end
                 }
                 None => value_end(bytes, value)?,

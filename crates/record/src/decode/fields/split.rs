@@ -49,7 +49,7 @@ fn name_end(bytes: &[u8], open: usize) -> Option<usize> {
 /// The place behind a value.
 pub(super) fn value_end(bytes: &[u8], begin: usize) -> Option<usize> {
     match *bytes.get(begin)? {
-        b'"' => string_end(bytes, begin + 1),
+        b'"' => string_end(bytes, begin + 1).map(|(end, _)| end),
         b'{' | b'[' => nested_end(bytes, begin),
         b't' => word_end(bytes, begin, b"true"),
         b'f' => word_end(bytes, begin, b"false"),
@@ -65,14 +65,14 @@ fn word_end(bytes: &[u8], begin: usize, word: &[u8]) -> Option<usize> {
         .then_some(begin + word.len())
 }
 
-/// The place behind the string whose content begins here.
-fn string_end(bytes: &[u8], begin: usize) -> Option<usize> {
-    let mut at = begin;
+/// The place behind the string whose content begins here, and whether that stands for itself, without escapes.
+pub(super) fn string_end(bytes: &[u8], begin: usize) -> Option<(usize, bool)> {
+    let (mut at, mut plain) = (begin, true);
     loop {
         at += special(bytes.get(at..)?)?;
         match *bytes.get(at)? {
-            b'"' => return Some(at + 1),
-            b'\\' => {}
+            b'"' => return Some((at + 1, plain)),
+            b'\\' => plain = false,
             // A control character, which no string of JSON holds.
             _ => return None,
         }
@@ -93,7 +93,7 @@ fn nested_end(bytes: &[u8], begin: usize) -> Option<usize> {
     loop {
         match *bytes.get(at)? {
             b'"' => {
-                at = string_end(bytes, at + 1)?;
+                (at, _) = string_end(bytes, at + 1)?;
                 continue;
             }
             b'{' | b'[' => depth += 1,

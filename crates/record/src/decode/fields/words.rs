@@ -36,6 +36,25 @@ fn first(marks: u64) -> usize {
     marks.trailing_zeros() as usize / 8
 }
 
+/// Whether two texts are the same: names of members mostly, which are too short for what a call costs.
+#[inline]
+pub(super) fn same(one: &[u8], other: &[u8]) -> bool {
+    let length = one.len();
+    if length != other.len() {
+        return false;
+    }
+    if length > 16 {
+        return one == other;
+    }
+    // The first and the last eight bytes overlap, or there are not so many.
+    match (word(one, 0), word(other, 0)) {
+        (Some(head), Some(head_of_other)) => {
+            head == head_of_other && word(one, length - 8) == word(other, length - 8)
+        }
+        _ => one.iter().eq(other),
+    }
+}
+
 /// How many digits stand here.
 pub(super) fn digits(bytes: &[u8], from: usize) -> usize {
     let mut at = from;
@@ -69,6 +88,20 @@ pub(super) fn special(bytes: &[u8]) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn texts_are_the_same_if_each_byte_is() {
+        let text = b"0123456789abcdefghij";
+        for length in 0..text.len() {
+            assert!(same(&text[..length], &text[..length]));
+            assert!(!same(&text[..length], &text[..length + 1]));
+            for place in 0..length {
+                let mut other = text[..length].to_vec();
+                other[place] ^= 0x80;
+                assert!(!same(&text[..length], &other), "{place} of {length}");
+            }
+        }
+    }
 
     /// Every byte at every place of a text with every other byte before and behind it.
     #[test]

@@ -13,7 +13,7 @@ fn modes(options: &Value) -> ConverterModes {
     ConverterModes::from_connector_config(config.as_object().unwrap())
 }
 
-fn changed(decoded: Decoded) -> Box<Change> {
+fn changed(decoded: Decoded) -> Change {
     match decoded {
         Decoded::Change(change) => change,
         other => panic!("{other:?}"),
