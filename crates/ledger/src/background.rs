@@ -1,8 +1,8 @@
 //! Parts are encoded and made durable on a thread of their own, so that whoever appends rows goes on meanwhile.
 //!
-//! A few parts wait at most while another is written, so memory stays bounded; whoever is faster waits. The rules it
-//! protects: nothing counts as durable before it is ([`PartThread::settle`] waits for all that was handed over), and no
-//! failure is lost: the thread ends with the first one, and the next call gives it.
+//! A few tasks wait at most while another is carried out, so memory stays bounded; whoever is faster waits. The rules
+//! it protects: nothing counts as durable before it is ([`PartThread::settle`] waits for all that was handed over), and
+//! no failure is lost: the thread ends with the first one, and the next call gives it.
 
 use std::fs;
 use std::panic::resume_unwind;

@@ -1,7 +1,8 @@
 //! Writing a ledger: rows go to their bucket, buckets to part files.
 //!
-//! Memory is bounded by [`HELD_ROWS`] rows over all buckets: when they are reached, the fullest
-//! bucket writes its part (a table without key lies in one bucket, so buckets fill unevenly).
+//! Memory is bounded by [`HELD_ROWS`] rows over all buckets, beside the parts on their way to the
+//! disk: when they are reached, the fullest bucket writes its part (a table without key lies in
+//! one bucket, so buckets fill unevenly).
 //! `sync` makes every row durable at once; so that frequent calls do not leave thousands of tiny
 //! files, a small part stays open in memory and the next `sync` replaces its file, by rename, with
 //! a longer one that begins with the same rows. Files are written by a thread of the ledger's own

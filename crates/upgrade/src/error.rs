@@ -51,6 +51,15 @@ pub enum UpgradeError {
         /// Which.
         pending: Pending,
     },
+    /// Some of what was wanted was made, and the rest could not be.
+    #[error("after this was made, and stays: {}", made.join(", "))]
+    Halfway {
+        /// What.
+        made: Vec<String>,
+        /// Why no more.
+        #[source]
+        source: Box<UpgradeError>,
+    },
     /// Whoever acts on the infrastructure failed.
     #[error("{what}: {reason}")]
     Hands {
@@ -201,6 +210,7 @@ impl Classified for UpgradeError {
             UpgradeError::Audit(error) => error.permanence(),
             UpgradeError::Record(error) => error.permanence(),
             UpgradeError::NotSeen { .. } => Permanence::Transient,
+            UpgradeError::Halfway { source, .. } => source.permanence(),
             _ => Permanence::Definite,
         }
     }
@@ -228,6 +238,11 @@ impl Classified for UpgradeError {
             | UpgradeError::DebeziumVersion { .. }
             | UpgradeError::OptionValue { .. } => ExitCode::Usage,
             UpgradeError::Unpredictable(_) | UpgradeError::GapUnknown(_) => ExitCode::Unknown,
+            UpgradeError::Halfway { source, .. } => match source.exit_code() {
+                // That would say that nothing was changed.
+                ExitCode::Refused => ExitCode::Unknown,
+                other => other,
+            },
             UpgradeError::NotSeen { .. }
             | UpgradeError::Disproved(_)
             | UpgradeError::Hands { .. } => ExitCode::Unknown,
@@ -255,6 +270,7 @@ impl Classified for UpgradeError {
                 "{}; then run the plan again",
                 pending.remedies().join("; ")
             )),
+            UpgradeError::Halfway { source, .. } => source.remedy(),
             UpgradeError::GapRefused(_) | UpgradeError::GapUnknown(_) => {
                 Some("record the stream again and close the gap of that run".into())
             }
@@ -301,6 +317,7 @@ impl Classified for UpgradeError {
             UpgradeError::Refused(_) => "CUT-REFUSED-001",
             UpgradeError::Preflight(_) => "CUT-PREFLIGHT-001",
             UpgradeError::Pending { .. } => "CUT-PENDING-001",
+            UpgradeError::Halfway { .. } => "CUT-SETUP-001",
             UpgradeError::Hands { .. } => "CUT-HANDS-001",
             UpgradeError::Facts(_) => "CUT-FACTS-001",
             UpgradeError::Description(_) => "CUT-CONNECTOR-001",

@@ -333,8 +333,17 @@ fn a_slot_waits_for_an_open_transaction(lab: &RunningLab) {
             said.contains("CUT-PENDING-001") && said.contains("pid"),
             "{said}"
         );
+        // What was made before it waited is told, and it is not called a refusal.
+        let mut args = args.map(str::to_owned);
+        args[4] = "late_too".to_owned();
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        let said = tokio::task::block_in_place(|| lab.says(&args, 5));
+        for wanted in ["CUT-SETUP-001", "publication late_too", "pid"] {
+            assert!(said.contains(wanted), "{wanted}: {said}");
+        }
         writer.batch_execute("ROLLBACK").await.unwrap();
     });
+    lab.execute("DROP PUBLICATION late_too");
 }
 
 fn a_healthy_system_is_told_from_a_broken_one(lab: &RunningLab) {

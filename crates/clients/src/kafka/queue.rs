@@ -1,9 +1,10 @@
 //! Records off one partition's queue, many at a time.
 //!
 //! One at a time, as the safe wrapper has them, each costs several looks at the clock, an event around it and what
-//! belongs to committing, together as much as a third of decoding it. Stands between the library and
-//! [`reader`](super::reader). The rule it protects: everything that concerns the partition comes out of its queue, its
-//! errors and its end too; what concerns the client as a whole is polled for as ever.
+//! belongs to committing. Stands between the library and [`reader`](super::reader). The rule it protects: records, the
+//! end of the log and what a fetch fails with come out of the queue in their order. What concerns the client as a whole
+//! is polled for as ever; that a topic is gone or not allowed any more, the library tells nobody who takes many at a
+//! time, so that the reader asks.
 #![expect(
     unsafe_code,
     reason = "the safe wrapper takes one message at a time; this is the only place where the library is called past it"
@@ -90,6 +91,19 @@ impl<'c> PartitionQueue<'c> {
         })
     }
 
+    /// Lets go of everything, also of what was fetched ahead; to be called once the partition is no longer assigned.
+    /// Nobody looks into the queue any more, and it would stay in memory as long as the consumer.
+    pub(super) fn empty(mut self) {
+        self.let_go();
+        loop {
+            self.taken = self.consume(Duration::ZERO, MOST);
+            if self.taken == 0 {
+                return;
+            }
+            self.let_go();
+        }
+    }
+
     fn consume(&mut self, wait: Duration, most: usize) -> usize {
         let wait = i32::try_from(wait.as_millis()).unwrap_or(i32::MAX);
         let room = &mut self.messages[..most];
@@ -97,7 +111,6 @@ impl<'c> PartitionQueue<'c> {
         let count = unsafe {
             rd_kafka_consume_batch_queue(self.queue.as_ptr(), wait, room.as_mut_ptr(), room.len())
         };
-        // Below zero it has failed, which it does for queues of producers only.
         usize::try_from(count).unwrap_or(0)
     }
 

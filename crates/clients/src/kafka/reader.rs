@@ -21,6 +21,8 @@ use super::{ASK_TIMEOUT, Ends, KafkaError, ReadRange, Record};
 
 const POLL: Duration = Duration::from_millis(100);
 const ASK_END_EVERY: Duration = Duration::from_millis(300);
+/// Likewise while nothing comes and the end was not told either.
+const ASK_ALL_EVERY: Duration = Duration::from_secs(1);
 
 /// How a read ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +46,8 @@ struct Reader<'a> {
     /// When there was nothing to do for the first time after something came.
     idle: Option<Instant>,
     trouble: Option<Cause>,
+    /// The last time it was asked for, there was no such partition, or none for us.
+    gone: bool,
 }
 
 /// First and next offset of a partition. A topic that was made a moment ago has no leader yet, and the broker says so:
@@ -144,15 +148,13 @@ pub(super) fn read(
         asked: Instant::now(),
         idle: None,
         trouble: None,
+        gone: false,
     };
-    let queue = PartitionQueue::of(consumer, range.topic, range.partition);
-    let mut queue = queue.ok_or_else(|| {
-        let source = Cause::Subscription("no topic can have this name".to_owned());
-        KafkaError::of_partition(range.topic, range.partition, source)
-    })?;
+    let mut queue = queue_of(consumer, range)?;
     reader.assign()?;
     let reached_end = reader.run(&mut queue, consume)?;
     reader.let_go()?;
+    queue.empty();
     Ok(ReadEnd {
         start,
         reached_end,
@@ -160,10 +162,21 @@ pub(super) fn read(
     })
 }
 
-impl Reader<'_> {
+fn queue_of<'a>(
+    consumer: &'a Consumer,
+    range: &ReadRange<'a>,
+) -> Result<PartitionQueue<'a>, KafkaError> {
+    let queue = PartitionQueue::of(consumer, range.topic, range.partition);
+    queue.ok_or_else(|| {
+        let source = Cause::Subscription("no topic can have this name".to_owned());
+        KafkaError::of_partition(range.topic, range.partition, source)
+    })
+}
+
+impl<'a> Reader<'a> {
     fn run(
         &mut self,
-        queue: &mut PartitionQueue<'_>,
+        queue: &mut PartitionQueue<'a>,
         consume: &mut dyn FnMut(&Record<'_>) -> ControlFlow<()>,
     ) -> Result<bool, KafkaError> {
         loop {
@@ -191,13 +204,14 @@ impl Reader<'_> {
             if came {
                 continue;
             }
-            // What concerns the whole client: lost connections, refused logins.
-            if let Some(Err(cause)) = self.consumer.poll(Duration::ZERO)
-                && !matches!(cause, Cause::PartitionEOF(_))
-            {
-                self.judge(cause)?;
-            }
-            if self.at_end && self.asked.elapsed() >= ASK_END_EVERY {
+            self.of_the_client(queue)?;
+            // What a broker says of a topic that is gone, the queue does not: it is asked for while nothing comes.
+            let every = if self.at_end {
+                ASK_END_EVERY
+            } else {
+                ASK_ALL_EVERY
+            };
+            if self.asked.elapsed() >= every {
                 self.ask_end()?;
             }
             let idle = *self.idle.get_or_insert_with(Instant::now);
@@ -231,6 +245,22 @@ impl Reader<'_> {
         flow.is_break().then_some(false)
     }
 
+    /// What concerns the whole client: lost connections, refused logins.
+    fn of_the_client(&mut self, queue: &mut PartitionQueue<'a>) -> Result<(), KafkaError> {
+        while let Some(event) = self.consumer.poll(Duration::ZERO) {
+            match event {
+                Err(Cause::PartitionEOF(_)) => {}
+                Err(cause) => self.judge(cause)?,
+                // The library has made the partition anew, and its records go where all go by default.
+                Ok(_) => {
+                    *queue = queue_of(self.consumer, self.range)?;
+                    self.assign()?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// An error while polling: some pass (the library reconnects by itself), the others end the read.
     fn judge(&mut self, cause: Cause) -> Result<(), KafkaError> {
         let passing = matches!(
@@ -262,14 +292,31 @@ impl Reader<'_> {
         self.asked = Instant::now();
         let (topic, partition) = (self.range.topic, self.range.partition);
         match self.consumer.fetch_watermarks(topic, partition, POLL * 10) {
+            Ok((_, high)) if high < self.next => {
+                let topic = topic.to_owned();
+                return Err(KafkaError::CutOff { topic, partition });
+            }
             Ok((_, high)) => {
+                // There was an answer: whatever was wrong before is over.
+                (self.gone, self.trouble) = (false, None);
                 self.known_end = high;
-                if high >= self.range.to {
+                if self.at_end && high >= self.range.to {
                     self.at_end = false;
                     self.assign()?;
                 }
             }
-            Err(cause) => self.trouble = Some(cause),
+            Err(cause) => {
+                let told = why_not(self.consumer, (topic, partition), cause.clone());
+                let gone = matches!(
+                    told,
+                    KafkaError::NoPartition { .. } | KafkaError::Denied { .. }
+                );
+                // A broker that has just started does not know every topic yet.
+                if gone && self.gone {
+                    return Err(told);
+                }
+                (self.gone, self.trouble) = (gone, Some(cause));
+            }
         }
         Ok(())
     }
@@ -297,11 +344,12 @@ impl Reader<'_> {
         }
         // A topic that was deleted meanwhile looks like a broker that is slow, until it is asked for.
         let (topic, partition) = (self.range.topic, self.range.partition);
-        if let Err(cause) = self
+        let asked = self
             .consumer
-            .fetch_watermarks(topic, partition, ASK_TIMEOUT)
-            && let gone @ KafkaError::NoPartition { .. } =
-                KafkaError::of_partition(topic, partition, cause)
+            .fetch_watermarks(topic, partition, ASK_TIMEOUT);
+        if let Err(cause) = asked
+            && let gone @ (KafkaError::NoPartition { .. } | KafkaError::Denied { .. }) =
+                why_not(self.consumer, (topic, partition), cause)
         {
             return Err(gone);
         }

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::{Buf, Bytes, BytesMut};
 use cutover_model::Lsn;
-use cutover_model::table::quote_identifier;
+use cutover_model::table::{quote_identifier, quote_literal};
 use postgres_protocol::message::backend::Message;
 use postgres_protocol::message::frontend;
 use tokio_postgres::fallible_iterator::FallibleIterator;
@@ -41,7 +41,8 @@ pub struct StreamOptions {
     /// `any` or `none`; left out on servers before 16, which send everything.
     pub origin: Option<String>,
     /// Ask for values in their types' binary form; left out on servers before 14, which send text. A type without such
-    /// a form is sent as text all the same.
+    /// a form is sent as text all the same, but as a part of another one (an array of it) it ends the stream: see
+    /// [`ReplicationStream::has_composed_columns`].
     pub binary: bool,
 }
 
@@ -181,6 +182,29 @@ impl ReplicationStream {
             what: command.clone(),
             reason: format!("unexpected answer '{text}'"),
         })
+    }
+
+    /// Whether any table of a publication has a column that is made of values of other types. The server does not look
+    /// whether those have a binary form, and breaks off where one has not (SQLSTATE 42883).
+    ///
+    /// # Errors
+    /// The session broke, or the answer is none.
+    pub fn has_composed_columns(&mut self, publication: &str) -> Result<bool, PgError> {
+        // By category, which a domain has from its type: arrays, composites, ranges and multiranges.
+        let question = format!(
+            "SELECT count(*) FROM pg_publication_tables p
+               JOIN pg_namespace n ON n.nspname = p.schemaname
+               JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = p.tablename
+               JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+               JOIN pg_type t ON t.oid = a.atttypid AND t.typcategory IN ('A', 'C', 'R')
+              WHERE p.pubname = {}",
+            quote_literal(publication)
+        );
+        let row = self.query_row(&question)?;
+        match row.first() {
+            Some(Some(count)) => Ok(count != "0"),
+            _ => Err(unexpected("the columns of a publication")),
+        }
     }
 
     /// Starts streaming. From here on only [`next`](Self::next), [`feedback`](Self::feedback) and

@@ -7,6 +7,8 @@ use cutover_clients::kafka::{Kafka, ReadEnd, ReadRange};
 use cutover_lab::{Stack, StackSpec};
 use cutover_model::EventSink;
 use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
 use crate::support::Place;
@@ -91,7 +93,63 @@ async fn records_of_aborted_and_of_open_transactions_are_not_read() {
             [((TOPIC.to_owned(), 0), high)]
         );
         assert_eq!(read(&kafka, high).0.len(), 3);
+        what_was_fetched_ahead_is_let_go(&bootstrap);
     };
     tokio::task::spawn_blocking(read_all).await.unwrap();
     stack.down_and_purge().await.unwrap();
+}
+
+const PARTITIONS: i32 = 24;
+const RECORDS: i64 = 128;
+const RECORD_BYTES: usize = 64 * 1024;
+
+/// The library fetches ahead. What it has of partitions that were left in their midst must not add up.
+fn what_was_fetched_ahead_is_let_go(bootstrap: &str) {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", bootstrap);
+    let admin: AdminClient<DefaultClientContext> = config.create().unwrap();
+    let topic = NewTopic::new("ahead", PARTITIONS, TopicReplication::Fixed(1));
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    let made = runtime.block_on(admin.create_topics([&topic], &AdminOptions::new()));
+    made.unwrap().pop().unwrap().unwrap();
+    let producer: BaseProducer = config.create().unwrap();
+    let value = vec![b'x'; RECORD_BYTES];
+    for partition in 0..PARTITIONS {
+        for _ in 0..RECORDS {
+            let record = BaseRecord::<(), [u8]>::to("ahead").partition(partition);
+            producer.send(record.payload(&value)).unwrap();
+        }
+        producer.flush(PATIENCE).unwrap();
+    }
+    drop(producer);
+    let kafka = Kafka::new(bootstrap).unwrap();
+    let half = |partition| {
+        let range = ReadRange {
+            topic: "ahead",
+            partition,
+            from: 0,
+            to: RECORDS / 2,
+            timeout_idle: PATIENCE,
+        };
+        let mut seen = 0;
+        let end = kafka.read_range(&range, &mut |_| {
+            seen += 1;
+            ControlFlow::Continue(())
+        });
+        assert!(end.unwrap().reached_end && seen == RECORDS / 2);
+    };
+    half(0);
+    let before = resident_mib();
+    (1..PARTITIONS).for_each(half);
+    let more = resident_mib() - before;
+    assert!(more < 48, "{more} MiB more after {PARTITIONS} partitions");
+}
+
+fn resident_mib() -> i64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let digits = line.unwrap().trim().trim_end_matches(" kB");
+    digits.parse::<i64>().unwrap() / 1024
 }

@@ -174,10 +174,12 @@ impl<'s, 'a> Worker<'s, 'a> {
                     ControlFlow::Break(())
                 }
             }
-        })?;
+        });
+        // Whatever else went wrong, that came first.
         if let Some(halt) = halted {
             return Err(halt);
         }
+        let end = end?;
         self.count(span.end)?;
         let place = format!("{}/{}", span.topic, span.partition);
         if !end.reached_end {

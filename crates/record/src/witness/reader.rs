@@ -16,7 +16,7 @@ use cutover_model::{Classified, Lsn, Op, Permanence};
 
 use super::assembly::{Assembly, Step};
 use super::state::Shared;
-use super::tracked;
+use super::tracked::all_binary;
 use super::{WitnessConfig, WitnessEnd};
 use crate::RecordError;
 
@@ -35,6 +35,8 @@ pub(super) struct Reader {
     shared: Arc<Shared>,
     assembly: Assembly,
     identity: SystemIdentity,
+    /// Values are asked for in binary form.
+    binary: bool,
     received: Lsn,
     position: Lsn,
     durable: Lsn,
@@ -55,7 +57,9 @@ impl Reader {
         shared: Arc<Shared>,
     ) -> Result<(Reader, ReplicationStream), RecordError> {
         let identity = stream.identify()?;
-        stream.start(&options(&config, Lsn::INVALID))?;
+        let binary =
+            all_binary(&config.shapes) && !stream.has_composed_columns(&config.publication)?;
+        stream.start(&options(&config, Lsn::INVALID, binary))?;
         shared.update(|status| status.connected = true);
         let assembly = Assembly::new(config.incarnation, &config.shapes, &config.marker_prefix);
         let reader = Reader {
@@ -65,6 +69,7 @@ impl Reader {
             shared,
             assembly,
             identity,
+            binary,
             received: Lsn::INVALID,
             position: Lsn::INVALID,
             durable: Lsn::INVALID,
@@ -142,7 +147,7 @@ impl Reader {
             )));
         }
         self.assembly.restart();
-        stream.start(&options(&self.config, self.durable))?;
+        stream.start(&options(&self.config, self.durable, self.binary))?;
         self.shared.update(|status| {
             status.connected = true;
             status.waiting = None;
@@ -289,14 +294,14 @@ impl Reader {
     }
 }
 
-fn options(config: &WitnessConfig, start: Lsn) -> StreamOptions {
+fn options(config: &WitnessConfig, start: Lsn, binary: bool) -> StreamOptions {
     StreamOptions {
         slot: config.slot.clone(),
         publication: config.publication.clone(),
         start,
         messages: true,
         origin: Some("any".to_owned()),
-        binary: tracked::all_binary(&config.shapes),
+        binary,
     }
 }
 

@@ -1,9 +1,9 @@
 //! A captured table as the stream describes it, matched with the shape that was read when recording began; its tuples
 //! become row versions with key and hash.
 //!
-//! Values come in their types' binary form where every captured column has one that is read here, since making texts is
-//! most of what a server does for a stream, and else as text. The rule it protects: a value gets the same canonical
-//! text in both; real tests hold them against each other.
+//! Values come in their types' binary form where every column that is compared has one that is read here, since making
+//! texts is most of what a server does for a stream, and else as text. The rule it protects: a value gets the same
+//! canonical text in both; real tests hold them against each other.
 
 use cutover_clients::pg::pgoutput::{Cell, RelationColumn};
 use cutover_model::canonical::{Canonical, ColumnMark, RowHasher, push_key};

@@ -88,6 +88,16 @@ pub const ALL: &[Explanation] = &[
     ),
     entry(
         OF,
+        "CUT-SETUP-001",
+        [
+            "`cutover setup --apply` made a part of what a stream needs, and could not make the rest.",
+            "What was made, and why it went no further.",
+            "Transactions that do not end keep a slot from being made; a privilege or room for a slot is missing.",
+            "Do what the message says and run the same command again: what is there is left alone.",
+        ],
+    ),
+    entry(
+        OF,
         "CUT-PENDING-001",
         [
             "Transactions that could still commit a change did not end in time; the switch was not made.",

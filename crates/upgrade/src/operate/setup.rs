@@ -66,7 +66,17 @@ pub async fn set_up(
     let changes = apply && missing && !blocked;
     if changes {
         let admin = connect_admin(address).await?;
-        make(&admin, address, wanted, &list, patience).await?;
+        let mut made = Vec::new();
+        let rest = make(&admin, (address, wanted), &list, patience, &mut made).await;
+        if let Err(source) = rest {
+            return Err(match made.is_empty() {
+                true => source,
+                false => UpgradeError::Halfway {
+                    made,
+                    source: Box::new(source),
+                },
+            });
+        }
         let now = items(wanted, &read(&client, address, wanted).await?);
         for (before, now) in list.iter_mut().zip(now) {
             if before.state == SetupState::Wanted {
@@ -124,12 +134,13 @@ async fn read(
     })
 }
 
+/// Makes what is missing; `made` is what there is of it, whatever comes of the rest.
 async fn make(
     client: &Client,
-    address: &PgAddress,
-    wanted: &Wanted,
+    (address, wanted): (&PgAddress, &Wanted),
     list: &[SetupItem],
     patience: Duration,
+    made: &mut Vec<String>,
 ) -> Result<(), UpgradeError> {
     let is_wanted = |subject: &str| {
         list.iter()
@@ -148,10 +159,12 @@ async fn make(
                 add_tables(client, &wanted.publication, &missing).await?;
             }
         }
+        made.push(publication_subject(wanted));
     }
     for table in &wanted.tables {
         if is_wanted(&table_subject(table)) {
             set_replica_identity_full(client, table).await?;
+            made.push(format!("REPLICA IDENTITY FULL of {}", table_subject(table)));
         }
     }
     if !is_wanted(&slot_subject(wanted)) {
