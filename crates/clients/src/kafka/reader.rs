@@ -299,7 +299,11 @@ impl<'a> Reader<'a> {
             Ok((_, high)) => {
                 // There was an answer: whatever was wrong before is over.
                 (self.gone, self.trouble) = (false, None);
-                self.known_end = high;
+                // An end that was told before this answer may still be on its way, and be of a shorter log: only a
+                // fresh one may be held against what is known now.
+                if self.at_end {
+                    self.known_end = high;
+                }
                 if self.at_end && high >= self.range.to {
                     self.at_end = false;
                     self.assign()?;
