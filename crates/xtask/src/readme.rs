@@ -29,10 +29,29 @@ pub fn readme(workspace: &Workspace, rest: &[String]) -> Result<()> {
     let clone = scratch.0.join("cutover");
     let from = workspace.root.display().to_string();
     let to = clone.display().to_string();
+    let manifest = workspace.root.join("Cargo.toml").display().to_string();
     run(
         Path::new("git"),
         &["clone", "--quiet", "--no-hardlinks", &from, &to],
     )?;
+    let followed = follow(&commands, &wanted, &scratch, &clone);
+    // Where both builds share a folder, cargo takes what was built in the clone for this workspace's: it is younger
+    // than the sources here. But tests know the folder that they were built in, and that one is gone.
+    if !wanted.cold {
+        let ours = [
+            "clean",
+            "--quiet",
+            "--workspace",
+            "--manifest-path",
+            &manifest,
+        ];
+        run(Path::new("cargo"), &ours)?;
+    }
+    followed
+}
+
+/// Runs the commands that are wanted, one after the other, until one fails.
+fn follow(commands: &[&str], wanted: &Wanted, scratch: &Scratch, clone: &Path) -> Result<()> {
     for (number, command) in (1..).zip(commands) {
         if wanted.only.is_some_and(|only| only != number) {
             continue;
@@ -42,7 +61,7 @@ pub fn readme(workspace: &Workspace, rest: &[String]) -> Result<()> {
         let mut shell = Command::new("bash");
         shell
             .args(["-c", command])
-            .current_dir(&clone)
+            .current_dir(clone)
             .stdin(Stdio::null());
         if wanted.cold {
             shell.envs(CACHES.map(|name| (name, scratch.0.join(name.to_lowercase()))));
