@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use arrow::array::RecordBatch;
 use cutover_model::canonical::key_hash;
-use cutover_model::change::bucket_of;
+use cutover_model::change::bucket_by_hash;
 use cutover_model::{ChangeRow, StoredRow, TransactionRow};
 
 use crate::background::{Part, PartThread, Syncing};
@@ -118,10 +118,10 @@ impl<R: Record> LedgerWriter<R> {
         })
     }
 
-    /// `key_hash` decides on the bucket.
-    fn append(&mut self, row: &R, key_hash: i64) -> Result<(), LedgerError> {
+    /// Relation and hash of the key decide on the bucket.
+    fn append(&mut self, row: &R, relation: &str, of_key: Option<i64>) -> Result<(), LedgerError> {
         let count = u16::try_from(self.buckets.len()).unwrap_or(u16::MAX);
-        let number = usize::from(bucket_of(key_hash, count));
+        let number = usize::from(bucket_by_hash(relation, of_key, count));
         let Some(part) = self.buckets.get_mut(number) else {
             return Err(LedgerError::damaged(&self.folder, "a row without bucket"));
         };
@@ -182,16 +182,6 @@ impl<R: Record> LedgerWriter<R> {
     }
 }
 
-/// The hash by which a row finds its bucket: that of its key, or, since the old and the new image of a row without one
-/// differ in hash, that of the relation alone.
-fn of_bucket(has_key: bool, of_key: i64, relation: &str) -> i64 {
-    if has_key {
-        of_key
-    } else {
-        key_hash(relation, "")
-    }
-}
-
 /// Writes a ledger of changes (attempted, committed or published).
 pub struct ChangeWriter(LedgerWriter<ChangeRow>);
 
@@ -204,10 +194,8 @@ impl ChangeWriter {
 
     /// Takes one row. It is durable after the next `sync` or `finish`, maybe sooner.
     pub fn append(&mut self, row: &ChangeRow) -> Result<(), LedgerError> {
-        self.0.append(
-            row,
-            of_bucket(row.key.is_some(), row.key_hash, &row.relation),
-        )
+        let of_key = row.key.is_some().then_some(row.key_hash);
+        self.0.append(row, &row.relation, of_key)
     }
 
     /// Makes everything appended so far durable. Costs one small file with two fsyncs per bucket
@@ -254,10 +242,8 @@ impl StoredWriter {
 
     /// As [`ChangeWriter::append`].
     pub fn append(&mut self, row: &StoredRow) -> Result<(), LedgerError> {
-        self.0.append(
-            row,
-            of_bucket(row.key.is_some(), row.key_hash, &row.relation),
-        )
+        let of_key = row.key.is_some().then_some(row.key_hash);
+        self.0.append(row, &row.relation, of_key)
     }
 
     /// As [`ChangeWriter::sync`].
@@ -287,7 +273,7 @@ impl TransactionWriter {
 
     /// As [`ChangeWriter::append`].
     pub fn append(&mut self, row: &TransactionRow) -> Result<(), LedgerError> {
-        self.0.append(row, key_hash("", &row.tx_id))
+        self.0.append(row, "", Some(key_hash("", &row.tx_id)))
     }
 
     /// As [`ChangeWriter::finish`].

@@ -9,6 +9,7 @@ use cutover_ledger::{
     ChangeWriter, Content, LedgerError, StoredWriter, read_changes, read_stored, survey,
 };
 use cutover_model::canonical::{key_hash, keyless_hash};
+use cutover_model::change::bucket;
 use cutover_model::{ChangeRow, Classified, ExitCode, Half, Op, Outcome, StoredRow};
 
 fn full_row() -> ChangeRow {
@@ -132,6 +133,21 @@ fn rows_lie_in_the_bucket_of_their_key_and_keep_their_order() {
             .count(),
         7
     );
+}
+
+/// Old and new image of one row differ in hash, and whoever judges a table without key needs all of it at once.
+#[test]
+fn all_rows_of_a_table_without_key_lie_in_one_bucket() {
+    let folder = tempfile::tempdir().unwrap();
+    let row = |image: i64| ChangeRow {
+        key_hash: keyless_hash("public.keyless", None, Some(image)),
+        after: Some(image),
+        ..ChangeRow::new(0, "public.keyless", Op::Create)
+    };
+    write(folder.path(), &(0..100).map(row).collect::<Vec<_>>(), 7);
+    let rows = survey(folder.path(), Content::Changes).unwrap().rows_of;
+    let place = usize::from(bucket("public.keyless", None, 7));
+    assert_eq!((rows[place], rows.iter().sum()), (100, 100_u64));
 }
 
 #[test]

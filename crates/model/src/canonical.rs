@@ -56,14 +56,14 @@ impl RowHasher {
     #[inline]
     pub fn marked(&mut self, mark: &ColumnMark, text: &str) {
         let bytes = &mut self.bytes;
-        match &mark.short {
+        match &mark.0 {
             // So many bytes at once are two moves, a number that is not known before is a call.
-            Some((padded, length)) => {
+            Mark::Short(padded, length) => {
                 let behind = bytes.len() + length;
                 bytes.extend_from_slice(padded);
                 bytes.truncate(behind);
             }
-            None => bytes.extend_from_slice(&mark.whole),
+            Mark::Long(whole) => bytes.extend_from_slice(whole),
         }
         bytes.extend_from_slice(&(text.len() as u64).to_le_bytes());
         bytes.extend_from_slice(text.as_bytes());
@@ -86,10 +86,13 @@ impl RowHasher {
 
 /// What stands before each value of one column that is not null. Whoever reads millions of rows makes it once.
 #[derive(Debug, Clone)]
-pub struct ColumnMark {
-    whole: Vec<u8>,
-    /// The same with zeros behind it, and its length, if it is no longer.
-    short: Option<([u8; SHORT_MARK], usize)>,
+pub struct ColumnMark(Mark);
+
+#[derive(Debug, Clone)]
+enum Mark {
+    /// With zeros behind it, and its length.
+    Short([u8; SHORT_MARK], usize),
+    Long(Vec<u8>),
 }
 
 /// Length of the mark of a column whose name has 23 bytes.
@@ -101,14 +104,13 @@ impl ColumnMark {
         let mut whole = Vec::new();
         push_mark(&mut whole, name, 1);
         let mut padded = [0; SHORT_MARK];
-        let short = padded.get_mut(..whole.len()).map(|bytes| {
-            bytes.copy_from_slice(&whole);
-            bytes.len()
-        });
-        ColumnMark {
-            short: short.map(|length| (padded, length)),
-            whole,
-        }
+        ColumnMark(match padded.get_mut(..whole.len()) {
+            Some(bytes) => {
+                bytes.copy_from_slice(&whole);
+                Mark::Short(padded, whole.len())
+            }
+            None => Mark::Long(whole),
+        })
     }
 }
 

@@ -11,6 +11,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::canonical;
+
 /// Header of a record that a repair wrote: the repair's token.
 pub const COMPENSATION_HEADER: &str = "cutover.compensation";
 
@@ -317,14 +319,13 @@ pub struct TransactionRow {
 ///
 /// Rows of a table without key go by relation alone, since old and new image of one row differ in hash.
 pub fn bucket(relation: &str, key: Option<&str>, buckets: u16) -> u16 {
-    bucket_of(
-        crate::canonical::key_hash(relation, key.unwrap_or("")),
-        buckets,
-    )
+    let of_key = key.map(|key| canonical::key_hash(relation, key));
+    bucket_by_hash(relation, of_key, buckets)
 }
 
-/// [`bucket`] by `canonical::key_hash` of relation and key, for who has it.
-pub fn bucket_of(key_hash: i64, buckets: u16) -> u16 {
-    let bucket = key_hash.cast_unsigned() % u64::from(buckets.max(1));
+/// The same by the hash of the key, for who has it.
+pub fn bucket_by_hash(relation: &str, of_key: Option<i64>, buckets: u16) -> u16 {
+    let hash = of_key.unwrap_or_else(|| canonical::key_hash(relation, ""));
+    let bucket = hash.cast_unsigned() % u64::from(buckets.max(1));
     u16::try_from(bucket).unwrap_or(0)
 }

@@ -7,11 +7,11 @@
 
 mod value;
 
-use cutover_model::canonical::{Canonical, ColumnMark, RowHasher, push_key};
+use cutover_model::canonical::{Canonical, ColumnMark};
 use cutover_model::{Column, StoredRow, TableShape};
 
 use crate::RecordError;
-use crate::canonical::{Typed, change_key_hash, left_out, row_image};
+use crate::canonical::{Assembling, Typed, change_key_hash, left_out, row_image};
 use crate::notes::Notes;
 use crate::printed;
 pub(crate) use value::Form;
@@ -30,7 +30,7 @@ pub(crate) struct BinaryRows<'s> {
     fields: Vec<Field>,
     begun: bool,
     ended: bool,
-    hasher: RowHasher,
+    assembling: Assembling,
     room: String,
     row: StoredRow,
 }
@@ -57,7 +57,7 @@ impl<'s> BinaryRows<'s> {
             fields: fields.filter(|fields| !fields.is_empty())?,
             begun: false,
             ended: false,
-            hasher: RowHasher::default(),
+            assembling: Assembling::default(),
             room: String::new(),
             row: StoredRow {
                 incarnation,
@@ -121,31 +121,17 @@ impl<'s> BinaryRows<'s> {
 
     /// `None` for a row that is cut short or has a value that is not understood; then the row means nothing.
     fn quickly(&mut self, bytes: &mut &[u8]) -> Option<()> {
-        self.hasher.clear();
-        let mut key = self.row.key.take().unwrap_or_default();
-        key.clear();
-        self.row.revision = None;
+        self.assembling.begin(self.row.key.take());
         for (field, column) in self.fields.iter().zip(&self.shape.columns) {
             let text = match field_of(bytes)? {
                 Some(bytes) => Some(field.form.text(bytes, &mut self.room)?),
                 None => None,
             };
-            match text {
-                Some(text) => self.hasher.marked(&field.mark, text),
-                None => self.hasher.column(&column.name, &Canonical::Null),
-            }
-            if column.key {
-                push_key(&mut key, &column.name, text);
-            }
-            if column.name == "revision" {
-                self.row.revision = text.and_then(|text| text.parse().ok());
-            }
+            self.assembling.add(column, &field.mark, text);
         }
-        self.row.image = Some(self.hasher.finish());
-        if !key.is_empty() {
-            key.push('}');
-            self.row.key = Some(key);
-        }
+        let version = self.assembling.finish();
+        (self.row.key, self.row.image) = (version.key, version.hash);
+        self.row.revision = version.revision;
         let (key, image) = (self.row.key.as_deref(), self.row.image);
         self.row.key_hash = change_key_hash(&self.row.relation, key, None, image);
         Some(())

@@ -9,6 +9,7 @@ mod calendar;
 mod kind;
 mod literal;
 pub mod oid;
+mod version;
 
 use cutover_model::canonical::{Canonical, RowHasher, key_hash, key_text, keyless_hash};
 use cutover_model::{Column, Comparison, TableShape};
@@ -18,6 +19,7 @@ use calendar::{days, infinite, time_micros, timestamp_micros, zoned_micros};
 pub(crate) use calendar::{Interval, usual_stamp};
 pub(crate) use kind::{Kind, Typed};
 pub(crate) use literal::pairs_text;
+pub(crate) use version::{Assembling, Version};
 
 /// A row as the ledgers see it.
 #[derive(Debug, Clone, PartialEq, Eq)]

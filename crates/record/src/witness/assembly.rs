@@ -14,8 +14,8 @@ use cutover_clients::pg::pgoutput::{self, Cell, Message, OldKind, OldTuple};
 use cutover_ledger::LedgerError;
 use cutover_model::{ChangeRow, Half, Lsn, Op, Relation, TableShape};
 
-use super::tracked::{Side, Tracked, Work};
-use crate::canonical::change_key_hash;
+use super::tracked::{Tracked, Work};
+use crate::canonical::{Version, change_key_hash};
 use crate::notes::Notes;
 use crate::{Alterations, RecordError};
 
@@ -58,12 +58,12 @@ struct Open {
 struct Change {
     op: Op,
     half: Half,
-    before: Option<Side>,
-    after: Option<Side>,
+    before: Option<Version>,
+    after: Option<Version>,
 }
 
 impl Change {
-    fn new(op: Op, before: Option<Side>, after: Option<Side>) -> Change {
+    fn new(op: Op, before: Option<Version>, after: Option<Version>) -> Change {
         Change {
             op,
             half: Half::Whole,
@@ -360,13 +360,13 @@ fn new_side(
     new: &[Cell<'_>],
     old: Option<&OldTuple<'_>>,
     work: &mut Work,
-) -> Result<Side, RecordError> {
+) -> Result<Version, RecordError> {
     let full = old.filter(|old| old.kind == OldKind::Full);
     table.side(new, full.map(|old| old.tuple.as_slice()), work)
 }
 
 /// The old version of a row; from a key tuple only the key is known, and only if it covers the whole key.
-fn old_side(table: &Tracked, old: &OldTuple<'_>, work: &mut Work) -> Result<Side, RecordError> {
+fn old_side(table: &Tracked, old: &OldTuple<'_>, work: &mut Work) -> Result<Version, RecordError> {
     match old.kind {
         OldKind::Full => table.side(&old.tuple, None, work),
         OldKind::Key => table.key_side(&old.tuple, work),

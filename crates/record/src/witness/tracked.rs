@@ -6,11 +6,11 @@
 //! canonical text in both; real tests hold them against each other.
 
 use cutover_clients::pg::pgoutput::{Cell, RelationColumn};
-use cutover_model::canonical::{Canonical, ColumnMark, RowHasher, push_key};
+use cutover_model::canonical::{Canonical, ColumnMark};
 use cutover_model::{Column, TableShape};
 
 use crate::binary_rows::Form;
-use crate::canonical::{Typed, left_out, null, row_image};
+use crate::canonical::{Assembling, Typed, Version, left_out, null, row_image};
 use crate::notes::Notes;
 use crate::{RecordError, printed};
 
@@ -37,27 +37,16 @@ struct Place {
     mark: ColumnMark,
 }
 
-/// One side of a change: a row version with its key and hash.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Side {
-    pub(super) key: Option<String>,
-    pub(super) hash: Option<i64>,
-    pub(super) revision: Option<i64>,
-}
-
 /// What was noticed so far, and room that is used again from row to row.
 #[derive(Default)]
 pub(super) struct Work {
     pub(super) notes: Notes,
-    hasher: RowHasher,
+    assembling: Assembling,
     text: String,
 }
 
 /// Why the log does not have a value.
 const UNCHANGED: &str = "the log does not repeat a large value that an update leaves alone";
-
-/// Most key texts have room in so many bytes.
-const KEY_BYTES: usize = 48;
 
 /// Whether every value of these tables can be read in its binary form, as far as it is compared.
 pub(super) fn all_binary(shapes: &[TableShape]) -> bool {
@@ -119,7 +108,7 @@ impl Tracked {
         tuple: &[Cell<'a>],
         fallback: Option<&[Cell<'a>]>,
         work: &mut Work,
-    ) -> Result<Side, RecordError> {
+    ) -> Result<Version, RecordError> {
         if tuple.len() == self.streamed
             && let Some(side) = self.quickly(tuple, work)
         {
@@ -128,7 +117,7 @@ impl Tracked {
         let values = self.values(tuple, fallback, work)?;
         let image = row_image(&self.shape, &values);
         let whole = self.content && printed::whole(&self.shape, &values, &mut work.notes);
-        Ok(Side {
+        Ok(Version {
             key: image.key,
             hash: image.hash.filter(|_| whole),
             revision: image.revision,
@@ -144,47 +133,32 @@ impl Tracked {
         &self,
         tuple: &[Cell<'_>],
         work: &mut Work,
-    ) -> Result<Side, RecordError> {
+    ) -> Result<Version, RecordError> {
         let values = self.values(tuple, None, work)?;
         let key = self
             .key_in_identity
             .then(|| row_image(&self.shape, &values).key);
-        Ok(Side {
+        Ok(Version {
             key: key.flatten(),
-            ..Side::default()
+            ..Version::default()
         })
     }
 
     /// A row that has every value, in binary form, without memory for each.
-    fn quickly(&self, tuple: &[Cell<'_>], work: &mut Work) -> Option<Side> {
+    fn quickly(&self, tuple: &[Cell<'_>], work: &mut Work) -> Option<Version> {
         if !self.whole {
             return None;
         }
-        let mut side = Side::default();
-        work.hasher.clear();
+        work.assembling.begin(None);
         for (column, place) in self.shape.columns.iter().zip(&self.places) {
             let text = match *tuple.get(place.at?)? {
                 Cell::Null => None,
                 Cell::Binary(bytes) => Some(place.form?.text(bytes, &mut work.text)?),
                 Cell::Text(_) | Cell::Unchanged => return None,
             };
-            match text {
-                Some(text) => work.hasher.marked(&place.mark, text),
-                None => work.hasher.column(&column.name, &Canonical::Null),
-            }
-            if column.key {
-                let empty = || String::with_capacity(KEY_BYTES);
-                push_key(side.key.get_or_insert_with(empty), &column.name, text);
-            }
-            if column.name == "revision" {
-                side.revision = text.and_then(|text| text.parse().ok());
-            }
+            work.assembling.add(column, &place.mark, text);
         }
-        side.hash = Some(work.hasher.finish());
-        if let Some(key) = &mut side.key {
-            key.push('}');
-        }
-        Some(side)
+        Some(work.assembling.finish())
     }
 
     /// Canonical values of a tuple in the order of the shape.
